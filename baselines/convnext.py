@@ -1,0 +1,103 @@
+"""ConvNeXt-Tiny (Liu et al., CVPR 2022, arXiv 2201.03545): torchvision's network with the two slots."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
+
+from torch import Tensor, nn
+from torchvision.models import convnext
+
+from baselines.attentions import attention_factory
+from baselines.backbone import Backbone, fill_slots, kaiming_fan_out, run_blocks, run_layers
+from baselines.chain import ResidualBranch, Stage
+from baselines.checkpoints import torchvision_weights
+
+WIDTHS = (96, 192, 384, 768)
+DEPTHS = (3, 3, 9, 3)
+MAP_SIZES = [56, 28, 14, 7]
+
+
+def per_pixel(module: nn.Module, x: Tensor) -> Tensor:
+    """Apply a module over the channels of a map (N, C, H, W); the permutations are views."""
+    out: Tensor = module(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return out
+
+
+class ConvNeXtBlock(ResidualBranch, convnext.CNBlock):
+    """Depthwise 7x7 and layer norm, pointwise to 4C and GELU, pointwise to C; layer scale after the branch.
+
+    The layer norm counts as part of its stage's activation: feedback gives only batch norms to each step anew.
+    """
+
+    block: nn.Sequential
+    layer_scale: nn.Parameter
+    stochastic_depth: nn.Module
+
+    def __init__(self, dim: int, layer_scale: float, stochastic_depth_prob: float) -> None:
+        super().__init__(dim, layer_scale, stochastic_depth_prob)
+        self.open_slots()
+
+    def chain(self) -> list[Stage]:
+        depthwise, _, norm, expand, gelu, project, _ = self.block
+        dim, wide = cast(nn.Linear, expand).in_features, cast(nn.Linear, expand).out_features
+        return [
+            Stage(depthwise, None, partial(per_pixel, norm), dim, dim),
+            Stage(partial(per_pixel, expand), None, gelu, dim, wide),
+            Stage(partial(per_pixel, project), None, None, wide, dim),
+        ]
+
+    def forward(self, input: Tensor, steps: int | None = None) -> Tensor:
+        out: Tensor = self.stochastic_depth(self.layer_scale * self.branch(input, steps)) + input
+        return out
+
+
+class ConvNeXt(Backbone, convnext.ConvNeXt):
+    """ConvNeXt of four stages; see :func:`convnext_tiny`."""
+
+    features: nn.Sequential
+    avgpool: nn.Module
+    classifier: nn.Sequential
+
+    def stages(self) -> list[list[ResidualBranch]]:
+        # features: stem, stage 1, downsampling, stage 2, ...
+        return [cast(list[ResidualBranch], list(cast(nn.Sequential, self.features[i]))) for i in (1, 3, 5, 7)]
+
+    def trunk(self, x: Tensor) -> Tensor:
+        return run_layers(list(self.features)[:-1], x)
+
+    def feature_map(self, x: Tensor, steps: int | None = None) -> Tensor:
+        return run_blocks(cast(nn.Sequential, self.features[-1]), x, steps)
+
+    def classify(self, feature_map: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.avgpool(feature_map))
+        return logits
+
+
+def convnext_tiny(
+    attention: str | Callable[[int], nn.Module] | None = None,
+    num_classes: int = 1000,
+    widths: Sequence[int] = WIDTHS,
+    depths: Sequence[int] = DEPTHS,
+    stochastic_depth: float = 0.1,
+    weights: str | None = None,
+) -> ConvNeXt:
+    """ConvNeXt-Tiny.
+
+    Args:
+        attention: What fills the slot at the end of each branch, before layer scale; see ``attention_factory``.
+        num_classes: K.
+        widths: Channels of the four stages.
+        depths: Blocks in each stage.
+        stochastic_depth: Probability of dropping the last block's branch in training; earlier blocks' rise to it.
+        weights: Name of torchvision's own weights, for the plain network.
+    """
+    factory = attention_factory(attention)
+    setting = [
+        convnext.CNBlockConfig(width, following, depth)
+        for width, following, depth in zip(widths, (*widths[1:], None), depths, strict=True)
+    ]
+    network = ConvNeXt(setting, stochastic_depth, num_classes=num_classes, block=ConvNeXtBlock)
+    fill_slots(network, factory, MAP_SIZES)
+    for block in network.blocks():
+        kaiming_fan_out(block.attention)
+    return torchvision_weights(network, "convnext_tiny", weights)

@@ -1,0 +1,147 @@
+"""MobileNetV3-Large (Howard et al., ICCV 2019, arXiv 1905.02244, table 1): torchvision's network with the two slots."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import mobilenetv3
+from torchvision.ops import SqueezeExcitation
+
+from baselines.attentions import attention_factory
+from baselines.backbone import Backbone, fill_slots, kaiming_fan_out, run_blocks, run_layers
+from baselines.chain import ResidualBranch, Stage
+from baselines.checkpoints import torchvision_weights
+
+# Rows of the paper's table 1: input, kernel, expansion, output channels, squeeze-and-excitation, nonlinearity, stride.
+# A stage holds the rows of one output width.
+SETTING = (
+    (16, 3, 16, 16, False, "RE", 1),
+    (16, 3, 64, 24, False, "RE", 2),
+    (24, 3, 72, 24, False, "RE", 1),
+    (24, 5, 72, 40, True, "RE", 2),
+    (40, 5, 120, 40, True, "RE", 1),
+    (40, 5, 120, 40, True, "RE", 1),
+    (40, 3, 240, 80, False, "HS", 2),
+    (80, 3, 200, 80, False, "HS", 1),
+    (80, 3, 184, 80, False, "HS", 1),
+    (80, 3, 184, 80, False, "HS", 1),
+    (80, 3, 480, 112, True, "HS", 1),
+    (112, 3, 672, 112, True, "HS", 1),
+    (112, 5, 672, 160, True, "HS", 2),
+    (160, 5, 960, 160, True, "HS", 1),
+    (160, 5, 960, 160, True, "HS", 1),
+)
+STAGE_DEPTHS = (1, 2, 3, 4, 2, 3)
+MAP_SIZES = [112, 56, 28, 14, 14, 7]
+
+
+class InvertedResidual(ResidualBranch, mobilenetv3.InvertedResidual):
+    """Expand, depthwise, project; the paper's own squeeze-and-excitation follows the depthwise stage's activation."""
+
+    block: nn.Sequential
+    use_res_connect: bool
+
+    def __init__(self, cnf: mobilenetv3.InvertedResidualConfig, norm_layer: Callable[..., nn.Module]) -> None:
+        super().__init__(cnf, norm_layer)
+        self.open_slots()
+
+    def chain(self) -> list[Stage]:
+        stages: list[Stage] = []
+        for part in self.block:
+            if isinstance(part, SqueezeExcitation):
+                after = cast(nn.Module, stages[-1].activation)
+                stages[-1] = stages[-1]._replace(activation=partial(in_turn, after, part))
+                continue
+            layer, norm, *activation = cast(nn.Sequential, part)
+            layer = cast(nn.Conv2d, layer)
+            stages.append(
+                Stage(layer, norm, activation[0] if activation else None, layer.in_channels, layer.out_channels)
+            )
+        return stages
+
+    def remove_own_attention(self) -> None:
+        self.block = nn.Sequential(*(part for part in self.block if not isinstance(part, SqueezeExcitation)))
+
+    def forward(self, input: Tensor, steps: int | None = None) -> Tensor:
+        result = self.branch(input, steps)
+        return result + input if self.use_res_connect else result
+
+
+def in_turn(first: nn.Module, second: nn.Module, x: Tensor) -> Tensor:
+    """Apply two modules one after the other."""
+    out: Tensor = second(first(x))
+    return out
+
+
+class MobileNetV3(Backbone, mobilenetv3.MobileNetV3):
+    """MobileNetV3 with its residual blocks in stages of equal output width.
+
+    Args:
+        setting: Rows as in ``SETTING``.
+        stage_depths: Rows in each stage.
+        last_channel: Width of the classifier's hidden layer.
+        num_classes: K.
+    """
+
+    features: nn.Sequential
+    avgpool: nn.Module
+    classifier: nn.Sequential
+
+    def __init__(
+        self,
+        setting: Sequence[mobilenetv3.InvertedResidualConfig],
+        stage_depths: Sequence[int],
+        last_channel: int,
+        num_classes: int,
+    ) -> None:
+        super().__init__(list(setting), last_channel, num_classes, block=InvertedResidual)
+        self.stage_depths = tuple(stage_depths)
+
+    def stages(self) -> list[list[ResidualBranch]]:
+        blocks = cast(list[ResidualBranch], list(self.features)[1:-1])
+        starts = [sum(self.stage_depths[:i]) for i in range(len(self.stage_depths) + 1)]
+        return [blocks[a:b] for a, b in itertools.pairwise(starts)]
+
+    def trunk(self, x: Tensor) -> Tensor:
+        return run_layers(list(self.features)[: -1 - self.stage_depths[-1]], x)
+
+    def feature_map(self, x: Tensor, steps: int | None = None) -> Tensor:
+        *layers, last = list(self.features)
+        out: Tensor = last(run_blocks(layers[-self.stage_depths[-1] :], x, steps))
+        return out
+
+    def classify(self, feature_map: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(torch.flatten(self.avgpool(feature_map), 1))
+        return logits
+
+
+def mobilenet_v3_large(
+    attention: str | Callable[[int], nn.Module] | None = None,
+    num_classes: int = 1000,
+    width: float = 1.0,
+    squeeze_excitation: bool | None = None,
+    weights: str | None = None,
+) -> MobileNetV3:
+    """MobileNetV3-Large.
+
+    Args:
+        attention: What fills the slot behind each block's last norm; see ``attention_factory``.
+        num_classes: K.
+        width: Multiplier of all widths.
+        squeeze_excitation: Keep the network's own squeeze-and-excitation. None keeps it only where ``attention`` is
+            None: another attention replaces it rather than joins it.
+        weights: Name of torchvision's own weights, for the plain network.
+    """
+    factory = attention_factory(attention)
+    setting = [mobilenetv3.InvertedResidualConfig(*row, dilation=1, width_mult=width) for row in SETTING]
+    last_channel = mobilenetv3.InvertedResidualConfig.adjust_channels(1280, width)
+    network = MobileNetV3(setting, STAGE_DEPTHS, last_channel, num_classes)
+    fill_slots(network, factory, MAP_SIZES)
+    for block in network.blocks():
+        kaiming_fan_out(block.attention)
+        if squeeze_excitation is False or (squeeze_excitation is None and attention is not None):
+            block.remove_own_attention()
+    return torchvision_weights(network, "mobilenet_v3_large", weights)
