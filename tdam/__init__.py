@@ -1,0 +1,22 @@
+"""TDAM, top-down attention for CNNs (ECCV 2022). Needs torch, torchvision and ``baselines``, nothing of the suite."""
+
+from baselines.checkpoints import CheckpointError
+from tdam.attention import AttentionConfig, TopDownAttention
+from tdam.feedback import Feedback, add_feedback
+from tdam.networks import convnext_tiny, mobilenet_v3_large, resnet18, resnet34, resnet50, resnet101
+from tdam.released import load_released
+
+__all__ = [
+    "AttentionConfig",
+    "CheckpointError",
+    "Feedback",
+    "TopDownAttention",
+    "add_feedback",
+    "convnext_tiny",
+    "load_released",
+    "mobilenet_v3_large",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+]
