@@ -1,0 +1,1 @@
+"""What the suite promises, test by test."""

@@ -1,0 +1,235 @@
+"""Checkpoints: what loads, and the one clear error for each that does not."""
+
+import argparse
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor
+
+import baselines
+import tdam
+from baselines.backbone import Backbone
+from baselines.checkpoints import CheckpointError, read_checkpoint
+from tests.test_golden import released_state
+
+NAME = "td_resnet18_joint_t2_m2"
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, Tensor]:
+    return released_state(NAME)[0]
+
+
+def td_resnet18(**options: object) -> Backbone:
+    return tdam.resnet18(**{"distance": 2, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_layouts_of_a_file(tmp_path: Path, state: dict[str, Tensor], prefix: str, wrapped: bool) -> None:
+    """With and without ``state_dict`` and ``module.``; a training script's Namespace beside it does no harm."""
+    content: dict[str, object] = {prefix + key: value for key, value in state.items()}
+    if wrapped:
+        content = {"state_dict": content, "epoch": 3, "args": argparse.Namespace(lr=0.4)}
+    torch.save(content, tmp_path / "weights.pth")
+    model = td_resnet18()
+    tdam.load_released(model, tmp_path / "weights.pth")
+    assert torch.equal(model.state_dict()["conv1.weight"], state["conv1.weight"].float())
+
+
+def test_safetensors(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(state, path)
+    tdam.load_released(td_resnet18(), str(path))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="not a safetensors file, or it is cut short"):
+        tdam.load_released(td_resnet18(), path)
+
+
+def test_missing_batch_counters_are_no_error(state: dict[str, Tensor]) -> None:
+    """Files of old torch versions lack ``num_batches_tracked``, which evaluation does not use."""
+    tdam.load_released(td_resnet18(), {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")})
+
+
+def refusal(model: Backbone, checkpoint: object) -> str:
+    """The error's text; the model must be as it was."""
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError) as caught:
+        tdam.load_released(model, checkpoint)  # type: ignore[arg-type]
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("golden", "model", "fits"),
+    [
+        ("td_resnet50_top_t2_m1", "resnet18", "tdam.resnet50(kind='top', steps=2, distance=1)"),
+        ("td_resnet50_joint_t2_m1", "resnet18", "tdam.resnet50(kind='joint', steps=2, distance=1)"),
+        (NAME, "resnet50", "tdam.resnet18(kind='joint', steps=2, distance=2)"),
+        ("td_convnext_tiny_joint_t2_m1", "resnet18", "tdam.convnext_tiny(kind='joint', steps=2, distance=1)"),
+        (NAME, "convnext_tiny", "tdam.resnet18(kind='joint', steps=2, distance=2)"),
+    ],
+)
+def test_another_architecture(golden: str, model: str, fits: str) -> None:
+    """Says how many keys are missing and left over, names a few, and the configuration that would fit."""
+    message = refusal(getattr(tdam, model)(), released_state(golden)[0])
+    assert message.endswith(f"It would fit {fits}")
+    assert "keys missing (" in message
+    assert "left over (" in message
+    assert len(message) < 900
+
+
+CONFIGURATIONS: list[dict[str, object]] = [
+    {"kind": "top", "steps": 3, "distance": 1},
+    {"kind": "joint_bilinear", "steps": 2, "distance": 2},
+    {"kind": "joint", "steps": 5, "distance": 2},
+    {"kind": "joint", "steps": 2, "distance": 1, "blocks": {4: [0, 1]}},
+    {"kind": "top", "steps": 2, "distance": 2, "num_classes": 7},
+    {"kind": "top", "steps": 2, "distance": 0},
+]
+
+
+def released_layout(model: Backbone) -> dict[str, Tensor]:
+    """The model's weights under the authors' names, found by asking the loader which keys it misses."""
+    from baselines.checkpoints import load_renamed
+    from tdam.released import RESNET_RULES, attention_rules
+
+    names: dict[str, str] = {}
+
+    def rename(key: str) -> str:
+        import re
+
+        theirs = key
+        for pattern, replacement in (*attention_rules(model), *RESNET_RULES):
+            theirs = re.sub(pattern, replacement, theirs)
+        names[key] = theirs
+        return theirs
+
+    with pytest.raises(CheckpointError):
+        load_renamed(model, {}, rename, lambda state: "nothing")
+    return {names[key]: value for key, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("options", CONFIGURATIONS)
+def test_the_fitting_configuration_is_named(options: dict[str, object]) -> None:
+    """What the error recommends is what the weights came from, and it loads them."""
+    written = released_layout(tdam.resnet18(**options))  # type: ignore[arg-type]
+    message = refusal(tdam.resnet18(distance=1, num_classes=3), written)
+    recommended = message.rpartition("It would fit ")[2]
+    tdam.load_released(eval(recommended, {"tdam": tdam}), written)
+    assert f"steps={options['steps'] if options['distance'] else 2}, distance={options['distance']}" in recommended
+
+
+def test_unused_attention_of_one_step(state: dict[str, Tensor]) -> None:
+    """At t=1 the released code keeps an attention that nothing calls; its weights are passed over."""
+    one_step = {key: value for key, value in state.items() if ".bn1_1." not in key and ".bn2_1." not in key}
+    tdam.load_released(td_resnet18(steps=1), one_step)
+    assert "left over" in refusal(baselines.resnet18(), one_step)
+
+
+def test_another_number_of_classes(state: dict[str, Tensor]) -> None:
+    message = refusal(td_resnet18(num_classes=10), state)
+    assert "2 keys of another shape (fc.weight is (1000, 512) there, (10, 512) here" in message
+
+
+def test_no_released_layout() -> None:
+    message = refusal(tdam.mobilenet_v3_large(), {"conv.weight": torch.zeros(1)})
+    assert message == "no released layout is known for MobileNetV3: only ResNet and ConvNeXt have one"
+
+
+def test_foreign_keys(state: dict[str, Tensor]) -> None:
+    assert "It would fit no network of this package" in refusal(td_resnet18(), {"encoder.weight": torch.zeros(2)})
+
+
+@pytest.mark.parametrize("cut", [0, 10, 500, 20_000])
+def test_truncated_file(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(tdam.resnet18(widths=(8, 8, 8, 8)).state_dict(), path)
+    path.write_bytes(path.read_bytes()[:cut])
+    assert "is not a checkpoint that torch.save wrote, or it is cut short" in refusal(td_resnet18(), path)
+
+
+@pytest.mark.parametrize("content", [b"hello\n", b"PK\x03\x04 nothing", bytes(range(256)) * 4])
+def test_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    assert str(path) in refusal(td_resnet18(), path)
+
+
+class Payload:
+    """Runs a command when it is unpickled by a careless reader."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self.target,)
+
+
+@pytest.mark.parametrize("plain_pickle", [True, False])
+def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, plain_pickle: bool) -> None:
+    target = tmp_path / "ran"
+    path = tmp_path / "weights.pth"
+    if plain_pickle:
+        path.write_bytes(pickle.dumps({"state_dict": Payload(str(target))}, protocol=2))
+    else:
+        torch.save({"state_dict": Payload(str(target))}, path)
+    message = refusal(td_resnet18(), path)
+    assert "refused" in message
+    assert "mkdir" in message
+    assert not target.exists()
+
+
+def test_missing_file_and_odd_content(tmp_path: Path) -> None:
+    assert "no checkpoint at" in refusal(td_resnet18(), tmp_path / "nowhere.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    assert "holds a list, not a mapping" in refusal(td_resnet18(), tmp_path / "list.pth")
+    assert "'lr' is a float" in refusal(td_resnet18(), {"lr": 0.1})
+    assert "it is empty" in refusal(td_resnet18(), {})
+    with pytest.raises(CheckpointError, match="it is empty"):
+        read_checkpoint({"state_dict": {}})
+
+
+def test_published_errors_name_the_fitting_network() -> None:
+    state, _ = released_state("eca_resnet50_k3")
+    with pytest.raises(
+        CheckpointError, match=r"baselines.resnet50\(attention=functools.partial\(baselines.ECA, kernel"
+    ):
+        baselines.load_published(baselines.resnet50("se"), state)
+    state, _ = released_state("cbam_resnet50_official")
+    with pytest.raises(CheckpointError, match=r"baselines.resnet50\(attention=functools.partial\(baselines.CBAM, bias"):
+        baselines.load_published(baselines.resnet50("cbam"), state)
+
+
+def test_published_dct_filters_are_checked() -> None:
+    """FcaNet's files carry the filter; the right one is accepted, another one is refused."""
+    state, facts = released_state("fca_resnet50")
+    model = baselines.resnet50("fca")
+    buffers = dict(model.named_buffers())
+    for key in facts["computed_buffers"]:  # type: ignore[attr-defined]
+        state[key] = buffers[key.replace(".att.dct_layer.weight", ".attention.filter")].clone()
+    baselines.load_published(model, state)
+    state["layer1.0.att.dct_layer.weight"] *= 2
+    with pytest.raises(CheckpointError, match="other frequencies"):
+        baselines.load_published(model, state)
+
+
+def test_torchvision_weights_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``weights=`` takes torchvision's file from its cache; only the plain network fits it."""
+    import torchvision
+
+    enum = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    theirs = torchvision.models.resnet18()
+    torch.save(theirs.state_dict(), folder / enum.url.rpartition("/")[2])
+    ours = baselines.resnet18(weights="IMAGENET1K_V1")
+    assert torch.equal(ours.fc.weight, theirs.fc.weight)
+    with pytest.raises(CheckpointError, match="It would fit torchvision's own resnet18"):
+        baselines.resnet18("se", weights="IMAGENET1K_V1")
