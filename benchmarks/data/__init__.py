@@ -1,0 +1,1 @@
+"""The suite's data sets, one file for each."""

@@ -1,0 +1,275 @@
+"""ImageNet-1k (ILSVRC 2012) train and val, and ImageNet-V2 matched-frequency, from folders on disk.
+
+A label is the rank of the class's WordNet id among all sorted ids, whatever the layout. Three layouts would give
+other labels to a loader that only sorts folder names, and are handled or refused here: V2's folders ``0`` ... ``999``
+(sorted as strings, ``10`` precedes ``2``), the official flat val folder, and the devkit's own class numbers, which
+are not in WordNet order.
+"""
+
+import csv
+import os
+import re
+import zlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
+
+from benchmarks.data.images import DataError, ImageFiles, ImageSet
+
+Split = Literal["train", "val", "v2"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+# Where a split is looked for, first hit wins: below the root, then below root/imagenet.
+PLACES: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "ILSVRC/Data/CLS-LOC/train", "ILSVRC2012_img_train"),
+    "val": ("val", "ILSVRC/Data/CLS-LOC/val", "ILSVRC2012_img_val"),
+    "v2": ("imagenetv2-matched-frequency-format-val", "imagenetv2-matched-frequency", "."),
+}
+BASES = (".", "imagenet")
+DEVKIT = "ILSVRC2012_devkit_t12/data"
+GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
+SOLUTION = "LOC_val_solution.csv"
+SHOWN = 3
+
+
+def open_imagenet(root: Path, split: Split, num_classes: int = 1000) -> ImageSet:
+    """One split of ImageNet.
+
+    Args:
+        root: Folder that holds the split in one of the usual places (``PLACES``).
+        split: ``train``, ``val``, or ``v2`` for ImageNet-V2 matched-frequency.
+        num_classes: Number of classes the folder is declared to have; smaller for a reduced tree.
+
+    Raises:
+        DataError: The split is missing, incomplete, or laid out so that labels would be wrong.
+    """
+    folder = find_split(root, split)
+    folders, loose_images = entries(folder)
+    if split == "val" and loose_images and not folders:
+        return open_flat_val(root, folder, num_classes)
+    refuse(folder_problems(split, folders, loose_images, num_classes), folder)
+    classes = [str(label) for label in range(num_classes)] if split == "v2" else folders
+    class_to_label = {name: label for label, name in enumerate(classes)}
+    samples: list[tuple[str, int]] = make_dataset(folder, class_to_label, IMG_EXTENSIONS, allow_empty=True)
+    labels = [label for _, label in samples]
+    refuse(empty_class_problems(split, classes, {classes[label] for label in set(labels)}), folder)
+    ids = [path.removeprefix(f"{folder}{os.sep}").replace(os.sep, "/") for path, _ in samples]
+    return ImageFiles(f"imagenet-{split}", folder, classes, ids, labels)
+
+
+def find_split(root: Path, split: Split) -> Path:
+    """Folder of a split.
+
+    Raises:
+        DataError: None of the usual places below the root is a folder; the message lists them.
+    """
+    if split not in SPLITS:
+        raise DataError(f"no split of ImageNet is called {split!r}; choose one of {', '.join(SPLITS)}")
+    root = root.expanduser()
+    places = [os.path.normpath(f"{base}/{place}") for base in BASES for place in PLACES[split]]
+    for place in places:
+        folder = root / place
+        # V2's classes may lie in the base itself, which is taken for V2 only if it has any.
+        if folder.is_dir() and (place not in BASES or has_numbered_folder(folder)):
+            return folder
+    raise DataError(
+        f"imagenet-{split} is missing: no folder {' or '.join(places)} below {root}; put or link the images there"
+    )
+
+
+def has_numbered_folder(folder: Path) -> bool:
+    """Whether a folder holds a sub-folder whose name is a number."""
+    return any(name.isdecimal() for name in entries(folder)[0])
+
+
+def entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the folders and of the image files directly in a folder, each sorted."""
+    with os.scandir(folder) as found:
+        kinds = [(entry.name, entry.is_dir()) for entry in found]
+    folders = sorted(name for name, is_folder in kinds if is_folder)
+    images = sorted(name for name, is_folder in kinds if not is_folder and is_image(name))
+    return folders, images
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name has an image extension, in upper or lower case."""
+    return bool(has_file_allowed_extension(name, IMG_EXTENSIONS))
+
+
+def is_wordnet_id(name: str) -> bool:
+    """Whether a name is a WordNet id such as ``n01440764``."""
+    return re.fullmatch(r"n\d{8}", name) is not None
+
+
+def few(names: Sequence[str]) -> str:
+    """The first few names, for a message."""
+    more = ", ..." if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more if names else "none"
+
+
+def refuse(problems: Sequence[str], folder: Path) -> None:
+    """Raise one error that names all problems of a folder, if it has any.
+
+    Raises:
+        DataError: There are problems.
+    """
+    if problems:
+        raise DataError(f"{folder}: {'; '.join(problems)}")
+
+
+def folder_problems(split: Split, folders: Sequence[str], loose_images: Sequence[str], num_classes: int) -> list[str]:
+    """What makes a split's folders unusable, one line each; empty if nothing does.
+
+    Args:
+        split: The split.
+        folders: Names of the class folders.
+        loose_images: Names of the image files beside the class folders.
+        num_classes: Number of classes declared.
+    """
+    if not folders:
+        return [f"{split} has no class folders but {len(loose_images)} loose images; make one folder for each class"]
+    problems = []
+    if loose_images:
+        problems.append(
+            f"{split} has {len(loose_images)} images outside its class folders ({few(loose_images)});"
+            " move them into their class folders or away"
+        )
+    if split == "v2":
+        return problems + number_problems(folders, num_classes)
+    numbers = [name for name in folders if name.isdecimal()]
+    if numbers:
+        problems.append(
+            f"{split} has class folders named by number ({few(numbers)}), whose string order is not the class order;"
+            " name them by WordNet id"
+        )
+    return problems + count_problems(split, folders, num_classes)
+
+
+def number_problems(folders: Collection[str], num_classes: int) -> list[str]:
+    """How V2's folders differ from the numbers of the classes."""
+    numbers = [str(label) for label in range(num_classes)]
+    missing = [name for name in numbers if name not in set(folders)]
+    strays = [name for name in folders if name not in set(numbers)]
+    if not missing and not strays:
+        return []
+    return [
+        f"v2 has {len(folders)} class folders, expected {num_classes} named 0 to {num_classes - 1}"
+        f" (missing: {few(missing)}; not expected: {few(strays)}); complete the folder or declare its number of classes"
+    ]
+
+
+def count_problems(split: Split, classes: Sequence[str], num_classes: int) -> list[str]:
+    """Whether the number of classes is not the declared one."""
+    if len(classes) == num_classes:
+        return []
+    strays = [name for name in classes if not is_wordnet_id(name)]
+    which = f"not WordNet ids: {few(strays)}" if strays else few(classes)
+    return [
+        f"{split} has {len(classes)} classes, expected {num_classes} ({which});"
+        " complete the folder or declare its number of classes"
+    ]
+
+
+def empty_class_problems(split: Split, classes: Sequence[str], with_images: Collection[str]) -> list[str]:
+    """Which classes have no image."""
+    empty = [name for name in classes if name not in with_images]
+    if not empty:
+        return []
+    return [f"{split} has {len(empty)} class folders without images ({few(empty)}); extract them again"]
+
+
+def open_flat_val(root: Path, folder: Path, num_classes: int = 1000) -> ImageSet:
+    """The val split in the official layout: all images in one folder, labels in a file elsewhere.
+
+    Args:
+        root: Folder that holds the devkit or Kaggle's solution file.
+        folder: Folder of the images.
+        num_classes: Number of classes declared.
+
+    Raises:
+        DataError: No label file is found, it cannot be read, or it does not label every image.
+    """
+    classes, class_of = flat_labels(root, folder)
+    refuse(count_problems("val", classes, num_classes), folder)
+    ids = entries(folder)[1]
+    unlabeled = [name for name in ids if Path(name).stem not in class_of]
+    if unlabeled:
+        what = f"{len(unlabeled)} images that its label file lacks ({few(unlabeled)})"
+        raise DataError(f"{folder}: val has {what}; move them away or fetch the label file again")
+    label_of = {name: label for label, name in enumerate(classes)}
+    return ImageFiles("imagenet-val", folder, classes, ids, [label_of[class_of[Path(name).stem]] for name in ids])
+
+
+def flat_labels(root: Path, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Sorted WordNet ids of the classes, and the WordNet id of each val image by file name without extension.
+
+    Raises:
+        DataError: There is neither a devkit nor a solution file, or it cannot be read.
+    """
+    bases = [*(root.expanduser() / base for base in BASES), folder.parent]
+    for base in bases:
+        if all((base / DEVKIT / name).is_file() for name in ("meta.mat", GROUND_TRUTH)):
+            return read_devkit(base / DEVKIT)
+    for base in bases:
+        if (base / SOLUTION).is_file():
+            return read_solution(base / SOLUTION)
+    raise DataError(
+        f"{folder} is flat and nothing tells its labels: no {DEVKIT} (meta.mat and {GROUND_TRUTH}) and no {SOLUTION}"
+        f" in {root}; put one of them there, or sort the images into folders named by WordNet id"
+    )
+
+
+def read_devkit(devkit: Path) -> tuple[list[str], dict[str, str]]:
+    """Labels from the ILSVRC 2012 devkit's ``data`` folder; see :func:`flat_labels`.
+
+    Raises:
+        DataError: One of its files cannot be read, or the two do not fit.
+    """
+    wordnet_ids = read_meta(devkit / "meta.mat")
+    lines = (devkit / GROUND_TRUTH).read_text(encoding="utf-8", errors="replace").split()
+    unknown = sorted({line for line in lines if line not in wordnet_ids})
+    if unknown:
+        what = f"class numbers that meta.mat lacks ({few(unknown)})"
+        raise DataError(f"{devkit / GROUND_TRUTH} has {what}; extract the devkit again")
+    class_of = {f"ILSVRC2012_val_{i:08d}": wordnet_ids[line] for i, line in enumerate(lines, start=1)}
+    return sorted(wordnet_ids.values()), class_of
+
+
+def read_meta(path: Path) -> dict[str, str]:
+    """WordNet id of each class by its devkit number, written as in the ground truth; inner WordNet nodes left out.
+
+    Raises:
+        DataError: The file is not the devkit's ``meta.mat``.
+    """
+    try:
+        synsets = np.atleast_1d(loadmat(path, squeeze_me=True)["synsets"])
+        leaves = synsets[synsets["num_children"] == 0]
+        return {str(int(leaf["ILSVRC2012_ID"])): str(leaf["WNID"]) for leaf in leaves}
+    except (OSError, ValueError, TypeError, LookupError, NotImplementedError, zlib.error, MatReadError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is not the devkit's meta.mat ({reason}); extract the devkit again") from error
+
+
+def read_solution(path: Path) -> tuple[list[str], dict[str, str]]:
+    """Labels from Kaggle's ``LOC_val_solution.csv``; see :func:`flat_labels`.
+
+    Raises:
+        DataError: The file lacks a column, a class or a unique image id.
+    """
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        rows = list(csv.DictReader(file))
+    class_of: dict[str, str] = {}
+    for number, row in enumerate(rows, start=1):
+        image, boxes = row.get("ImageId"), (row.get("PredictionString") or "").split()
+        if not image or not boxes or not is_wordnet_id(boxes[0]) or image in class_of:
+            raise DataError(
+                f"{path}: data row {number} is not a new ImageId with a PredictionString like 'n01751748 1 2 3 4'"
+                f" (ImageId {image!r}); fetch the file again"
+            )
+        class_of[image] = boxes[0]
+    return sorted(set(class_of.values())), class_of

@@ -1,0 +1,203 @@
+"""Look for the usual mistakes in ImageNet's folders before an hour is spent on them."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from benchmarks.data.imagenet import (
+    SPLITS,
+    Split,
+    empty_class_problems,
+    entries,
+    few,
+    find_split,
+    folder_problems,
+    is_image,
+    is_wordnet_id,
+    open_flat_val,
+)
+from benchmarks.data.images import DataError, UnreadableImage, read_image, verify_image
+
+Level = Literal["error", "warning", "info"]
+Decode = Literal["none", "headers", "full"]
+Progress = Callable[[int, int], None]
+
+IMAGES_IN_SPLIT: dict[Split, int] = {"train": 1_281_167, "val": 50_000, "v2": 10_000}
+FULL_CLASSES = 1000
+LISTED_FILES = 20
+BATCH = 1024
+
+
+class Finding(NamedTuple):
+    """One thing that preflight has to say: an error forbids a run, a warning makes its numbers doubtful."""
+
+    level: Level
+    what: str
+
+
+class SplitReport(NamedTuple):
+    """What was found in one split: its images, the names of its classes, and what is to be said about it."""
+
+    images: list[Path]
+    classes: list[str]
+    findings: list[Finding]
+
+
+def preflight(
+    root: Path,
+    num_classes: int = 1000,
+    splits: Sequence[Split] = SPLITS,
+    decode: Decode = "headers",
+    progress: Progress | None = None,
+) -> list[Finding]:
+    """Everything noteworthy about the folders of ImageNet; bad data is reported, never raised.
+
+    Args:
+        root: Folder that holds the splits; see :func:`benchmarks.data.imagenet.open_imagenet`.
+        num_classes: Number of classes the folders are declared to have.
+        splits: The splits to look at; each one that is missing is an error.
+        decode: How closely to look at each image: not at all, at header and completeness, or by decoding it.
+        progress: Called with the number of images looked at and their total.
+
+    Raises:
+        DataError: ``splits`` or ``decode`` is not one of the choices.
+    """
+    if not set(splits) <= set(SPLITS) or decode not in get_args(Decode):
+        raise DataError(
+            f"cannot look at splits {', '.join(splits)} with decode {decode!r};"
+            f" choose splits from {', '.join(SPLITS)} and decode from {', '.join(get_args(Decode))}"
+        )
+    reports = {split: look_at_split(root, split, num_classes) for split in splits}
+    findings = [finding for report in reports.values() for finding in report.findings]
+    if "train" in reports and "val" in reports:
+        findings += compare_classes(reports["train"].classes, reports["val"].classes)
+    if decode != "none":
+        images = [path for report in reports.values() for path in report.images]
+        findings += look_at_images(images, read_image if decode == "full" else verify_image, progress)
+    return findings
+
+
+def look_at_split(root: Path, split: Split, num_classes: int) -> SplitReport:
+    """Layout, classes and file names of one split."""
+    try:
+        folder = find_split(root, split)
+        files = sorted(file_ids(folder))
+        images = [name for name in files if is_image(name)]
+        classes, problems = look_at_layout(root, folder, split, num_classes, images)
+    except (DataError, OSError) as error:
+        return SplitReport([], [], [Finding("error", str(error))])
+    findings = [
+        Finding("info", f"{split} has {len(images)} images of {len(classes)} classes in {folder}"),
+        *(Finding("error", problem) for problem in problems),
+        *look_at_class_names(split, classes),
+        *look_at_files(split, files, images, num_classes),
+    ]
+    return SplitReport([folder / name for name in images], classes, findings)
+
+
+def file_ids(folder: Path) -> Iterator[str]:
+    """Path of every file below a folder, relative to it and with ``/``.
+
+    Raises:
+        OSError: A folder cannot be listed.
+    """
+    for parent, _, names in os.walk(folder, onerror=throw, followlinks=True):
+        prefix = Path(parent).relative_to(folder).as_posix()
+        yield from (name if prefix == "." else f"{prefix}/{name}" for name in names)
+
+
+def throw(error: OSError) -> None:
+    """Raise an error that ``os.walk`` would pass over."""
+    raise error
+
+
+def look_at_layout(
+    root: Path, folder: Path, split: Split, num_classes: int, images: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Names of a split's classes, and what is wrong with its layout.
+
+    Raises:
+        OSError: The folder cannot be listed.
+    """
+    folders, loose_images = entries(folder)
+    if split == "val" and loose_images and not folders:
+        try:
+            return open_flat_val(root, folder, num_classes).classes, []
+        except DataError as error:
+            return [], [str(error)]
+    with_images = {name.partition("/")[0] for name in images}
+    problems = folder_problems(split, folders, loose_images, num_classes)
+    return folders, problems + empty_class_problems(split, folders, with_images)
+
+
+def look_at_class_names(split: Split, classes: Sequence[str]) -> list[Finding]:
+    """Whether the class names of train or val leave the order of the labels in doubt."""
+    names = [name for name in classes if not is_wordnet_id(name) and not name.isdecimal()]
+    if split == "v2" or not names:
+        return []
+    what = f"{split} has {len(names)} class folders that are not WordNet ids ({few(names)}): labels are in string order"
+    return [Finding("warning", what)]
+
+
+def look_at_files(split: Split, files: Sequence[str], images: Sequence[str], num_classes: int) -> list[Finding]:
+    """Files that are no images, file names that occur twice, and images missing from the complete data set."""
+    findings = []
+    others = [name for name in files if not is_image(name)]
+    if others:
+        findings.append(Finding("info", f"{split} has {len(others)} files that are not images, ignored: {few(others)}"))
+    stems = Counter(os.path.splitext(os.path.basename(name))[0] for name in images)
+    twice = [stem for stem, count in stems.items() if count > 1]
+    if twice:
+        what = f"{split} has {len(twice)} image names more than once ({few(twice)}): is one image in two class folders?"
+        findings.append(Finding("warning", what))
+    expected = IMAGES_IN_SPLIT[split]
+    if num_classes == FULL_CLASSES and len(images) != expected:
+        what = f"{split} has {len(images)} images where the complete data set has {expected}"
+        findings.append(Finding("warning", what))
+    return findings
+
+
+def compare_classes(train: Sequence[str], val: Sequence[str]) -> list[Finding]:
+    """Whether train and val have the same classes; not judged where either has none."""
+    only_train, only_val = sorted(set(train) - set(val)), sorted(set(val) - set(train))
+    if not train or not val or not (only_train or only_val):
+        return []
+    what = f"train and val differ in their classes: only in train: {few(only_train)}; only in val: {few(only_val)}"
+    return [Finding("error", what)]
+
+
+def look_at_images(
+    paths: Sequence[Path], look: Callable[[Path], object], progress: Progress | None = None
+) -> list[Finding]:
+    """The images that cannot be read: the first ones by path, the rest as a count.
+
+    Args:
+        paths: Files to look at.
+        look: Reads one file, or raises :class:`UnreadableImage`.
+        progress: Called with the number of images looked at and their total.
+    """
+    errors: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        # In batches, since a pool holds an object for each pending file and train has over a million.
+        for start in range(0, len(paths), BATCH):
+            failures = pool.map(lambda path: failure(look, path), paths[start : start + BATCH])
+            for done, error in enumerate(failures, start + 1):
+                errors += [error] if error else []
+                if progress:
+                    progress(done, len(paths))
+    findings = [Finding("error", error) for error in errors[:LISTED_FILES]]
+    if len(errors) > LISTED_FILES:
+        findings.append(Finding("error", f"{len(errors) - LISTED_FILES} more images are unreadable"))
+    return findings
+
+
+def failure(look: Callable[[Path], object], path: Path) -> str | None:
+    """Why an image cannot be read, or None."""
+    try:
+        look(path)
+    except UnreadableImage as error:
+        return str(error)
+    return None

@@ -1,0 +1,114 @@
+"""Small ImageNet trees drawn on the spot: real JPEG files in the official folders, with learnable classes."""
+
+import colorsys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+META_TYPE = [
+    ("ILSVRC2012_ID", object),
+    ("WNID", object),
+    ("words", object),
+    ("gloss", object),
+    ("num_children", object),
+    ("children", object),
+    ("wordnet_height", object),
+    ("num_train_images", object),
+]
+
+
+def wordnet_ids(classes: int) -> list[str]:
+    """The WordNet ids of the trees' classes, sorted; invented but for the first."""
+    return [f"n{1_440_764 + 1_213 * label:08d}" for label in range(classes)]
+
+
+def draw_imagenet(
+    root: Path, classes: int = 10, per_class: int = 3, flat_val: bool = False, seed: int = 0
+) -> list[str]:
+    """Draw ImageNet's folders ``train`` and ``val``.
+
+    Args:
+        root: Folder to draw into.
+        classes: Number of classes.
+        per_class: Images of each class, in train and again in val.
+        flat_val: Draw val as the official archive has it, all images in one folder, and write the devkit.
+        seed: Decides the pictures and the order of the val images. Both layouts of val hold the same images.
+
+    Returns:
+        The WordNet ids in the order of the labels.
+    """
+    names = wordnet_ids(classes)
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes), per_class)).tolist()
+    for label, name in enumerate(names):
+        for k in range(per_class):
+            save(picture(label, classes, [seed, 0, label, k]), root / "train" / name / f"{name}_{k}.JPEG")
+    for number, label in enumerate(labels, start=1):
+        folder = root / "val" if flat_val else root / "val" / names[label]
+        save(picture(label, classes, [seed, 1, number]), folder / f"ILSVRC2012_val_{number:08d}.JPEG")
+    if flat_val:
+        write_devkit(root / "ILSVRC2012_devkit_t12" / "data", names, labels)
+    return names
+
+
+def draw_imagenet_v2(root: Path, classes: int = 10, per_class: int = 3, seed: int = 0) -> Path:
+    """Draw ImageNet-V2 matched-frequency, class folders ``0``, ``1``, ...; returns its folder."""
+    folder = root / "imagenetv2-matched-frequency-format-val"
+    for label in range(classes):
+        for k in range(per_class):
+            save(picture(label, classes, [seed, 2, label, k]), folder / str(label) / f"{label:04x}{k:04x}.jpeg")
+    return folder
+
+
+def picture(label: int, classes: int, seed: list[int]) -> Image.Image:
+    """A picture without noise: stripes whose color and direction tell the class; their width, phase and size vary.
+
+    Args:
+        label: The class.
+        classes: Number of classes; colors and directions are spread evenly over them.
+        seed: Decides everything else about the picture.
+    """
+    rng = np.random.default_rng(seed)
+    width, height = (int(side) for side in rng.integers(60, 121, 2))
+    width += width == height
+    y, x = np.mgrid[:height, :width]
+    angle = np.pi * label / classes
+    stripes = np.cos((x * np.cos(angle) + y * np.sin(angle)) / rng.uniform(2, 4) + rng.uniform(0, 2 * np.pi))
+    color = 255 * np.array(colorsys.hsv_to_rgb(label / classes, 0.9, 1.0))
+    return Image.fromarray(((0.65 + 0.35 * stripes[..., None]) * color).astype(np.uint8))
+
+
+def save(image: Image.Image, path: Path) -> None:
+    """Save an image as JPEG, whatever the extension, creating its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, format="JPEG", quality=90)
+
+
+def write_devkit(devkit: Path, names: list[str], labels: list[int]) -> None:
+    """Write the devkit's ``meta.mat`` and ground truth.
+
+    As in the official one its class numbers start at 1 and do not follow the WordNet ids (here they run backwards),
+    and inner nodes of WordNet follow the classes.
+
+    Args:
+        devkit: Folder to write into.
+        names: Sorted WordNet ids of the classes.
+        labels: Rank of the class of each val image.
+    """
+    numbers = [len(names) - label for label in range(len(names))]
+    rows: list[tuple[object, ...]] = [
+        (number, name, "words", "gloss", 0, [], 0, 1300) for number, name in sorted(zip(numbers, names, strict=True))
+    ]
+    rows.append((len(names) + 1, "n00001740", "entity", "gloss", len(numbers), numbers, 1, 0))
+    devkit.mkdir(parents=True, exist_ok=True)
+    savemat(devkit / "meta.mat", {"synsets": np.array(rows, dtype=META_TYPE)[:, None]})
+    text = "".join(f"{numbers[label]}\n" for label in labels)
+    (devkit / "ILSVRC2012_validation_ground_truth.txt").write_text(text)
+
+
+def write_solution(root: Path, names: list[str], labels: list[int]) -> None:
+    """Write Kaggle's ``LOC_val_solution.csv``; see :func:`write_devkit`. The first image has two boxes."""
+    rows = [f"ILSVRC2012_val_{i:08d},{names[label]} 1 2 30 40 " for i, label in enumerate(labels, start=1)]
+    rows[0] += f"{names[labels[0]]} 5 6 7 8 "
+    (root / "LOC_val_solution.csv").write_text("\n".join(["ImageId,PredictionString", *rows, ""]))
