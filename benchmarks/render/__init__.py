@@ -1,0 +1,1 @@
+"""From records and rows to what people read. Nothing here imports torch."""
