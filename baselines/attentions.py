@@ -44,7 +44,7 @@ def attention_factory(attention: str | Callable[[int], nn.Module] | None) -> Att
                 f"unknown attention {attention!r}; choose one of {known}, or pass a callable channels -> nn.Module"
             )
         return ATTENTIONS[attention]
-    if callable(attention):
+    if callable(attention) and not isinstance(attention, nn.Module):
         build = attention
         return lambda channels, map_size: build(channels)
     raise TypeError(

@@ -74,10 +74,16 @@ def fill_slots(network: Backbone, factory: AttentionFactory, map_sizes: list[int
         network: Network whose slots are filled.
         factory: Constructor of the attention.
         map_sizes: Side of each stage's maps at a 224x224 input.
+
+    Raises:
+        TypeError: The constructor returns something else than a module.
     """
     for stage, size in zip(network.stages(), map_sizes, strict=True):
         for block in stage:
-            block.attention = factory(block.channels, size)
+            attention = factory(block.channels, size)
+            if not isinstance(attention, nn.Module):
+                raise TypeError(f"an attention's constructor must return an nn.Module, got {type(attention).__name__}")
+            block.attention = attention
 
 
 def kaiming_fan_out(module: nn.Module) -> None:

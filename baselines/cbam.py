@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from baselines.widths import hidden_width
+
 
 class CBAM(nn.Module):
     """Gate the channels, then the places.
@@ -18,11 +20,16 @@ class CBAM(nn.Module):
         kernel_size: Side of the spatial gate's kernel, odd.
 
     Shape: (N, C, H, W) to the same.
+
+    Raises:
+        ValueError: An even kernel size, or a reduction below 1.
     """
 
     def __init__(self, channels: int, bias: bool = False, reduction: int = 16, kernel_size: int = 7) -> None:
         super().__init__()
-        hidden = max(1, channels // reduction)
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"CBAM's kernel_size must be odd and positive, got {kernel_size}")
+        hidden = hidden_width(channels, reduction)
         self.mlp = nn.Sequential(
             nn.Linear(channels, hidden, bias=bias), nn.ReLU(), nn.Linear(hidden, channels, bias=bias)
         )

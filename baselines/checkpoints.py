@@ -3,6 +3,7 @@
 import argparse
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ Network = TypeVar("Network", bound=Backbone)
 Checkpoint = str | Path | Mapping[str, object]
 
 SHOWN_KEYS = 3
+NOTHING_FITS = "no network of this package that its keys tell"
 
 
 class CheckpointError(ValueError):
@@ -27,46 +29,70 @@ def read_checkpoint(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """Tensors of a checkpoint by key.
 
     Args:
-        checkpoint: Path of a ``.safetensors`` file or of a file written by ``torch.save``, or a mapping; with or
-            without the entry ``state_dict``, keys with or without the prefix ``module.``.
+        checkpoint: Path of a safetensors file or of a file written by ``torch.save``, or a mapping; with or without
+            an entry ``state_dict`` or ``model`` around the tensors, keys with or without the prefixes that
+            DataParallel and ``torch.compile`` leave.
 
     Raises:
         CheckpointError: The file is not a checkpoint, is cut short, holds objects beyond tensors, or has no tensor.
     """
     content = read_file(Path(checkpoint)) if isinstance(checkpoint, str | Path) else checkpoint
     name = str(checkpoint) if isinstance(checkpoint, str | Path) else "the mapping"
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{name} holds a {type(content).__name__}, not a mapping from names to tensors")
-    state = {str(key).removeprefix("module."): value for key, value in content.items()}
-    strays = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    state = {PREFIXES.sub("", str(key)): value for key, value in content.items()}
+    if len(state) < len(content):
+        raise CheckpointError(f"{name} holds the same key with and without a prefix such as 'module.'")
+    strays = [key for key, value in state.items() if not is_plain(value)]
     if strays or not state:
-        what = f"{strays[0]!r} is a {type(state[strays[0]]).__name__}" if strays else "it is empty"
-        raise CheckpointError(f"{name} is not a state dict ({what}); pass the file or its 'state_dict' entry")
+        what = f"{strays[0]!r} is {kind_of_value(state[strays[0]])}" if strays else "it is empty"
+        raise CheckpointError(f"{name} is not a state dict ({what}); pass one that maps names to dense real tensors")
     return state
+
+
+WRAPPERS = ("state_dict", "model")
+PREFIXES = re.compile(r"^(module\.|_orig_mod\.)+")
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is a dense tensor of real numbers with its data at hand."""
+    if not isinstance(value, Tensor) or value.is_complex() or value.dtype == torch.bool:
+        return False
+    return value.layout == torch.strided and not value.is_meta
+
+
+def kind_of_value(value: object) -> str:
+    """What a value is, for an error."""
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return f"a {'meta ' if value.is_meta else ''}tensor of {value.dtype} in layout {value.layout}"
 
 
 def read_file(path: Path) -> object:
     """Content of a checkpoint file, without running any code that it may hold; see :func:`read_checkpoint`."""
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}")
-    if path.suffix == ".safetensors":
+        raise CheckpointError(f"{path} is a folder, not a checkpoint" if path.is_dir() else f"no checkpoint at {path}")
+    if path.suffix.lower() == ".safetensors":
         return read_safetensors(path)
     # Training scripts store their options beside the weights; a Namespace holds values and runs nothing.
     torch.serialization.add_safe_globals([argparse.Namespace])
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        found = (
+            re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        )
         if found is None:
             raise CheckpointError(f"{path} is not a checkpoint that torch.save wrote, or it is cut short") from error
         raise CheckpointError(
             f"{path} holds {found.group(1)}, which could run code when it is read; refused. "
             "Only tensors and plain values are read: save the model's state_dict() instead"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint that torch.save wrote, or it is cut short") from error
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -91,7 +117,7 @@ def load_renamed(
     model: nn.Module,
     state: Mapping[str, Tensor],
     rename: Callable[[str], str],
-    describe: Callable[[Mapping[str, Tensor]], str],
+    describe: Callable[[], str],
 ) -> None:
     """Load a state dict that another code base wrote, one key for each of the model's.
 
@@ -99,7 +125,7 @@ def load_renamed(
         model: Network whose parameters and buffers are overwritten. It is untouched if an error is raised.
         state: Their tensors by their keys.
         rename: Our key to theirs.
-        describe: The configuration that a foreign state dict would fit, for the error.
+        describe: Tells the configuration that the state dict would fit, for the error.
 
     Raises:
         CheckpointError: Keys are missing, left over or of another shape.
@@ -119,9 +145,11 @@ def load_renamed(
             for what, keys in (("missing", missing), ("left over", left_over), ("of another shape", shapes))
             if keys
         ]
-        raise CheckpointError(
-            f"the checkpoint does not fit this network: {'; '.join(parts)}. It would fit {describe(state)}"
-        )
+        try:
+            fits = describe()
+        except (KeyError, IndexError, TypeError, ValueError, StopIteration):
+            fits = NOTHING_FITS  # keys that only look like a known layout
+        raise CheckpointError(f"the checkpoint does not fit this network: {'; '.join(parts)}. It would fit {fits}")
     model.load_state_dict(
         {key: state[name].reshape(ours[key].shape) if name in state else ours[key] for name, key in names.items()}
     )
@@ -150,5 +178,5 @@ def torchvision_weights(network: Network, architecture: str, weights: str | None
     if weights not in known.__members__:
         raise ValueError(f"no weights {weights!r} for {architecture}; torchvision has {', '.join(known.__members__)}")
     state = known[weights].get_state_dict(progress=True, check_hash=True)
-    load_renamed(network, state, lambda key: key, lambda state: f"torchvision's own {architecture}")
+    load_renamed(network, state, lambda key: key, lambda: f"torchvision's own {architecture}")
     return network

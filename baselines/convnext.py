@@ -92,6 +92,8 @@ def convnext_tiny(
         weights: Name of torchvision's own weights, for the plain network.
     """
     factory = attention_factory(attention)
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1, got {num_classes}")
     setting = [
         convnext.CNBlockConfig(width, following, depth)
         for width, following, depth in zip(widths, (*widths[1:], None), depths, strict=True)

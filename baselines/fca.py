@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from baselines.widths import hidden_width
+
 # The 16 best frequencies of the paper's two-step selection on a 7x7 grid: along the height and along the width.
 FREQUENCIES_U = (0, 0, 6, 0, 0, 1, 1, 4, 5, 1, 3, 0, 0, 0, 3, 2)
 FREQUENCIES_V = (0, 1, 0, 5, 2, 0, 2, 0, 0, 6, 0, 4, 6, 3, 5, 2)
@@ -61,7 +63,7 @@ class FCA(nn.Module):
         if channels % len(FREQUENCIES_U):
             raise ValueError(f"FCA splits the channels into {len(FREQUENCIES_U)} groups; {channels} do not divide")
         size = RESNET50_MAP_SIZES.get(channels, 7) if map_size is None else max(7, map_size)
-        hidden = max(1, channels // reduction)
+        hidden = hidden_width(channels, reduction)
         # The filter follows from the size, so checkpoints need not carry it.
         self.register_buffer("filter", dct_filter(channels, size), persistent=False)
         self.reduce = nn.Linear(channels, hidden, bias=False)

@@ -136,6 +136,8 @@ def mobilenet_v3_large(
         weights: Name of torchvision's own weights, for the plain network.
     """
     factory = attention_factory(attention)
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1, got {num_classes}")
     setting = [mobilenetv3.InvertedResidualConfig(*row, dilation=1, width_mult=width) for row in SETTING]
     last_channel = mobilenetv3.InvertedResidualConfig.adjust_channels(1280, width)
     network = MobileNetV3(setting, STAGE_DEPTHS, last_channel, num_classes)

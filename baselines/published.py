@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from baselines.backbone import Backbone
-from baselines.checkpoints import Checkpoint, CheckpointError, load_renamed, read_checkpoint
+from baselines.checkpoints import NOTHING_FITS, Checkpoint, CheckpointError, load_renamed, read_checkpoint
 
 # Our key to theirs. The repositories' blocks and stems carry torchvision's names, as ours do.
 LAYOUTS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -52,7 +52,7 @@ def load_published(model: Backbone, checkpoint: Checkpoint) -> None:
             key = re.sub(pattern, theirs, key)
         return key
 
-    load_renamed(model, weights, rename, configuration)
+    load_renamed(model, weights, rename, lambda: configuration(state))
 
 
 def attention_of(state: Mapping[str, Tensor]) -> str | None:
@@ -68,31 +68,57 @@ def check_filters(model: Backbone, state: Mapping[str, Tensor]) -> None:
     ours = dict(model.named_buffers())
     for key in (key for key in state if key.endswith(DCT_FILTER)):
         name = key.replace(DCT_FILTER, ".attention.filter")
-        fits = name in ours and ours[name].shape == state[key].shape
-        if fits and not torch.allclose(ours[name].double(), state[key].double(), atol=1e-5):
+        if name not in ours:
+            continue  # another attention: the missing keys will tell
+        if ours[name].shape != state[key].shape:
+            raise CheckpointError(
+                f"{key} has a filter of {tuple(state[key].shape)}, this network one of {tuple(ours[name].shape)}: "
+                "build it with attention='fca', which takes each stage's own size"
+            )
+        if not torch.allclose(ours[name].double(), state[key].double(), atol=1e-5):
             raise CheckpointError(
                 f"{key} holds other frequencies than FCA-TS's 16; this network computes its own filter"
             )
 
 
 def configuration(state: Mapping[str, Tensor]) -> str:
-    """Name the network of this package that a state dict would fit."""
-    depths = block_counts(state)
-    basic = not any(key.endswith("conv3.weight") for key in state)
-    name = RESNETS.get((basic, depths))
-    if name is None:
-        return "no network of this package that its keys tell"
+    """Name the network of this package that a published state dict would fit."""
+    if any(".RA_block." in key for key in state):
+        return "a network of tdam: use tdam.load_released"
+    name = RESNETS.get((is_basic(state), block_counts(state)))
+    if name is None or state["conv1.weight"].shape[0] != 64:
+        return NOTHING_FITS
     attention = attention_of(state)
     options = [f"attention={attention!r}"] if attention else []
     if attention == "cbam" and any(key.endswith("ChannelGate.mlp.1.bias") for key in state):
         options = ["attention=functools.partial(baselines.CBAM, bias=True)"]
     if attention == "eca":
-        sizes = {value.shape[-1] for key, value in state.items() if ".eca.conv." in key}
-        if len(sizes) == 1:
-            options = [f"attention=functools.partial(baselines.ECA, kernel_size={sizes.pop()})"]
-    classes = state["fc.bias"].shape[0] if "fc.bias" in state else 1000
-    options += [f"num_classes={classes}"] if classes != 1000 else []
-    return f"baselines.{name}({', '.join(options)})"
+        options = [f"attention={eca_constructor(state)}"]
+    return f"baselines.{name}({', '.join([*options, *class_option(state)])})"
+
+
+def eca_constructor(state: Mapping[str, Tensor]) -> str:
+    """ECA with the kernel sizes that a state dict holds, by the channels of each block."""
+    sizes = {}
+    for key, kernel in state.items():
+        if key.endswith(".eca.conv.weight"):
+            block = key.removesuffix(".eca.conv.weight")
+            last = max(name for name in state if re.fullmatch(rf"{re.escape(block)}\.conv\d\.weight", name))
+            sizes[state[last].shape[0]] = kernel.shape[-1]
+    if len(set(sizes.values())) == 1:
+        return f"functools.partial(baselines.ECA, kernel_size={next(iter(sizes.values()))})"
+    return f"lambda channels: baselines.ECA(channels, {sizes}[channels])"
+
+
+def class_option(state: Mapping[str, Tensor]) -> list[str]:
+    """``num_classes`` as an option, where it is not ImageNet's."""
+    head = next((state[key] for key in ("fc.bias", "head.bias") if key in state), None)
+    return [] if head is None or head.shape[0] == 1000 else [f"num_classes={head.shape[0]}"]
+
+
+def is_basic(state: Mapping[str, Tensor]) -> bool:
+    """Whether a ResNet's blocks have two convolutions."""
+    return not any(key.endswith("conv3.weight") for key in state)
 
 
 RESNETS: dict[tuple[bool, tuple[int, ...]], str] = {

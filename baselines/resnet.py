@@ -4,10 +4,11 @@ State-dict keys are torchvision's, so torchvision's weights load by name into th
 """
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TypedDict, cast
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from baselines.attentions import attention_factory
 from baselines.backbone import Backbone, fill_slots, kaiming_fan_out, run_blocks
@@ -102,6 +103,9 @@ class ResNet(Backbone):
         strides: Stride of each stage's first block. Small images want a smaller last one.
 
     Shape: (N, 3, H, W) to logits (N, K).
+
+    Raises:
+        ValueError: Unknown attention, not four stages, or sizes below 1.
     """
 
     layer1: nn.Sequential
@@ -121,6 +125,10 @@ class ResNet(Backbone):
     ) -> None:
         super().__init__()
         factory = attention_factory(attention)
+        if not len(depths) == len(widths) == len(strides) == 4:
+            raise ValueError(f"a ResNet has 4 stages; got depths {depths}, widths {widths}, strides {strides}")
+        if min(num_classes, *depths, *widths) < 1:
+            raise ValueError(f"sizes must be at least 1; got {num_classes} classes, depths {depths}, widths {widths}")
         self.conv1 = nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
@@ -159,57 +167,52 @@ class ResNet(Backbone):
         return logits
 
 
-def resnet18(
-    attention: Attention = None,
-    num_classes: int = 1000,
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = (2, 2, 2, 2),
-    weights: str | None = None,
-    zero_init: bool = True,
-    strides: Sequence[int] = STRIDES,
-) -> ResNet:
-    """ResNet18; see :class:`ResNet`. ``weights`` names torchvision's own, for the plain network."""
-    network = ResNet(BasicBlock, depths, widths, num_classes, attention, zero_init, strides)
-    return torchvision_weights(network, "resnet18", weights)
+class Options(TypedDict, total=False):
+    """What ResNet's constructors take besides the attention; see :class:`ResNet`.
+
+    ``weights`` names torchvision's own (such as ``IMAGENET1K_V1`` or ``DEFAULT``), for the plain network.
+    """
+
+    num_classes: int
+    widths: Sequence[int]
+    depths: Sequence[int]
+    strides: Sequence[int]
+    zero_init: bool
+    weights: str | None
 
 
-def resnet34(
-    attention: Attention = None,
-    num_classes: int = 1000,
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = (3, 4, 6, 3),
-    weights: str | None = None,
-    zero_init: bool = True,
-    strides: Sequence[int] = STRIDES,
-) -> ResNet:
-    """ResNet34; see :class:`ResNet`. ``weights`` names torchvision's own, for the plain network."""
-    network = ResNet(BasicBlock, depths, widths, num_classes, attention, zero_init, strides)
-    return torchvision_weights(network, "resnet34", weights)
+def build(name: str, attention: Attention, options: Options) -> ResNet:
+    """A ResNet by torchvision's name; ``options`` go before the architecture's own."""
+    block, depths = ARCHITECTURES[name]
+    weights = options.get("weights")
+    rest = {key: value for key, value in options.items() if key != "weights"}
+    network = ResNet(block, **{"depths": depths, "attention": attention, **rest})  # type: ignore[arg-type]
+    return torchvision_weights(network, name, weights)
 
 
-def resnet50(
-    attention: Attention = None,
-    num_classes: int = 1000,
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = (3, 4, 6, 3),
-    weights: str | None = None,
-    zero_init: bool = True,
-    strides: Sequence[int] = STRIDES,
-) -> ResNet:
-    """ResNet50; see :class:`ResNet`. ``weights`` names torchvision's own, for the plain network."""
-    network = ResNet(Bottleneck, depths, widths, num_classes, attention, zero_init, strides)
-    return torchvision_weights(network, "resnet50", weights)
+ARCHITECTURES: dict[str, tuple[type[ResNetBlock], tuple[int, ...]]] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+    "resnet101": (Bottleneck, (3, 4, 23, 3)),
+}
 
 
-def resnet101(
-    attention: Attention = None,
-    num_classes: int = 1000,
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = (3, 4, 23, 3),
-    weights: str | None = None,
-    zero_init: bool = True,
-    strides: Sequence[int] = STRIDES,
-) -> ResNet:
-    """ResNet101; see :class:`ResNet`. ``weights`` names torchvision's own, for the plain network."""
-    network = ResNet(Bottleneck, depths, widths, num_classes, attention, zero_init, strides)
-    return torchvision_weights(network, "resnet101", weights)
+def resnet18(attention: Attention = None, **options: Unpack[Options]) -> ResNet:
+    """ResNet18 with ``attention`` in its slots; options as in :class:`Options`."""
+    return build("resnet18", attention, options)
+
+
+def resnet34(attention: Attention = None, **options: Unpack[Options]) -> ResNet:
+    """ResNet34 with ``attention`` in its slots; options as in :class:`Options`."""
+    return build("resnet34", attention, options)
+
+
+def resnet50(attention: Attention = None, **options: Unpack[Options]) -> ResNet:
+    """ResNet50 with ``attention`` in its slots; options as in :class:`Options`."""
+    return build("resnet50", attention, options)
+
+
+def resnet101(attention: Attention = None, **options: Unpack[Options]) -> ResNet:
+    """ResNet101 with ``attention`` in its slots; options as in :class:`Options`."""
+    return build("resnet101", attention, options)

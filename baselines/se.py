@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from baselines.widths import hidden_width
+
 
 class SE(nn.Module):
     """Scale each channel by a gate computed from all channels' means.
@@ -21,7 +23,7 @@ class SE(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
-        hidden = max(1, channels // reduction)
+        hidden = hidden_width(channels, reduction)
         self.reduce = nn.Linear(channels, hidden, bias=False)
         self.expand = nn.Linear(hidden, channels, bias=False)
 

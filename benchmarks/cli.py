@@ -43,10 +43,12 @@ def costs(models: Sequence[str], convention: str, by_operator: bool, style: str)
     """
     from benchmarks.experiments import costs as experiment
     from benchmarks.experiments.table1 import MODELS
+    from benchmarks.models import parse
     from benchmarks.render.tables import FORMATS as RENDERERS
 
     names = models or tuple(MODELS.values())
-    with click.progressbar(length=len(names), label="counting", file=sys.stderr) as bar:
+    counted = {name for model in names for name in (model, parse(model)["backbone"])}
+    with click.progressbar(length=len(counted), label="counting", file=sys.stderr) as bar:
         measured = experiment.measure_costs(names, convention, progress=lambda name: bar.update(1))
     if by_operator:
         rows = [row for cost in measured for row in experiment.operator_rows(cost)]

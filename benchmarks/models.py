@@ -6,40 +6,101 @@ Names are ``<backbone>``, ``<backbone>-<attention>`` or ``<backbone>-td-<kind>-t
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import baselines
 import tdam
 from baselines.backbone import Backbone
+from baselines.checkpoints import load_renamed, read_checkpoint
 from tdam.attention import KINDS
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_large", "convnext_tiny")
-TD_NAME = re.compile(r"td-(?P<kind>[a-z_]+)-t(?P<steps>\d+)-m(?P<distance>\d+)(?P<last>-l4)?")
+NAME = re.compile(
+    r"(?P<backbone>[a-z0-9_]+?)"
+    r"(-(?P<attention>[a-z0-9_]+)|-td-(?P<kind>[a-z_]+)-t(?P<steps>[1-9][0-9]*)-m(?P<distance>0|[1-9][0-9]*)(?P<last>-l4)?)?"
+)
 
 
-def create(name: str, num_classes: int = 1000) -> Backbone:
+# Small versions for the embedded data set: the same code, narrower, shallower, and with a last map of useful size.
+MINI_RESNET50: dict[str, object] = {"widths": (16, 32, 64, 128), "depths": (1, 1, 2, 1), "strides": (1, 2, 2, 1)}
+MINI_RESNET101: dict[str, object] = {**MINI_RESNET50, "depths": (1, 1, 4, 1)}
+SIZES: dict[str, dict[str, dict[str, object]]] = {
+    "paper": {},
+    "mini": {"resnet50": MINI_RESNET50, "resnet101": MINI_RESNET101},
+}
+
+
+def create(name: str, num_classes: int = 1000, size: str = "paper", zero_init: str | None = None) -> Backbone:
     """Build a network by its name, with fresh weights.
 
     Args:
         name: See the module's docstring.
         num_classes: K.
+        size: ``paper``, or ``mini`` for the small version of a backbone that has one.
+        zero_init: Where a TD ResNet starts at zero, see ``tdam.networks``; None takes the constructor's default.
 
     Raises:
         ValueError: The name is unknown (the message lists what is near and what is allowed), or the configuration
             that it tells does not exist.
     """
-    backbone, _, variant = name.partition("-")
-    if backbone in BACKBONES and not variant:
-        return constructor(baselines, backbone)(num_classes=num_classes)
-    if backbone in BACKBONES and variant in baselines.ATTENTIONS:
-        return constructor(baselines, backbone)(attention=variant, num_classes=num_classes)
-    match = TD_NAME.fullmatch(variant)
-    if backbone in BACKBONES and match and match["kind"] in KINDS:
-        build = constructor(tdam, backbone)
-        options = {"kind": match["kind"], "steps": int(match["steps"]), "distance": int(match["distance"])}
-        blocks = last_stage(backbone) if match["last"] else None
-        return build(**options, blocks=blocks, num_classes=num_classes)
-    raise ValueError(f"unknown model {name!r}{suggestion(name)}; names are {grammar()}")
+    parts = parse(name)
+    backbone = parts["backbone"]
+    options = {"num_classes": num_classes, **size_options(backbone, size)}
+    plain = constructor(baselines, backbone)
+    if parts["kind"] is None:
+        return plain(attention=parts["attention"], **options)
+    blocks = last_stage(plain(**options)) if parts["last"] else None
+    options |= {} if zero_init is None else {"zero_init": zero_init}
+    steps, distance = int(parts["steps"]), int(parts["distance"])
+    return constructor(tdam, backbone)(kind=parts["kind"], steps=steps, distance=distance, blocks=blocks, **options)
+
+
+def parse(name: str) -> dict[str, str]:
+    """The parts of a model's name: ``backbone`` and ``attention``, or ``kind``, ``steps``, ``distance``, ``last``.
+
+    Raises:
+        ValueError: The name is not made of known parts.
+    """
+    match = NAME.fullmatch(name)
+    known = match and match["backbone"] in BACKBONES
+    if (
+        match is None
+        or not known
+        or not allowed(match["attention"], baselines.ATTENTIONS)
+        or not allowed(match["kind"], KINDS)
+    ):
+        raise ValueError(f"unknown model {name!r}{suggestion(name)}; names are {grammar()}")
+    return match.groupdict()
+
+
+def allowed(part: str | None, names: Iterable[str]) -> bool:
+    """Whether a part of a name is left out or is one of ``names``."""
+    return part is None or part in names
+
+
+def size_options(backbone: str, size: str) -> dict[str, object]:
+    """What a backbone's constructor is told for a size."""
+    if size not in SIZES:
+        raise ValueError(f"unknown size {size!r}; choose one of {', '.join(SIZES)}")
+    if size != "paper" and backbone not in SIZES[size]:
+        raise ValueError(f"there is no {size} version of {backbone}; only of {', '.join(SIZES[size])}")
+    return SIZES[size].get(backbone, {})
+
+
+def load_weights(model: Backbone, checkpoint: Path) -> None:
+    """Load weights in whichever layout the file has: ours, the TDAM authors', or the attention repositories'.
+
+    Raises:
+        CheckpointError: The file cannot be read or belongs to another network.
+    """
+    state = read_checkpoint(checkpoint)
+    if set(state) == set(model.state_dict()):
+        load_renamed(model, state, lambda key: key, lambda: "another network of this suite")
+    elif any(".RA_block." in key for key in state) or model.steps > 1:
+        tdam.load_released(model, state)
+    else:
+        baselines.load_published(model, state)
 
 
 def constructor(package: object, backbone: str) -> Callable[..., Backbone]:
@@ -48,10 +109,9 @@ def constructor(package: object, backbone: str) -> Callable[..., Backbone]:
     return build
 
 
-def last_stage(backbone: str) -> dict[int, range]:
-    """All blocks of the backbone's last stage, as TD constructors take them."""
-    plain = constructor(baselines, backbone)()
-    stages = plain.stages()
+def last_stage(network: Backbone) -> dict[int, range]:
+    """All blocks of a network's last stage, as TD constructors take them."""
+    stages = network.stages()
     return {len(stages): range(len(stages[-1]))}
 
 

@@ -14,18 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.backbone import kaiming_fan_out
+from baselines.widths import hidden_width
 
 
 class Searchlight(nn.Module):
     """Maps pooled top (N, C_top) and pooled bottom (N, C_bottom) to the searchlight's logits (N, C_bottom).
 
-    ``released_names`` are the layers' names in the authors' checkpoints.
+    Subclasses take the two widths and the hidden one. ``released_names`` are the layers' names in the authors'
+    checkpoints.
     """
 
     released_names: ClassVar[dict[str, str]]
-
-    def __init__(self, top_channels: int, bottom_channels: int, hidden: int) -> None:
-        super().__init__()
 
     def forward(self, top: Tensor, bottom: Tensor) -> Tensor:
         raise NotImplementedError
@@ -39,17 +38,32 @@ class JointSearchlight(Searchlight):
         "from_bottom": "Ug_bottom_mlp.0",
         "out": "Ug_mlp.0",
     }
+    parts = 2
 
     def __init__(self, top_channels: int, bottom_channels: int, hidden: int) -> None:
-        super().__init__(top_channels, bottom_channels, hidden)
+        super().__init__()
         self.from_top = nn.Linear(top_channels, hidden, bias=False)
         self.from_bottom = nn.Linear(bottom_channels, hidden, bias=False)
-        self.out = nn.Linear(2 * hidden, bottom_channels, bias=False)
+        self.out = nn.Linear(self.parts * hidden, bottom_channels, bias=False)
+
+    def join(self, top: Tensor, bottom: Tensor) -> Tensor:
+        """The two hidden vectors as one."""
+        return torch.cat([top, bottom], dim=1)
 
     def forward(self, top: Tensor, bottom: Tensor) -> Tensor:
-        hidden = torch.cat([self.from_top(top), self.from_bottom(bottom)], dim=1)
-        logits: Tensor = self.out(torch.relu(hidden))
+        hidden = self.join(torch.relu(self.from_top(top)), torch.relu(self.from_bottom(bottom)))
+        logits: Tensor = self.out(hidden)
         return logits
+
+
+class BilinearSearchlight(JointSearchlight):
+    """A third kind of the released code, in no table: ``s = W (relu(W_top h) + relu(W_bottom b))``."""
+
+    parts = 1
+
+    def join(self, top: Tensor, bottom: Tensor) -> Tensor:
+        """The sum of the two hidden vectors."""
+        return top + bottom
 
 
 class TopSearchlight(Searchlight):
@@ -58,7 +72,7 @@ class TopSearchlight(Searchlight):
     released_names: ClassVar[dict[str, str]] = {"from_top": "Ug_mlp.0", "out": "Ug_mlp.2"}
 
     def __init__(self, top_channels: int, bottom_channels: int, hidden: int) -> None:
-        super().__init__(top_channels, bottom_channels, hidden)
+        super().__init__()
         self.from_top = nn.Linear(top_channels, hidden, bias=False)
         self.out = nn.Linear(hidden, bottom_channels, bias=False)
 
@@ -67,27 +81,7 @@ class TopSearchlight(Searchlight):
         return logits
 
 
-class BilinearSearchlight(Searchlight):
-    """A third kind of the released code, in no table: ``s = W (relu(W_top h) + relu(W_bottom b))``."""
-
-    released_names: ClassVar[dict[str, str]] = {
-        "from_top": "Ug_top_mlp.0",
-        "from_bottom": "Ug_bottom_mlp.0",
-        "out": "Ug_mlp.0",
-    }
-
-    def __init__(self, top_channels: int, bottom_channels: int, hidden: int) -> None:
-        super().__init__(top_channels, bottom_channels, hidden)
-        self.from_top = nn.Linear(top_channels, hidden, bias=False)
-        self.from_bottom = nn.Linear(bottom_channels, hidden, bias=False)
-        self.out = nn.Linear(hidden, bottom_channels, bias=False)
-
-    def forward(self, top: Tensor, bottom: Tensor) -> Tensor:
-        logits: Tensor = self.out(torch.relu(self.from_top(top)) + torch.relu(self.from_bottom(bottom)))
-        return logits
-
-
-KINDS: dict[str, type[Searchlight]] = {
+KINDS: dict[str, type[JointSearchlight] | type[TopSearchlight]] = {
     "joint": JointSearchlight,
     "top": TopSearchlight,
     "joint_bilinear": BilinearSearchlight,
@@ -148,7 +142,7 @@ class TopDownAttention(nn.Module):
         check_choice("kind", kind, KINDS)
         check_choice("order", order, ORDERS)
         check_choice("filter", filter, FILTERS)
-        self.searchlight = KINDS[kind](top_channels, bottom_channels, max(1, top_channels // reduction))
+        self.searchlight = KINDS[kind](top_channels, bottom_channels, hidden_width(top_channels, reduction))
         self.order = order
         self.filter = filter
 
@@ -200,8 +194,7 @@ class AttentionConfig:
         check_choice("kind", self.kind, KINDS)
         check_choice("order", self.order, [*ORDERS, CONVOLUTION])
         check_choice("filter", self.filter, FILTERS)
-        if self.reduction < 1:
-            raise ValueError(f"reduction must be at least 1, got {self.reduction}")
+        hidden_width(1, self.reduction)
 
     def build(self, top_channels: int, bottom_channels: int) -> nn.Module:
         """The attention for maps of these widths, its layers initialised like convolutions (Kaiming, fan-out)."""

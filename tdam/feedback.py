@@ -29,10 +29,10 @@ class Feedback(Loop):
 
     def __init__(self, chain: Chain, attention: AttentionConfig, steps: int, distance: int) -> None:
         super().__init__()
-        if steps < 1:
-            raise ValueError(f"steps must be at least 1, got {steps}")
-        if not 0 <= distance <= len(chain):
-            raise ValueError(f"distance must be from 0 to {len(chain)}, the block's number of layers; got {distance}")
+        if not isinstance(steps, int) or steps < 1:
+            raise ValueError(f"steps must be a whole number of at least 1, got {steps!r}")
+        if not isinstance(distance, int) or not 0 <= distance <= len(chain):
+            raise ValueError(f"distance must be from 0 to {len(chain)}, the block's number of layers; got {distance!r}")
         self.steps = steps
         self.distance = distance
         self.start = len(chain) - distance
@@ -99,19 +99,23 @@ def chosen_blocks(network: Backbone, blocks: Mapping[int, Iterable[int]]) -> lis
     """The blocks that ``{stage from 1: indices from 0}`` names.
 
     Raises:
-        ValueError: A stage or an index that the network does not have.
+        ValueError: Not such a mapping, or a stage or an index that the network does not have.
     """
     stages = network.stages()
-    chosen = []
+    if not isinstance(blocks, Mapping) or not all(isinstance(indices, Iterable) for indices in blocks.values()):
+        raise ValueError(f"blocks must map stages to block indices, such as {{3: [0, 1], 4: [0]}}; got {blocks!r}")
+    chosen: dict[tuple[int, int], ResidualBranch] = {}
     for stage, indices in blocks.items():
-        if not 1 <= stage <= len(stages):
-            raise ValueError(f"the network has stages 1 to {len(stages)}, got {stage}")
+        if stage not in range(1, len(stages) + 1):
+            raise ValueError(f"the network has stages 1 to {len(stages)}, got {stage!r}")
         depth = len(stages[stage - 1])
         for index in indices:
-            if not 0 <= index < depth:
-                raise ValueError(f"stage {stage} has blocks 0 to {depth - 1}, got {index}")
-            chosen.append(stages[stage - 1][index])
-    return chosen
+            if not isinstance(index, int) or index not in range(depth):
+                raise ValueError(f"stage {stage} has blocks 0 to {depth - 1}, got {index!r}")
+            chosen[stage, index] = stages[stage - 1][index]
+    if not chosen:
+        raise ValueError("blocks names no block; take the network from baselines if none shall loop")
+    return list(chosen.values())
 
 
 def add_feedback(

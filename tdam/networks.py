@@ -1,16 +1,18 @@
 """TD versions of the six backbones. ``blocks=None`` is the paper's placement, read off its parameter counts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import cast
+from typing import TypedDict, cast
 
 from torch import nn
+from typing_extensions import Unpack
 
 import baselines
+from baselines.chain import ResidualBranch
 from baselines.convnext import DEPTHS as CONVNEXT_DEPTHS
 from baselines.convnext import WIDTHS as CONVNEXT_WIDTHS
 from baselines.convnext import ConvNeXt
 from baselines.mobilenet import MobileNetV3
-from baselines.resnet import STRIDES, WIDTHS, ResNet
+from baselines.resnet import ResNet
 from tdam.attention import AttentionConfig, check_choice
 from tdam.feedback import Feedback, add_feedback
 
@@ -38,45 +40,63 @@ def resnet101_blocks(depths: Sequence[int], distance: int) -> Blocks:
     return {3: sorted({round(i * (depths[2] - 1) / last) for i in RESNET101_LAYER3}), 4: range(depths[3])}
 
 
-def resnet(
-    plain: Callable[..., ResNet],
-    placement: Callable[[Sequence[int], int], Blocks],
-    attention: AttentionConfig,
-    steps: int,
-    distance: int,
-    blocks: Blocks | None,
-    depths: Sequence[int],
-    zero_init: str,
-    **options: object,
-) -> ResNet:
-    """A TD ResNet from its feedforward constructor.
+class Options(TypedDict, total=False):
+    """What TD ResNets take besides ``kind``, ``steps``, ``distance``, ``blocks`` and ``num_classes``.
 
-    Args:
-        plain: Constructor from ``baselines``.
-        placement: The paper's blocks for given depths and distance.
-        attention: Which attention.
-        steps: T.
-        distance: m.
-        blocks: Indices from 0 by stage from 1, or None for the paper's.
-        depths: Blocks in each stage.
-        zero_init: Which norm of a looping block starts at zero: ``first``, the last norm of step 1 as released (it
-            leaves the top path of the searchlight without gradient, see DEVIATIONS.md); ``last``, the last norm of
-            the last step, which makes the block start as its shortcut; ``none``.
-        options: Passed to ``plain``.
+    ``order``, ``reduction`` and ``filter`` are those of :class:`AttentionConfig`; ``widths``, ``depths`` and
+    ``strides`` those of the plain network. ``zero_init`` tells which norm of a looping block starts at zero: ``first``
+    (the default), the last norm of step 1 as released, which can leave the searchlight's top path without gradient
+    (see DEVIATIONS.md); ``last``, the last norm of the last step, which makes the block start as its shortcut; or
+    ``none``.
+    """
+
+    order: str
+    reduction: int
+    filter: str
+    widths: Sequence[int]
+    depths: Sequence[int]
+    strides: Sequence[int]
+    zero_init: str
+
+
+def build(
+    name: str, kind: str, steps: int, distance: int, blocks: Blocks | None, num_classes: int, options: Options
+) -> ResNet:
+    """A TD ResNet from its plain constructor's name and the options that users give.
 
     Raises:
         ValueError: An option is out of range.
     """
+    zero_init = options.get("zero_init", "first")
     check_choice("zero_init", zero_init, ZERO_INITS)
-    network = plain(depths=depths, zero_init=zero_init != "none", **options)
-    blocks = placement(depths, distance) if blocks is None else blocks
+    attention = AttentionConfig(kind, **{key: options[key] for key in ATTENTION_OPTIONS if key in options})  # type: ignore[literal-required]
+    rest = {key: options[key] for key in ("widths", "depths", "strides") if key in options}
+    plain: Callable[..., ResNet] = getattr(baselines, name)
+    network = plain(num_classes=num_classes, zero_init=zero_init != "none", **rest)
+    if blocks is None:
+        blocks = PLACEMENTS[name]([len(stage) for stage in network.stages()], distance)
     for block in add_feedback(network, blocks, attention, steps, distance):
-        loop = cast(Feedback, block.loop)
-        if zero_init == "last" and loop.norms and distance > 0:
-            chain = block.chain()
-            nn.init.ones_(cast(nn.BatchNorm2d, chain[-1].norm).weight)
-            nn.init.zeros_(cast(nn.BatchNorm2d, loop.stages_at(chain, steps)[-1].norm).weight)
+        if zero_init == "last":
+            start_at_last_step(block)
     return network
+
+
+def start_at_last_step(block: ResidualBranch) -> None:
+    """Move the zero from step 1's last norm to the last step's, where the two differ."""
+    loop, chain = cast(Feedback, block.loop), block.chain()
+    if loop.norms and loop.distance:
+        nn.init.ones_(cast(nn.BatchNorm2d, chain[-1].norm).weight)
+        nn.init.zeros_(cast(nn.BatchNorm2d, loop.stages_at(chain, loop.steps)[-1].norm).weight)
+
+
+ATTENTION_OPTIONS = ("order", "reduction", "filter")
+PLACEMENTS: dict[str, Callable[[Sequence[int], int], Blocks]] = {
+    "resnet18": layers_3_and_4,
+    "resnet34": layers_3_and_4,
+    "resnet50": resnet50_blocks,
+    "resnet101": resnet101_blocks,
+    "convnext_tiny": layers_3_and_4,
+}
 
 
 def resnet18(
@@ -85,18 +105,10 @@ def resnet18(
     distance: int = 1,
     blocks: Blocks | None = None,
     num_classes: int = 1000,
-    order: str = "channel->spatial",
-    reduction: int = 16,
-    filter: str = "logit",
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = (2, 2, 2, 2),
-    strides: Sequence[int] = STRIDES,
-    zero_init: str = "first",
+    **options: Unpack[Options],
 ) -> ResNet:
-    """TD ResNet18; options as in :func:`resnet` and ``AttentionConfig``. The paper's row has ``distance=2``."""
-    attention = AttentionConfig(kind, order, reduction, filter)
-    options = {"num_classes": num_classes, "widths": widths, "strides": strides}
-    return resnet(baselines.resnet18, layers_3_and_4, attention, steps, distance, blocks, depths, zero_init, **options)
+    """TD ResNet18: searchlight, T, m, blocks by stage (None: the paper's), K; the paper's row has ``distance=2``."""
+    return build("resnet18", kind, steps, distance, blocks, num_classes, options)
 
 
 def resnet34(
@@ -105,18 +117,10 @@ def resnet34(
     distance: int = 1,
     blocks: Blocks | None = None,
     num_classes: int = 1000,
-    order: str = "channel->spatial",
-    reduction: int = 16,
-    filter: str = "logit",
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = (3, 4, 6, 3),
-    strides: Sequence[int] = STRIDES,
-    zero_init: str = "first",
+    **options: Unpack[Options],
 ) -> ResNet:
-    """TD ResNet34; options as in :func:`resnet` and ``AttentionConfig``. The paper's row has ``distance=2``."""
-    attention = AttentionConfig(kind, order, reduction, filter)
-    options = {"num_classes": num_classes, "widths": widths, "strides": strides}
-    return resnet(baselines.resnet34, layers_3_and_4, attention, steps, distance, blocks, depths, zero_init, **options)
+    """TD ResNet34: searchlight, T, m, blocks by stage (None: the paper's), K; the paper's row has ``distance=2``."""
+    return build("resnet34", kind, steps, distance, blocks, num_classes, options)
 
 
 def resnet50(
@@ -125,18 +129,10 @@ def resnet50(
     distance: int = 1,
     blocks: Blocks | None = None,
     num_classes: int = 1000,
-    order: str = "channel->spatial",
-    reduction: int = 16,
-    filter: str = "logit",
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = (3, 4, 6, 3),
-    strides: Sequence[int] = STRIDES,
-    zero_init: str = "first",
+    **options: Unpack[Options],
 ) -> ResNet:
-    """TD ResNet50; options as in :func:`resnet` and ``AttentionConfig``. The paper's main row is the default."""
-    attention = AttentionConfig(kind, order, reduction, filter)
-    options = {"num_classes": num_classes, "widths": widths, "strides": strides}
-    return resnet(baselines.resnet50, resnet50_blocks, attention, steps, distance, blocks, depths, zero_init, **options)
+    """TD ResNet50: searchlight, T, m, blocks by stage (None: the paper's), K; the paper's main row is the default."""
+    return build("resnet50", kind, steps, distance, blocks, num_classes, options)
 
 
 def resnet101(
@@ -145,20 +141,10 @@ def resnet101(
     distance: int = 1,
     blocks: Blocks | None = None,
     num_classes: int = 1000,
-    order: str = "channel->spatial",
-    reduction: int = 16,
-    filter: str = "logit",
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = (3, 4, 23, 3),
-    strides: Sequence[int] = STRIDES,
-    zero_init: str = "first",
+    **options: Unpack[Options],
 ) -> ResNet:
-    """TD ResNet101; options as in :func:`resnet` and ``AttentionConfig``. The row L4 has ``blocks={4: range(3)}``."""
-    attention = AttentionConfig(kind, order, reduction, filter)
-    options = {"num_classes": num_classes, "widths": widths, "strides": strides}
-    return resnet(
-        baselines.resnet101, resnet101_blocks, attention, steps, distance, blocks, depths, zero_init, **options
-    )
+    """TD ResNet101: searchlight, T, m, blocks by stage (None: the paper's), K; row L4 has ``blocks={4: range(3)}``."""
+    return build("resnet101", kind, steps, distance, blocks, num_classes, options)
 
 
 def mobilenet_v3_large(

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from baselines.backbone import Backbone
-from baselines.checkpoints import Checkpoint, CheckpointError, load_renamed, read_checkpoint
+from baselines.checkpoints import NOTHING_FITS, Checkpoint, CheckpointError, load_renamed, read_checkpoint
 from baselines.convnext import ConvNeXt
-from baselines.published import RESNETS, block_counts
+from baselines.published import RESNETS, block_counts, class_option, is_basic
+from baselines.published import configuration as published_configuration
 from baselines.resnet import ResNet
-from tdam.attention import TopDownAttention
+from tdam.attention import KINDS, TopDownAttention
 from tdam.feedback import Feedback
-from tdam.networks import Blocks, layers_3_and_4, resnet50_blocks, resnet101_blocks
+from tdam.networks import PLACEMENTS, Blocks
 
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
@@ -30,7 +31,7 @@ CONVNEXT_RULES: tuple[Rule, ...] = (
 )
 LAYOUTS: dict[type[Backbone], tuple[Rule, ...]] = {ResNet: RESNET_RULES, ConvNeXt: CONVNEXT_RULES}
 
-PLACEMENTS = {"resnet50": resnet50_blocks, "resnet101": resnet101_blocks}
+PAPER_WIDTHS = {"resnet18": 64, "resnet34": 64, "resnet50": 64, "resnet101": 64, "convnext_tiny": 96}
 
 
 def load_released(model: Backbone, checkpoint: Checkpoint) -> None:
@@ -49,9 +50,9 @@ def load_released(model: Backbone, checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"no released layout is known for {type(model).__name__}: only ResNet and ConvNeXt have one"
         )
-    state = read_checkpoint(checkpoint)
+    content = read_checkpoint(checkpoint)
     unused = unused_attention(model)
-    state = {key: value for key, value in state.items() if key.split(".RA_block.")[0] not in unused}
+    state = {key: value for key, value in content.items() if key.split(".RA_block.")[0] not in unused}
     rules = (*attention_rules(model), *rules)
 
     def rename(key: str) -> str:
@@ -59,7 +60,7 @@ def load_released(model: Backbone, checkpoint: Checkpoint) -> None:
             key = re.sub(pattern, theirs, key)
         return key
 
-    load_renamed(model, state, rename, configuration)
+    load_renamed(model, state, rename, lambda: configuration(content))
 
 
 def attention_rules(model: Backbone) -> list[Rule]:
@@ -80,25 +81,28 @@ def unused_attention(model: Backbone) -> set[str]:
 
 def configuration(state: Mapping[str, Tensor]) -> str:
     """Name the network of this package that a released state dict would fit."""
-    if "stages.0.0.dwconv.weight" in state:
-        name, depths = "convnext_tiny", stage_depths(state)
-    else:
-        depths = block_counts(state)
-        basic = not any(key.endswith("conv3.weight") for key in state)
-        name = RESNETS.get((basic, depths), "")
-    if not name:
-        return "no network of this package that its keys tell"
-    head = next((state[key] for key in ("fc.bias", "head.bias") if key in state), None)
-    options = [] if head is None or len(head) == 1000 else [f"num_classes={len(head)}"]
+    if any(".loop." in key for key in state):
+        return "a network of this package as it is: use its load_state_dict"
     blocks = looped_blocks(state)
+    if "stages.0.0.dwconv.weight" in state:
+        name, depths, width = "convnext_tiny", stage_depths(state), state["stages.0.0.dwconv.weight"].shape[0]
+    elif not blocks:
+        return published_configuration(state)
+    else:
+        depths, width = block_counts(state), state["conv1.weight"].shape[0]
+        name = RESNETS.get((is_basic(state), depths), "")
+    if width != PAPER_WIDTHS.get(name):
+        return NOTHING_FITS
     if not blocks:
-        return f"baselines.{name}({', '.join(options)})"
-    distance = distance_of(state)
+        return f"baselines.{name}({', '.join(class_option(state))})"
+    steps, distance = steps_and_distance(state)
+    options = [f"kind={kind_of(state)!r}", f"steps={steps}", f"distance={distance}"]
     found = {stage: sorted(indices) for stage, indices in sorted(blocks.items())}
-    if found != as_lists(PLACEMENTS.get(name, layers_3_and_4)(depths, distance)):
-        options.insert(0, f"blocks={found}")
-    loop = [f"kind={kind_of(state)!r}", f"steps={steps_of(state)}", f"distance={distance}"]
-    return f"tdam.{name}({', '.join([*loop, *options])})"
+    if found != as_lists(PLACEMENTS[name](depths, distance)):
+        options.append(f"blocks={found}")
+    if (reduction := reduction_of(state)) != 16:
+        options.append(f"reduction={reduction}")
+    return f"tdam.{name}({', '.join([*options, *class_option(state)])})"
 
 
 def as_lists(blocks: Blocks) -> dict[int, list[int]]:
@@ -132,20 +136,46 @@ def kind_of(state: Mapping[str, Tensor]) -> str:
     return "joint" if out.shape[1] == 2 * hidden.shape[0] else "joint_bilinear"
 
 
-def steps_of(state: Mapping[str, Tensor]) -> int:
-    """Steps, told by the norms past the first; a network without step norms (ConvNeXt, m=0) does not tell: 2."""
-    own = [int(match[1]) for key in state if (match := re.search(r"\.bn\d_(\d+)\.weight$", key))]
-    return max(own, default=1) + 1
+def first_block(state: Mapping[str, Tensor]) -> str:
+    """Name of a block with a TD module."""
+    return next(key.split(".RA_block.")[0] for key in state if ".RA_block." in key)
 
 
-def distance_of(state: Mapping[str, Tensor]) -> int:
-    """Feedback distance, told by the step norms or, where there are none, by the searchlight's width."""
-    block = next(key.split(".RA_block.")[0] for key in state if ".RA_block." in key)
-    norms = [int(match[1]) for key in state if (match := re.match(rf"{re.escape(block)}\.bn(\d)_1\.weight", key))]
-    layers = [key for key in state if re.match(rf"{re.escape(block)}\.conv\d\.weight", key)]
+def layers_of(state: Mapping[str, Tensor], block: str) -> list[Tensor]:
+    """Weights of a block's layers in their order (the names sort so)."""
+    pattern = rf"{re.escape(block)}\.(dwconv|pwconv\d|conv\d)\.weight"
+    return [state[key] for key in sorted(state) if re.fullmatch(pattern, key)]
+
+
+def searchlight_layers(state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The layer that reads the top map and the one that gives the searchlight, of one block."""
+    block = first_block(state)
+    names = KINDS[kind_of(state)].released_names
+    first, last = (state[f"{block}.RA_block.{names[layer]}.weight"] for layer in ("from_top", "out"))
+    return first, last
+
+
+def reduction_of(state: Mapping[str, Tensor]) -> int:
+    """Reduction ratio: the top map's channels over the hidden ones."""
+    first, _ = searchlight_layers(state)
+    return first.shape[1] // first.shape[0]
+
+
+def steps_and_distance(state: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Steps and distance, told by the step norms or, where there are none, by the searchlight's width.
+
+    Without step norms a ResNet has one step, or distance 0 where the searchlight is as wide as the block's output.
+    ConvNeXt and distance 0 do not tell the steps: 2.
+    """
+    block = first_block(state)
+    norms = [m.groups() for key in state if (m := re.fullmatch(rf"{re.escape(block)}\.bn(\d)_(\d+)\.weight", key))]
+    layers = layers_of(state, block)
     if norms:
-        return len(layers) - min(norms) + 1
-    if layers:
-        return 0
-    width = next(v.shape[0] for k, v in state.items() if re.match(rf"{re.escape(block)}\.RA_block\.Ug_mlp\.[02]", k))
-    return 1 if width == state[f"{block}.pwconv2.weight"].shape[1] else 2
+        return max(int(step) for _, step in norms) + 1, len(layers) - min(int(layer) for layer, _ in norms) + 1
+    _, out = searchlight_layers(state)
+    width = out.shape[0]
+    if block.startswith("stages."):
+        return 2, 1 if width == layers[-1].shape[1] else 2
+    if width == layers[-1].shape[0]:
+        return 2, 0
+    return 1, next(m for m in range(1, len(layers) + 1) if layers[-m].shape[1] == width)

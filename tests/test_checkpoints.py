@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import baselines
 import tdam
@@ -91,38 +91,57 @@ CONFIGURATIONS: list[dict[str, object]] = [
     {"kind": "joint", "steps": 2, "distance": 1, "blocks": {4: [0, 1]}},
     {"kind": "top", "steps": 2, "distance": 2, "num_classes": 7},
     {"kind": "top", "steps": 2, "distance": 0},
+    {"kind": "joint", "steps": 2, "distance": 1, "reduction": 8},
+    {"backbone": "resnet50", "kind": "top", "steps": 3, "distance": 3},
+    {"backbone": "resnet50", "kind": "joint", "steps": 2, "distance": 2},
+    {"backbone": "resnet101", "kind": "top", "steps": 3, "distance": 2},
+    {"backbone": "resnet34", "kind": "joint_bilinear", "steps": 2, "distance": 2},
 ]
 
 
 def released_layout(model: Backbone) -> dict[str, Tensor]:
-    """The model's weights under the authors' names, found by asking the loader which keys it misses."""
-    from baselines.checkpoints import load_renamed
-    from tdam.released import RESNET_RULES, attention_rules
+    """A TD ResNet's weights under the authors' names, written module by module from their naming rules."""
+    state: dict[str, Tensor] = {}
 
-    names: dict[str, str] = {}
+    def put(name: str, module: nn.Module, as_conv: bool = False) -> None:
+        for key, value in module.state_dict().items():
+            state[f"{name}.{key}"] = value[:, :, None, None] if as_conv else value
 
-    def rename(key: str) -> str:
-        import re
-
-        theirs = key
-        for pattern, replacement in (*attention_rules(model), *RESNET_RULES):
-            theirs = re.sub(pattern, replacement, theirs)
-        names[key] = theirs
-        return theirs
-
-    with pytest.raises(CheckpointError):
-        load_renamed(model, {}, rename, lambda state: "nothing")
-    return {names[key]: value for key, value in model.state_dict().items()}
+    for name in ("conv1", "bn1", "fc"):
+        put(name, getattr(model, name))
+    for stage, blocks in enumerate(model.stages(), start=1):
+        for index, block in enumerate(blocks):
+            prefix = f"layer{stage}.{index}"
+            for name in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample"):
+                if getattr(block, name, None) is not None:
+                    put(f"{prefix}.{name}", getattr(block, name))
+            if not hasattr(block.loop, "norms"):
+                continue
+            for step, norms in enumerate(block.loop.norms, start=2):
+                for position, norm in norms.items():
+                    put(f"{prefix}.bn{int(position) + 1}_{step - 1}", norm)
+            if block.loop.attention is None:
+                continue
+            searchlight = block.loop.attention.searchlight
+            if hasattr(searchlight, "from_bottom"):
+                put(f"{prefix}.RA_block.Ug_top_mlp.0", searchlight.from_top, as_conv=True)
+                put(f"{prefix}.RA_block.Ug_bottom_mlp.0", searchlight.from_bottom, as_conv=True)
+                put(f"{prefix}.RA_block.Ug_mlp.0", searchlight.out, as_conv=True)
+            else:
+                put(f"{prefix}.RA_block.Ug_mlp.0", searchlight.from_top, as_conv=True)
+                put(f"{prefix}.RA_block.Ug_mlp.2", searchlight.out, as_conv=True)
+    return state
 
 
 @pytest.mark.parametrize("options", CONFIGURATIONS)
 def test_the_fitting_configuration_is_named(options: dict[str, object]) -> None:
     """What the error recommends is what the weights came from, and it loads them."""
-    written = released_layout(tdam.resnet18(**options))  # type: ignore[arg-type]
+    build = getattr(tdam, str(options.get("backbone", "resnet18")))
+    written = released_layout(build(**{key: value for key, value in options.items() if key != "backbone"}))
     message = refusal(tdam.resnet18(distance=1, num_classes=3), written)
     recommended = message.rpartition("It would fit ")[2]
     tdam.load_released(eval(recommended, {"tdam": tdam}), written)
-    assert f"steps={options['steps'] if options['distance'] else 2}, distance={options['distance']}" in recommended
+    assert f"steps={options['steps']}, distance={options['distance']}" in recommended
 
 
 def test_unused_attention_of_one_step(state: dict[str, Tensor]) -> None:
@@ -130,6 +149,32 @@ def test_unused_attention_of_one_step(state: dict[str, Tensor]) -> None:
     one_step = {key: value for key, value in state.items() if ".bn1_1." not in key and ".bn2_1." not in key}
     tdam.load_released(td_resnet18(steps=1), one_step)
     assert "left over" in refusal(baselines.resnet18(), one_step)
+
+
+def test_two_steps_offered_to_one(state: dict[str, Tensor]) -> None:
+    assert refusal(td_resnet18(steps=1), state).endswith("fit tdam.resnet18(kind='joint', steps=2, distance=2)")
+
+
+def test_the_other_loader_is_named(state: dict[str, Tensor]) -> None:
+    """TD weights belong to load_released, attention weights to load_published, our own keys to load_state_dict."""
+    assert refusal(td_resnet18(), released_state("cbam_resnet50_official")[0]).endswith("baselines.CBAM, bias=True))")
+    with pytest.raises(CheckpointError, match=r"use tdam\.load_released"):
+        baselines.load_published(baselines.resnet18(), state)
+    assert "use its load_state_dict" in refusal(td_resnet18(), td_resnet18().state_dict())
+
+
+def test_keys_that_only_look_like_a_layout(state: dict[str, Tensor]) -> None:
+    """Describing damaged keys must not fail inside the error."""
+    for key in ("layer3.0.RA_block.Ug_mlp.0.weight", "conv1.weight"):
+        damaged = {name: value for name, value in state.items() if name != key}
+        assert "keys missing" in refusal(tdam.resnet50(), damaged)
+
+
+@pytest.mark.parametrize(
+    "value", [torch.zeros(2, device="meta"), torch.zeros(2, dtype=torch.complex64), torch.ones(2) > 0]
+)
+def test_unusual_tensors(value: Tensor) -> None:
+    assert "pass one that maps names to dense real tensors" in refusal(td_resnet18(), {"fc.bias": value})
 
 
 def test_another_number_of_classes(state: dict[str, Tensor]) -> None:
@@ -154,7 +199,16 @@ def test_truncated_file(tmp_path: Path, cut: int) -> None:
     assert "is not a checkpoint that torch.save wrote, or it is cut short" in refusal(td_resnet18(), path)
 
 
-@pytest.mark.parametrize("content", [b"hello\n", b"PK\x03\x04 nothing", bytes(range(256)) * 4])
+@pytest.mark.parametrize("cut", range(1, 360, 7))
+def test_truncated_file_of_the_old_format(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"weight": torch.zeros(2, 2)}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(CheckpointError, match=r"cut short|refused"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"hello\n", b"PK\x03\x04 nothing", bytes(range(256)) * 4, b"GIF89a" + bytes(40)])
 def test_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
@@ -187,6 +241,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, plain_pickle: bool) 
 
 def test_missing_file_and_odd_content(tmp_path: Path) -> None:
     assert "no checkpoint at" in refusal(td_resnet18(), tmp_path / "nowhere.pth")
+    assert "is a folder" in refusal(td_resnet18(), tmp_path)
     torch.save([1, 2], tmp_path / "list.pth")
     assert "holds a list, not a mapping" in refusal(td_resnet18(), tmp_path / "list.pth")
     assert "'lr' is a float" in refusal(td_resnet18(), {"lr": 0.1})
@@ -206,6 +261,19 @@ def test_published_errors_name_the_fitting_network() -> None:
         baselines.load_published(baselines.resnet50("cbam"), state)
 
 
+def test_mixed_eca_kernels_are_described() -> None:
+    """Kernel sizes that differ by stage come back as a constructor that builds them."""
+    sizes = {256: 3, 512: 3, 1024: 5, 2048: 7}
+    written = {
+        key.replace(".attention.conv.", ".eca.conv."): value
+        for key, value in baselines.resnet50(lambda c: baselines.ECA(c, sizes[c])).state_dict().items()
+    }
+    with pytest.raises(CheckpointError) as caught:
+        baselines.load_published(baselines.resnet50("eca"), written)
+    recommended = str(caught.value).rpartition("It would fit ")[2]
+    baselines.load_published(eval(recommended, {"baselines": baselines}), written)
+
+
 def test_published_dct_filters_are_checked() -> None:
     """FcaNet's files carry the filter; the right one is accepted, another one is refused."""
     state, facts = released_state("fca_resnet50")
@@ -216,6 +284,9 @@ def test_published_dct_filters_are_checked() -> None:
     baselines.load_published(model, state)
     state["layer1.0.att.dct_layer.weight"] *= 2
     with pytest.raises(CheckpointError, match="other frequencies"):
+        baselines.load_published(model, state)
+    state["layer1.0.att.dct_layer.weight"] = torch.zeros(256, 7, 7)
+    with pytest.raises(CheckpointError, match=r"filter of \(256, 7, 7\), this network one of \(256, 56, 56\)"):
         baselines.load_published(model, state)
 
 

@@ -10,7 +10,7 @@ from benchmarks.cli import main
     ("arguments", "message"),
     [
         (["costs", "resnet50-sse"], "unknown model 'resnet50-sse' (did you mean resnet50-se"),
-        (["costs", "resnet50-td-joint-t0-m1"], "steps must be at least 1, got 0"),
+        (["costs", "resnet50-td-joint-t0-m1"], "unknown model 'resnet50-td-joint-t0-m1'"),
         (["costs", "resnet18-td-joint-t2-m3"], "distance must be from 0 to 2"),
     ],
 )

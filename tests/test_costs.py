@@ -94,8 +94,7 @@ def test_verdicts_of_table_1(table: dict[str, costs.Cost]) -> None:
     """All rows reproduce but one: the paper prints 49.29 M for CBAM on ResNet101, which has 49.30 M."""
     rows = [costs.cost_row(cost, costs.paper_costs()) for cost in table.values()]
     assert [row["model"] for row in rows if row["params verdict"] != "REPRODUCED"] == ["resnet101-cbam"]
-    assert [row["model"] for row in rows if row["FLOPs verdict"] != "REPRODUCED"] == ["resnet50", "resnet101"]
-    assert [row["FLOPs verdict"] for row in rows if row["model"] in ("resnet50", "resnet101")] == [None, None]
+    assert {row["FLOPs verdict"] for row in rows} == {"REPRODUCED"}
 
 
 def test_readme_shows_this_table(table: dict[str, costs.Cost]) -> None:

@@ -1,6 +1,7 @@
 """The arrows between the folders, and the size of functions, hold."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 STANDARD = sys.stdlib_module_names
-# safetensors is an optional format, imported where such a file is read.
+# torch itself brings typing_extensions; safetensors is an optional format, imported where such a file is read.
 ALLOWED = {
-    "baselines": {"torch", "torchvision", "baselines", "safetensors"},
-    "tdam": {"torch", "torchvision", "baselines", "tdam"},
+    "baselines": {"torch", "torchvision", "typing_extensions", "baselines", "safetensors"},
+    "tdam": {"torch", "torchvision", "typing_extensions", "baselines", "tdam"},
 }
 WITHOUT_TORCH = ["benchmarks/render", "benchmarks/verdicts.py", "benchmarks/paper.py"]
 
@@ -52,6 +53,18 @@ def test_clocks_stay_in_measure() -> None:
         if "measure" not in path.parts:
             assert "perf_counter" not in path.read_text(), path
             assert "cuda.synchronize" not in path.read_text(), path
+
+
+def test_listed_packages_are_the_tracked_ones() -> None:
+    """A folder that git does not carry would break the install of a fresh clone."""
+    listed = re.search(r"^packages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE)
+    assert listed is not None
+    found = {
+        str(p.parent.relative_to(ROOT)).replace("/", ".")
+        for p in sources("baselines", "tdam", "benchmarks")
+        if p.name == "__init__.py"
+    }
+    assert set(re.findall(r'"([\w.]+)"', listed[1])) == found
 
 
 def test_functions_are_short() -> None:
