@@ -1,0 +1,73 @@
+"""Boxes from class activation maps by the released code's rule, and how far boxes overlap.
+
+A box is (x, y, w, h) in pixels, x and w along the width; (0, 0, 0, 0) stands for no box.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Box = tuple[int, int, int, int]
+
+NO_BOX: Box = (0, 0, 0, 0)
+LEVELS = 155
+# The release colors the levels (JET), turns them gray and keeps what is brighter than int(0.15 * 255) = 38. Up to level
+# 155 that gray rises with the level and is 38 at level 36 and 41 at level 37: it keeps level 37 and all above.
+LOWEST_KEPT = 37
+MOST_POINTS_LEFT_OUT = 15
+
+
+def released_box(cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
+    """Box of a class activation map by the released rule, which keeps 37 / 155 of the range and not the paper's 15 %.
+
+    The signed map is resized bilinearly (half-pixel centers, float32), its minimum to maximum is scaled to 0..155 and
+    rounded, and levels from 37 up are kept. Of their contours, holes included, the one with the most points after
+    simple chain approximation gives the box if it has more than 15; among equals the first in OpenCV's order. Points
+    are corners, not length or area: a rectangle has four and gives no box.
+
+    Args:
+        cam: Map (h, w) of the class, without ReLU.
+        size: Height and width of the network's input in pixels.
+
+    Returns:
+        The box in pixels of the input. A constant map is level 0 everywhere and has no box.
+
+    Raises:
+        ValueError: The map is not two-dimensional, is empty, or holds a value that is not finite.
+
+    Source: the authors' released code, as told by its golden boxes (tests/golden/released_boxes.json).
+    """
+    import cv2  # of all protocols only this function needs it
+
+    if cam.ndim != 2 or not cam.size:
+        raise ValueError(f"the map has shape {cam.shape}; pass one map (h, w) at a time")
+    cam = cam.astype(np.float32)
+    if not np.isfinite(cam).all():
+        raise ValueError("the map holds values that are not finite; check the network's outputs")
+    if cam.min() == cam.max():  # decided here: resized, a constant may come out with a range of rounding errors
+        return NO_BOX
+    height, width = size
+    resized = cv2.resize(cam, (width, height), interpolation=cv2.INTER_LINEAR)
+    levels = cv2.normalize(resized, np.empty(0), 0, LEVELS, cv2.NORM_MINMAX, cv2.CV_8U)
+    kept = (levels >= LOWEST_KEPT).astype(np.uint8)
+    contours, _ = cv2.findContours(kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    longest = max(contours, key=len, default=())
+    if len(longest) <= MOST_POINTS_LEFT_OUT:
+        return NO_BOX
+    x, y, w, h = cv2.boundingRect(np.asarray(longest))
+    return int(x), int(y), int(w), int(h)
+
+
+def ious(a: npt.NDArray[np.number], b: npt.NDArray[np.number]) -> npt.NDArray[np.float64]:
+    """Intersection over union of boxes (..., 4) with boxes (..., 4), pair by pair; 0 where one is empty."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    start = np.maximum(a[..., :2], b[..., :2])
+    stop = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    shared = np.clip(stop - start, 0, None).prod(axis=-1)
+    union = a[..., 2:].prod(axis=-1) + b[..., 2:].prod(axis=-1) - shared
+    overlaps: npt.NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
+    return overlaps
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes, 0 to 1; an empty box (w or h = 0) overlaps nothing, itself included."""
+    return float(ious(np.array(a), np.array(b)))

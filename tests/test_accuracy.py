@@ -1,0 +1,225 @@
+"""The three protocols against cases worked out by hand and a plain second implementation; Wilson by hand and scipy."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from benchmarks.protocols.accuracy import COLUMNS, PROTOCOLS, Proportion, accuracy, correct, wilson
+from benchmarks.protocols.boxes import Box, iou
+
+LEFT: Box = (0, 0, 100, 100)
+LEFT_HALF: Box = (0, 0, 100, 50)  # IoU with LEFT: exactly 0.5
+NEAR_LEFT: Box = (20, 0, 100, 100)  # 80 / 120 = 0.67
+MIDDLE: Box = (40, 0, 100, 100)  # 60 / 140 = 0.43 with LEFT, 80 / 120 = 0.67 with NEAR_LEFT
+RIGHT: Box = (120, 120, 100, 100)
+NONE: Box = (0, 0, 0, 0)
+Step = tuple[int, float, Box]
+
+
+def image(name: str, label: int, *steps: Step) -> list[tuple[object, ...]]:
+    """Rows of an image whose steps are (best class, its probability, box); the four classes after it follow."""
+    return [
+        (name, label, step, *range(best, best + 5), score, *(0.1 * (1 - score),) * 4, *box)
+        for step, (best, score, box) in enumerate(steps, start=1)
+    ]
+
+
+def table(*images: list[tuple[object, ...]]) -> pd.DataFrame:
+    return pd.DataFrame([row for rows in images for row in rows], columns=list(COLUMNS))
+
+
+def hits(predictions: pd.DataFrame, protocol: str, k: int = 1) -> dict[str, bool]:
+    result = correct(predictions, protocol, k)
+    assert result.dtype == bool
+    return {str(name): bool(hit) for name, hit in result.items()}
+
+
+def random_predictions(images: int, steps: int, seed: int = 0) -> pd.DataFrame:
+    """Random rows with many equal scores, overlapping and empty boxes, in random order."""
+    rng = np.random.default_rng(seed)
+    n = images * steps
+    data: dict[str, object] = {
+        "id": [f"val_{index // steps:06d}" for index in range(n)],
+        "label": np.repeat(rng.integers(0, 10, images), steps),
+        "step": np.tile(np.arange(1, steps + 1), images),
+    }
+    classes = rng.random((n, 10)).argsort(axis=1)
+    scores = -np.sort(-rng.integers(1, 8, (n, 5)) / 10, axis=1)
+    for rank in range(5):
+        data[f"class_{rank + 1}"] = classes[:, rank]
+        data[f"score_{rank + 1}"] = scores[:, rank]
+    boxes = np.column_stack([rng.integers(0, 60, (n, 2)), rng.integers(80, 160, (n, 2))])
+    boxes[rng.random(n) < 0.1] = 0
+    for column, name in enumerate(("box_x", "box_y", "box_w", "box_h")):
+        data[name] = boxes[:, column]
+    return pd.DataFrame(data).sample(frac=1, random_state=seed)
+
+
+def plain_correct(predictions: pd.DataFrame, protocol: str, k: int) -> dict[str, bool]:
+    """Second implementation, image by image, with lists."""
+    result = {}
+    for name, rows in predictions.groupby("id"):
+        steps = [row for _, row in rows.sort_values("step").iterrows()]
+        if protocol == "last":
+            standing = steps[-1:]
+        elif protocol == "confident":
+            standing = [max(steps, key=lambda row: row["score_1"])]
+        else:
+            standing = []
+            for row in steps:
+                for place, other in enumerate(standing):
+                    if iou(box_of(other), box_of(row)) > 0.5:
+                        standing[place] = max(other, row, key=lambda row: row["score_1"])
+                        break
+                else:
+                    standing.append(row)
+        result[str(name)] = any(row["label"] in [row[f"class_{rank}"] for rank in range(1, k + 1)] for row in standing)
+    return result
+
+
+def box_of(row: pd.Series) -> Box:  # type: ignore[type-arg]
+    return int(row["box_x"]), int(row["box_y"]), int(row["box_w"]), int(row["box_h"])
+
+
+# Label 1 everywhere; class 50 is wrong. Columns: last, confident, released.
+TWO_STEPS = [
+    ("both wrong", [(50, 0.9, LEFT), (50, 0.8, RIGHT)], (False, False, False)),
+    ("first right, apart", [(1, 0.4, LEFT), (50, 0.8, RIGHT)], (False, False, True)),
+    ("second right, apart", [(50, 0.9, LEFT), (1, 0.3, RIGHT)], (True, False, True)),
+    ("first right and sure, same place", [(1, 0.9, LEFT), (50, 0.8, NEAR_LEFT)], (False, True, True)),
+    ("first right and unsure, same place", [(1, 0.4, LEFT), (50, 0.8, NEAR_LEFT)], (False, False, False)),
+    ("second right and unsure, same place", [(50, 0.9, LEFT), (1, 0.3, NEAR_LEFT)], (True, False, False)),
+    ("equally sure: the earlier", [(50, 0.5, LEFT), (1, 0.5, LEFT)], (True, False, False)),
+    ("IoU 0.5 does not merge", [(50, 0.9, LEFT), (1, 0.3, LEFT_HALF)], (True, False, True)),
+    ("empty boxes do not merge", [(1, 0.3, NONE), (50, 0.9, NONE)], (False, False, True)),
+]
+THREE_STEPS = [
+    # Step 2 takes the place and brings its box, which step 3 overlaps; against step 1's box it would stay apart.
+    ("box of the surer", [(50, 0.5, LEFT), (50, 0.9, NEAR_LEFT), (1, 0.6, MIDDLE)], (True, False, False)),
+    # Step 2 merges into step 1 and its box is gone: step 3 stays.
+    ("box of the unsure is gone", [(50, 0.9, LEFT), (50, 0.5, NEAR_LEFT), (1, 0.3, MIDDLE)], (True, False, True)),
+    # Step 3 overlaps both that stand and replaces the first only.
+    ("earliest of several", [(50, 0.3, LEFT), (1, 0.2, MIDDLE), (50, 0.9, NEAR_LEFT)], (False, False, True)),
+    ("and not the other", [(1, 0.3, LEFT), (50, 0.2, MIDDLE), (50, 0.9, NEAR_LEFT)], (False, False, False)),
+    ("three places", [(50, 0.9, LEFT), (1, 0.2, RIGHT), (50, 0.5, NONE)], (False, False, True)),
+]
+
+
+@pytest.mark.parametrize(("name", "steps", "expected"), TWO_STEPS + THREE_STEPS, ids=lambda value: str(value)[:40])
+def test_protocols_by_hand(name: str, steps: list[Step], expected: tuple[bool, bool, bool]) -> None:
+    predictions = table(image("a", 1, *steps))
+    assert tuple(hits(predictions, protocol)["a"] for protocol in PROTOCOLS) == expected
+
+
+def test_top_5_counts_the_first_five() -> None:
+    """The classes of a step are best to best + 4."""
+    predictions = table(
+        image("in", 7, (3, 0.5, LEFT)), image("out", 8, (3, 0.5, LEFT)), image("top", 3, (3, 0.5, LEFT))
+    )
+    assert hits(predictions, "last", 5) == {"in": True, "out": False, "top": True}
+    assert hits(predictions, "last", 1) == {"in": False, "out": False, "top": True}
+    assert hits(predictions, "last", 4) == {"in": False, "out": False, "top": True}
+
+
+def test_top_5_chooses_by_the_best_class() -> None:
+    """Step 2 is surer, so step 1's fifth class does not count unless it looks elsewhere."""
+    apart = table(image("a", 5, (1, 0.4, LEFT), (50, 0.6, RIGHT)))
+    merged = table(image("a", 5, (1, 0.4, LEFT), (50, 0.6, LEFT)))
+    assert [hits(apart, protocol, 5)["a"] for protocol in PROTOCOLS] == [False, False, True]
+    assert [hits(merged, protocol, 5)["a"] for protocol in PROTOCOLS] == [False, False, False]
+
+
+def test_missing_classes_are_never_right() -> None:
+    predictions = table(image("a", 1, (0, 0.9, LEFT)), image("b", -1, (0, 0.9, LEFT)))
+    predictions[["class_3", "class_4", "class_5"]] = -1
+    predictions[["score_3", "score_4", "score_5"]] = np.nan
+    assert hits(predictions, "last", 5) == {"a": True, "b": False}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_against_the_plain_implementation(protocol: str, steps: int) -> None:
+    predictions = random_predictions(80, steps, seed=steps)
+    before = predictions.copy()
+    for k in (1, 5):
+        result = hits(predictions, protocol, k)
+        assert result == plain_correct(predictions, protocol, k)
+        assert list(result) == sorted(result)
+        assert 0 < sum(result.values()) < 80
+    pd.testing.assert_frame_equal(predictions, before)
+
+
+def test_protocols_agree_for_one_step_and_differ_for_two() -> None:
+    one, two = random_predictions(200, 1), random_predictions(200, 2)
+    assert accuracy(one, "last") == accuracy(one, "confident") == accuracy(one, "released")
+    values = [accuracy(two, protocol)["top1"].value for protocol in PROTOCOLS]
+    assert len(set(values)) == 3
+    assert values[2] == max(values)
+
+
+def test_accuracy_counts_images() -> None:
+    """Of four images two are right at top-1 by the last step, and three at top-5."""
+    labels = {"a": 1, "b": 1, "c": 4, "d": 40}
+    predictions = table(*(image(name, label, (90, 0.9, LEFT), (1, 0.2, LEFT)) for name, label in labels.items()))
+    assert accuracy(predictions, "last") == {"top1": wilson(2, 4), "top5": wilson(3, 4)}
+    assert accuracy(predictions, "confident") == {"top1": wilson(0, 4), "top5": wilson(0, 4)}
+
+
+def test_50_000_images_take_seconds() -> None:
+    predictions = random_predictions(50_000, 2)
+    start = time.perf_counter()
+    assert len(correct(predictions, "released", 1)) == 50_000
+    assert time.perf_counter() - start < 5
+
+
+def test_bad_predictions_are_refused() -> None:
+    two = table(image("a", 1, (1, 0.5, LEFT), (2, 0.5, LEFT)), image("b", 1, (1, 0.5, LEFT), (2, 0.5, LEFT)))
+    with pytest.raises(ValueError, match="'best'; choose one of last, confident, released"):
+        correct(two, "best", 1)
+    with pytest.raises(ValueError, match="choose k from 1 to 5"):
+        correct(two, "last", 6)
+    with pytest.raises(ValueError, match="lack the columns label, box_x; they need id, "):
+        correct(two.drop(columns=["label", "box_x"]), "last", 1)
+    with pytest.raises(ValueError, match=r"image 'b' has steps \[1\]; every image needs 1 to 2"):
+        correct(two.iloc[:3], "last", 1)
+    with pytest.raises(ValueError, match=r"image 'a' has steps \[2\]; every image needs 1 to 1"):
+        correct(two[two["step"] == 2], "last", 1)
+    with pytest.raises(ValueError, match="image 'b' has step 2 more than once"):
+        correct(pd.concat([two, two.iloc[3:]]), "last", 1)
+    with pytest.raises(ValueError, match="image 'a' has 2 labels"):
+        correct(two.assign(label=[1, 2, 1, 1]), "last", 1)
+    with pytest.raises(ValueError, match="unknown values in score_1"):
+        correct(two.assign(score_1=[0.5, np.nan, 0.5, 0.5]), "confident", 1)
+    with pytest.raises(ValueError, match="0 cases"):
+        accuracy(two.iloc[:0], "released")
+
+
+def test_wilson_by_hand() -> None:
+    """With z = 1.959964: 0 of 10 reaches z^2 / (10 + z^2) = 3.841459 / 13.841459.
+
+    8 of 10: (8 + z^2 / 2 +- z sqrt(10 * 0.8 * 0.2 + z^2 / 4)) / (10 + z^2) = (9.920729 +- 3.136166) / 13.841459.
+    """
+    assert wilson(0, 10) == Proportion(0.0, 0.0, pytest.approx(0.277533, abs=1e-6), 10)
+    assert wilson(10, 10) == Proportion(1.0, pytest.approx(0.722467, abs=1e-6), 1.0, 10)
+    assert wilson(8, 10) == Proportion(0.8, pytest.approx(0.490162, abs=1e-6), pytest.approx(0.943318, abs=1e-6), 10)
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "confidence"), [(0, 1, 0.95), (1, 3, 0.9), (39_480, 50_000, 0.95), (7, 7, 0.99)]
+)
+def test_wilson_equals_scipy(successes: int, n: int, confidence: float) -> None:
+    interval = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    ours = wilson(successes, n, confidence)
+    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), abs=1e-12)
+
+
+def test_impossible_proportions_are_refused() -> None:
+    with pytest.raises(ValueError, match="0 cases is unknown"):
+        wilson(0, 0)
+    with pytest.raises(ValueError, match="11 successes of 10"):
+        wilson(11, 10)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        wilson(1, 10, 95)
