@@ -1,0 +1,262 @@
+"""Tables and plots show what they are given: nothing lost, nothing bold that should not be, files that compile."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.render.comparison import to_csv, to_latex, to_markdown, write_table
+from benchmarks.render.layout import Column, Line, Table, Value
+from benchmarks.render.plots import Panel, Point, Series, curves_figure, scatter_figure, write_figure
+from benchmarks.verdicts import Judgement, Verdict
+
+ROOT = Path(__file__).resolve().parents[1]
+REPRODUCED = Judgement(Verdict.REPRODUCED, "25.56 against 25.56")
+DIFFERS = Judgement(Verdict.DIFFERS, "off by 50 %, allowed 5 %")
+UNDECIDED = Judgement(Verdict.UNDECIDED, "differences below 3 % cannot be told")
+NOT_RUN = Judgement(Verdict.NOT_RUN, "digits are not ImageNet: `make table1 PROFILE=full` can be compared")
+MISSING = "out of memory at batch 256: `tdam-bench run table1 --batch 128` fills it"
+
+COLUMNS = (
+    Column("params", "Params", "M", better="lower"),
+    Column("fps", "Speed", "images/s", decimals=0, better="higher"),
+    Column("top1", "top-1", "%", group="ImageNet-V2", decimals=1, better="higher"),
+    Column("top5", "top-5", "%", group="ImageNet-V2", decimals=1),
+)
+
+
+def line(group: str, label: str, number: int, params: float, fps: float | None, top1: float) -> Line:
+    """A row; its records are named after its number."""
+    record = f"{number:016x}"
+    speed = Value("704", fps, REPRODUCED, record) if fps else Value("704", None, NOT_RUN, missing=MISSING)
+    accuracy = Value("66.39", top1, NOT_RUN, record, low=top1 - 1.0, high=top1 + 1.2)
+    values = {"params": Value("25.56", params, DIFFERS, record), "fps": speed, "top1": accuracy}
+    return Line(group, label, f"model-{number}", {**values, "top5": Value(None, 97.04, None, record)})
+
+
+@pytest.fixture
+def table() -> Table:
+    """Two blocks of two: speed is complete in the second only; every verdict occurs, and every special character."""
+    plain = line("ResNet50", "ResNet", 1, 25.557, 700.4, 84.24)
+    plain = replace(plain, values={**plain.values, "params": Value("25.56", 25.557, REPRODUCED, f"{1:016x}")})
+    partial = line("ResNet101", "TD_joint & co*", 4, 46.75, 512.0, 81.06)
+    value = replace(partial.values["fps"], note="partial, n=9,998", judgement=UNDECIDED)
+    return Table(
+        "table1",
+        "Table 1: 100 % of {accuracy} & cost_of #1",
+        [
+            "224² at ±5 %, a_b *c* ~ ^ \\ < > | $5 #6 {7} é ✓ \N{EN DASH} \N{RIGHT SINGLE QUOTATION MARK}.",
+            "Weights by `--weights a_b|c`.",
+        ],
+        COLUMNS,
+        [
+            plain,
+            line("ResNet50", "SE", 2, 28.07, None, 85.06),
+            line("ResNet101", "ResNet", 3, 44.55, 498.0, 84.0),
+            replace(partial, values={**partial.values, "fps": value}),
+        ],
+    )
+
+
+def bold_numbers(markdown: str) -> list[str]:
+    """Bold numbers in the measured rows, in order."""
+    rows = [row for row in markdown.splitlines() if "| measured" in row]
+    return [number for row in rows for number in re.findall(r"\*\*([\d.]+)", row)]
+
+
+def test_bold_is_the_best_of_complete_columns(table: Table) -> None:
+    """Lowest parameters and highest top-1 of each block; speed only in the block that has all of it; never top-5."""
+    assert bold_numbers(to_markdown(table)) == ["25.56", "85.1", "44.55", "84.0", "512"]
+    latex = [match for match in re.findall(r"\\textbf\{([\d.]+)", to_latex(table)) if match]
+    assert latex == ["25.56", "85.1", "44.55", "84.0", "512"]
+
+
+def test_ties_as_shown_are_all_bold(table: Table) -> None:
+    """Two numbers that read the same are treated the same."""
+    lines = [line("ResNet50", "A", 1, 25.561, 700.0, 80.0), line("ResNet50", "B", 2, 25.559, 710.0, 80.0)]
+    assert bold_numbers(to_markdown(replace(table, lines=lines))) == ["25.56", "80.0", "25.56", "710", "80.0"]
+
+
+def test_a_block_of_one_has_no_best(table: Table) -> None:
+    assert not bold_numbers(to_markdown(replace(table, lines=table.lines[:1])))
+
+
+def test_rows_tell_paper_measured_and_verdict_apart(table: Table) -> None:
+    """Paper in italics as printed, interval as its half, each verdict its own symbol, counted in the legend."""
+    text = to_markdown(table)
+    rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in text.splitlines() if row.startswith("|")]
+    start = next(index for index, row in enumerate(rows) if row[0] == "**ResNet**")
+    assert rows[start] == ["**ResNet**", "paper", "*25.56*", "*704*", "*66.39*", ""]
+    assert rows[start + 1] == ["", "measured", "**25.56**", "700", "84.2±1.1", "97.0"]
+    assert rows[start + 2] == ["", "verdict", "✓", "✓", "- [1]", ""]
+    assert "✓ REPRODUCED (3), ✗ DIFFERS (3), ? UNDECIDED (1), - NOT RUN (5)" in text
+    assert all(heading in text for heading in ("ImageNet-V2", "(images/s)", "### ResNet50", "### ResNet101"))
+
+
+def test_missing_reasons_are_listed_once_with_their_command(table: Table) -> None:
+    """Equal reasons share a mark; a number that cannot be judged and a partial one have theirs."""
+    lines = [replace(each, values={**each.values, "params": Value(missing=MISSING)}) for each in table.lines]
+    text = to_markdown(replace(table, lines=lines))
+    assert text.count(MISSING) == 1
+    assert f"- [1] {MISSING}" in text
+    assert len(re.findall(r"\| +\[1\] ", text)) == 5
+    assert text.count("partial, n=9,998") == 1
+    assert "512** [3]" in text
+    latex = to_latex(table)
+    assert latex.count(r"\texttt{tdam-bench run table1 -{}-batch 128}") == 1
+
+
+def test_what_did_not_run_says_why_without_a_missing_text(table: Table) -> None:
+    """The judgement's reason stands in."""
+    lines = [replace(table.lines[0], values={"params": Value("25.56", None, NOT_RUN)})]
+    assert f"- [1] {NOT_RUN.reason}" in to_markdown(replace(table, lines=lines))
+
+
+def test_markdown_escapes_outside_code_only(table: Table) -> None:
+    """What Markdown would read is escaped; commands can be copied."""
+    text = to_markdown(table)
+    assert r"**TD_joint & co\***" in text
+    assert r"a_b \*c\*" in text
+    assert r"`--weights a_b\|c`" in text
+
+
+def test_csv_keeps_everything(table: Table) -> None:
+    """One row for each value, numbers exact, and a record beside each measured one."""
+    rows = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert len(rows) == len(table.lines) * len(COLUMNS)
+    expected = [(line, column, line.values[column.key]) for line in table.lines for column in COLUMNS]
+    for row, (each, column, value) in zip(rows, expected, strict=True):
+        assert (row["table"], row["group"], row["label"], row["model"]) == (
+            "table1",
+            each.group,
+            each.label,
+            each.model,
+        )
+        assert (row["column"], row["unit"]) == (column.key, column.unit)
+        assert [float(row[key]) if row[key] else None for key in ("measured", "low", "high")] == [
+            value.measured, value.low, value.high,
+        ]  # fmt: skip
+        judged = (str(value.judgement.verdict), value.judgement.reason) if value.judgement else ("", "")
+        assert (row["verdict"], row["reason"]) == judged
+        for key in ("paper", "missing", "note", "record"):
+            assert (row[key] or None) == getattr(value, key)
+
+
+def test_a_number_without_a_record_is_refused(table: Table) -> None:
+    """No file is left behind, and the line says which number it is."""
+    lines = [replace(table.lines[0], values={"params": Value("25.56", 25.56, REPRODUCED)})]
+    with pytest.raises(ValueError, match="ResNet50 ResNet, params has a number without a record"):
+        to_csv(replace(table, lines=lines))
+
+
+def test_a_table_without_lines_renders(table: Table) -> None:
+    """Before anything ran there is a title, a legend and notes."""
+    empty = replace(table, lines=())
+    assert "REPRODUCED (0)" in to_markdown(empty)
+    assert to_latex(empty).count(r"\midrule") == 0
+    assert len(to_csv(empty).splitlines()) == 1
+
+
+HOSTS = {
+    "booktabs": r"\documentclass{article}\usepackage{booktabs}",
+    "graphicx": r"\documentclass{article}\usepackage{booktabs,graphicx}",
+}
+
+
+def compile_latex(path: Path) -> str:
+    """Compile and return the log, its broken lines joined."""
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name]
+    done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return path.with_suffix(".log").read_text(errors="replace")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("host", [None, *HOSTS])
+def test_latex_compiles_alone_and_by_input(table: Table, tmp_path: Path, host: str | None) -> None:
+    """Without a box that is too wide, in a table that is wider than the host's line, special characters and all."""
+    many = [replace(column, key=f"{column.key}{copy}") for copy in range(3) for column in COLUMNS]
+    lines = [
+        replace(each, values={column.key: each.values[column.key[:-1]] for column in many}) for each in table.lines
+    ]
+    write_table(replace(table, columns=many, lines=lines), tmp_path)
+    path = tmp_path / "table1.tex"
+    if host:
+        path = tmp_path / "host.tex"
+        path.write_text(
+            f"{HOSTS[host]}\n\\begin{{document}}\nBefore.\n\n\\input{{table1}}\n\nAfter.\n\\end{{document}}\n"
+        )
+    log = compile_latex(path)
+    assert "Overfull" not in log
+    assert "Missing character" not in log
+    assert "1 page" in log
+
+
+def test_tables_are_written_whole(table: Table, tmp_path: Path) -> None:
+    """Three files named after the table and nothing else; twice gives the same bytes."""
+    paths = write_table(table, tmp_path / "tables")
+    first = [path.read_bytes() for path in paths]
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["table1.csv", "table1.md", "table1.tex"]
+    assert [path.read_bytes() for path in write_table(table, tmp_path / "tables")] == first
+
+
+PANELS = (Panel("params", "Parameters (M)"), Panel("fps", "Inference speed (images/s)"))
+POINTS = (
+    Point("ResNet", "ResNet50", {"params": 25.6, "fps": 700.0}, 84.2, 83.1, 85.3),
+    Point("TDtop", "ResNet50", {"params": 27.7}, 85.0, label="m=3"),
+    Point("TDjoint", "ResNet101", {"params": 46.8, "fps": 396.0}, 86.0, 85.0, 87.0),
+)
+
+
+def test_figures_are_written_in_three_formats_and_deterministic(tmp_path: Path) -> None:
+    """The same points give the same bytes in every format: no time stamps, no random ids."""
+    written = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        paths = write_figure(scatter_figure("Top-1", PANELS, POINTS, "Top-1 (%)"), folder, "cost")
+        assert [path.name for path in paths] == ["cost.svg", "cost.pdf", "cost.png"]
+        assert len(list(folder.iterdir())) == 3
+        written.append([path.read_bytes() for path in paths])
+    assert written[0] == written[1]
+    assert [content[:4] for content in written[0]] == [b"<?xm", b"%PDF", b"\x89PNG"]
+
+
+def test_scatter_leaves_out_what_has_no_x() -> None:
+    """Every panel shows its points at the common y, on one shared axis."""
+    axes = scatter_figure("Top-1", PANELS, POINTS, "Top-1 (%)").axes
+    assert [len(axis.lines) for axis in axes] == [3, 2]
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+
+
+def test_curves_of_one_label_share_a_legend_entry() -> None:
+    """Seeds look alike; members of one family differ in their dashes."""
+    labels = ["TDtop (m=1)", "TDtop (m=1)", "TDtop (m=3)"]
+    figure = curves_figure("Training", [Series(label, "TDtop", [1, 2], [3, 4]) for label in labels], "Epoch", "Top-1")
+    lines = figure.axes[0].lines
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == labels[1:]
+    assert lines[0].get_linestyle() == lines[1].get_linestyle() != lines[2].get_linestyle()
+
+
+def test_figures_without_data_say_so() -> None:
+    """An empty plot is not mistaken for a broken one."""
+    for figure in (scatter_figure("T", PANELS, []), curves_figure("T", [], "x", "y")):
+        assert all(axis.texts[0].get_text() == "nothing measured yet" for axis in figure.axes)
+
+
+def test_an_unknown_family_is_named() -> None:
+    with pytest.raises(ValueError, match="no color for the family 'SENet'"):
+        curves_figure("T", [Series("a", "SENet")], "x", "y")
+
+
+def test_rendering_imports_no_torch() -> None:
+    """Not by way of another module either: with torch, rendering would take seconds longer."""
+    code = (
+        "import sys, benchmarks.render.comparison, benchmarks.render.plots; "
+        "sys.exit(bool({'torch', 'pandas', 'matplotlib.pyplot'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
