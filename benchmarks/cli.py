@@ -1,17 +1,26 @@
 """The command line: parse, call, print. Whatever needs torch is imported by the command that needs it."""
 
+import contextlib
+import functools
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from benchmarks.session import Session
+
 CONVENTIONS = ("fvcore", "ptflops", "torch")
 FORMATS = ("md", "tex", "csv", "json")
+PROFILES = ("smoke", "mini", "full")
+EXPERIMENTS = ("table1", "efficiency")
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 class CleanErrors(click.Group):
-    """Turns what a user can cause (ValueError, OSError, a missing extra) into one line and exit code 1."""
+    """Turns what a user can cause (bad values, files, a missing extra) into one line and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -30,6 +39,229 @@ def main(traceback: bool) -> None:
     """Does TDAM (ECCV 2022) reproduce, here? Cell by cell and claim by claim."""
 
 
+def folder(**options: Any) -> click.Path:
+    """A path option."""
+    return click.Path(path_type=Path, **options)
+
+
+SESSION_OPTIONS = (
+    click.option("--profile", type=click.Choice(PROFILES), default="mini", show_default=True, help="How much to run."),
+    click.option("--models", help="Names, separated by commas; default: the experiment's."),
+    click.option("--seeds", default="0", show_default=True, help="Seeds of training, separated by commas."),
+    click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
+    click.option("--data-root", type=folder(), help="ImageNet's folder with train/, val/ and V2, for full."),
+    click.option("--weights", type=folder(), help="Folder of <model>.pth files, or a file for a single model."),
+    click.option("--results", type=folder(), default=Path("results/runs"), show_default=True, help="Results folder."),
+    click.option("--cache", type=folder(), default=Path("results/cache"), show_default=True, help="Embedded data."),
+    click.option("--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."),
+    click.option("--epochs", type=click.IntRange(1), help="Epochs of training; default: the recipe's."),
+    click.option("--step-loss", type=click.Choice(("confident", "last")), default="confident", show_default=True,
+                 help="Which step's prediction enters the loss of TD models."),
+    click.option("--zero-init", type=click.Choice(("first", "last", "none")), default="first", show_default=True,
+                 help="Which norm of TD blocks starts at zero; see tdam/DEVIATIONS.md."),
+    click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Loader processes."),
+    click.option("--batch", type=click.IntRange(1), help="Images a step of speed and memory measurements."),
+    click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of the same."),
+    click.option("--channels-last/--contiguous", default=True, show_default=True, help="Memory format of the same."),
+    click.option("--compile", is_flag=True, help="Compile the networks for the same."),
+)  # fmt: skip
+
+
+def with_session(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a session and pass it the session."""
+
+    @functools.wraps(command)
+    def wrapped(**options: Any) -> None:
+        own = {name: options.pop(name) for name in OWN_NAMES if name in options}
+        command(session=make_session(**options), **own)
+
+    for option in reversed(SESSION_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+# What commands with a session take besides it.
+OWN_NAMES = ("experiments", "model", "out")
+
+
+def make_session(profile: str, results: Path, models: str | None, seeds: str, **options: Any) -> "Session":
+    """The session that the options tell.
+
+    Raises:
+        click.BadParameter: A list that is none.
+    """
+    from benchmarks.profiles import PROFILES
+    from benchmarks.records import Store
+    from benchmarks.session import Session
+
+    names = None if models is None else tuple(name.strip() for name in models.split(",") if name.strip())
+    try:
+        numbers = tuple(int(seed) for seed in seeds.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"--seeds takes whole numbers separated by commas, got {seeds!r}") from error
+    return Session(profile=PROFILES[profile], store=Store(results), models=names, seeds=numbers, **options)
+
+
+experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
+
+
+def chosen(experiments: Sequence[str]) -> Sequence[str]:
+    """The experiments named, or all."""
+    return experiments or EXPERIMENTS
+
+
+@main.command("list")
+def list_experiments() -> None:
+    """The experiments, what they show and how long they take."""
+    from benchmarks.experiments import describe
+
+    for name in EXPERIMENTS:
+        title, time = describe(name)
+        click.echo(f"{name:<12} {title}\n{'':<12} {time}")
+
+
+@main.command()
+@experiment_arguments
+@with_session
+def plan(session: "Session", experiments: Sequence[str]) -> None:
+    """What a run would do: every cell, done or to run, and why it cannot."""
+    from benchmarks.experiments import find
+    from benchmarks.runner import in_order
+    from benchmarks.runner import plan as make_plan
+
+    check_models(session)
+    cells = [cell for name in chosen(experiments) for cell in find(name).cells(session)]
+    planned = make_plan(in_order(cells), session)
+    for one in planned:
+        why = f"  ({one.reason}; {one.command})" if one.state == "blocked" else ""
+        click.echo(f"{one.state:<8} {one.cell}{why}")
+    counts = {state: sum(one.state == state for one in planned) for state in ("done", "run", "wait", "blocked")}
+    click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+
+
+@main.command()
+@experiment_arguments
+@with_session
+def run(session: "Session", experiments: Sequence[str]) -> None:
+    """Run what has no valid record, then render. Also under torchrun.
+
+    Exits with 1 if a cell failed or could not be run.
+    """
+    from benchmarks.distributed import processes, rank
+    from benchmarks.experiments import find
+    from benchmarks.progress import Bar
+    from benchmarks.runner import run as run_cells
+
+    check_models(session)
+    with processes(session.device), held(session):
+        cells = [cell for name in chosen(experiments) for cell in find(name).cells(session)]
+        with Bar(sys.stderr if rank() == 0 else None) as bar:
+            summary = run_cells(cells, session, bar)
+        if rank() == 0:
+            click.echo(f"{summary.ran} cells run, {summary.done_before} done before, {len(summary.failed)} failed, "
+                       f"{len(summary.blocked)} could not run")  # fmt: skip
+            for cell, reason in summary.failed.items():
+                click.echo(f"failed: {cell}: {reason}", err=True)
+            for reason, command in dict.fromkeys((one.reason, one.command) for one in summary.blocked):
+                click.echo(f"could not run: {reason} ({command})", err=True)
+            render_all(session, experiments)
+    if summary.failed or summary.blocked:
+        sys.exit(1)
+
+
+@main.command()
+@experiment_arguments
+@with_session
+@click.option("--out", type=folder(), default=Path("report"), show_default=True, help="Where to render to.")
+def render(session: "Session", experiments: Sequence[str], out: Path) -> None:
+    """Tables and figures from records; nothing is run."""
+    render_all(session, experiments, out)
+
+
+def render_all(session: "Session", experiments: Sequence[str], out: Path = Path("report")) -> None:
+    """Render experiments and name the files."""
+    from benchmarks.experiments import find
+
+    records = session.store.records()
+    for name in chosen(experiments):
+        for file in find(name).render(session, records, out):
+            click.echo(str(file))
+
+
+@main.command()
+@experiment_arguments
+@with_session
+def show(session: "Session", experiments: Sequence[str]) -> None:
+    """Print an experiment's table from its records."""
+    from benchmarks.experiments import find
+
+    for name in chosen(experiments):
+        click.echo(find(name).table_text(session, session.store.records()))
+
+
+@main.command()
+@click.argument("model")
+@with_session
+def train(session: "Session", model: str) -> None:
+    """Train MODEL by the profile's recipe; goes on from the last epoch of a run that was cut off.
+
+    Several processes: torchrun --nproc-per-node 4 -m benchmarks train MODEL --profile full --device cuda ...
+    """
+    from benchmarks.distributed import processes, rank
+    from benchmarks.models import parse
+    from benchmarks.progress import Bar
+    from benchmarks.runner import plan_cell
+    from benchmarks.runner import run as run_cells
+    from benchmarks.tasks import Trainings
+
+    parse(model)
+    with processes(session.device), held(session):
+        cells = [Trainings.cell(model, seed, session) for seed in session.seeds]
+        with Bar(sys.stderr if rank() == 0 else None) as bar:
+            summary = run_cells(cells, session, bar)
+        for reason in [*summary.failed.values(), *(one.reason for one in summary.blocked)]:
+            raise click.ClickException(reason)
+        for cell in cells if rank() == 0 else ():
+            record = plan_cell(cell, session).record
+            assert record is not None
+            weights = session.store.folder / "weights" / record.notes["weights"]
+            click.echo(f"{weights} sha256 {record.notes['sha256']} loss {record.metrics['loss'].value:.4f}")
+
+
+def held(session: "Session") -> contextlib.AbstractContextManager[None]:
+    """Hold the results folder for this run; a second run waits. The first of several processes holds it for all."""
+    from benchmarks.distributed import rank
+
+    where = session.store.folder
+    said = f"another run holds {where}; waiting for it to end (Ctrl-C to stop waiting)"
+    return session.store.lock(lambda: click.echo(said, err=True)) if rank() == 0 else contextlib.nullcontext()
+
+
+def check_models(session: "Session") -> None:
+    """Refuse unknown names before anything is run."""
+    from benchmarks.models import parse
+
+    for name in session.models or ():
+        parse(name)
+
+
+@main.command()
+@click.argument("root", type=folder())
+@click.option("--num-classes", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--decode", type=click.Choice(("headers", "full", "none")), default="headers", show_default=True,
+              help="How far images are read.")  # fmt: skip
+def preflight(root: Path, num_classes: int, decode: str) -> None:
+    """Look for the usual mistakes in an ImageNet folder before an hour is spent on it."""
+    from benchmarks.data.preflight import preflight as look
+
+    findings = look(root, num_classes, decode=decode)  # type: ignore[arg-type]
+    for finding in findings:
+        click.echo(f"{finding.level}: {finding.what}")
+    if any(finding.level == "error" for finding in findings):
+        sys.exit(1)
+    click.echo("no error found")
+
+
 @main.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option("--convention", type=click.Choice(CONVENTIONS), default="fvcore", show_default=True, help="FLOP counter.")
@@ -39,20 +271,19 @@ def costs(models: Sequence[str], convention: str, by_operator: bool, style: str)
     """Parameters and FLOPs beside the paper's, of all 14 rows of table 1 or of MODELs.
 
     FLOPs are multiply-accumulates of one 224x224 image. Counters leave different work out, so the verdict compares
-    what a row adds to its plain network.
+    what a row adds to its plain network, and a plain network's total.
     """
     from benchmarks.experiments import costs as experiment
-    from benchmarks.experiments.table1 import MODELS
     from benchmarks.models import parse
+    from benchmarks.paper import TABLE1, paper_rows
     from benchmarks.render.tables import FORMATS as RENDERERS
 
-    names = models or tuple(MODELS.values())
+    names = models or tuple(TABLE1.values())
     counted = {name for model in names for name in (model, parse(model)["backbone"])}
     with click.progressbar(length=len(counted), label="counting", file=sys.stderr) as bar:
         measured = experiment.measure_costs(names, convention, progress=lambda name: bar.update(1))
     if by_operator:
         rows = [row for cost in measured for row in experiment.operator_rows(cost)]
     else:
-        paper = experiment.paper_costs()
-        rows = [experiment.cost_row(cost, paper) for cost in measured]
+        rows = [experiment.cost_row(cost, paper_rows()) for cost in measured]
     click.echo(RENDERERS[style](rows))

@@ -13,6 +13,7 @@ import baselines
 import tdam
 from baselines.backbone import Backbone
 from baselines.checkpoints import load_renamed, read_checkpoint
+from benchmarks.paper import TABLE1
 from tdam.attention import KINDS
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_large", "convnext_tiny")
@@ -117,9 +118,7 @@ def last_stage(network: Backbone) -> dict[int, range]:
 
 def suggestion(name: str) -> str:
     """``, did you mean ...?`` where a table's name is near."""
-    from benchmarks.experiments.table1 import MODELS
-
-    near = difflib.get_close_matches(name, MODELS.values(), n=2)
+    near = difflib.get_close_matches(name, TABLE1.values(), n=2)
     return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 

@@ -42,6 +42,44 @@ def judge_printed(measured: float, printed: str) -> Judgement:
     return Judgement(verdict, f"{rounded} against {printed}")
 
 
+def judge_ratio(measured: float, paper: float, noise: float, tolerance: float = 0.1) -> Judgement:
+    """A ratio to the plain network against the paper's ratio.
+
+    Args:
+        measured: Ratio measured in one run.
+        paper: Ratio of the paper's figures.
+        noise: Relative uncertainty of the measured ratio, at least what the plain network's twin differed by.
+        tolerance: Relative difference that counts as reproduced: the devices are not the same.
+    """
+    difference = abs(measured / paper - 1)
+    reason = f"{measured:.2f} against {paper:.2f} of the plain network, {tolerance:.0%} allowed, noise {noise:.1%}"
+    if difference + noise <= tolerance:
+        return Judgement(Verdict.REPRODUCED, reason)
+    if difference - noise > tolerance:
+        return Judgement(Verdict.DIFFERS, reason)
+    return Judgement(Verdict.UNDECIDED, f"{reason}: a difference below {noise:.1%} cannot be told here")
+
+
+def judge_share(low: float, high: float, printed: str) -> Judgement:
+    """An accuracy in percent: reproduced if its 95 % interval holds the printed value.
+
+    Args:
+        low: Lower end of the interval.
+        high: Upper end.
+        printed: The paper's digits; half a unit of the last one belongs to them.
+
+    An interval wider than 2 points that holds the value decides nothing.
+    """
+    half = 0.5 * 10.0 ** -len(printed.partition(".")[2])
+    paper = float(printed)
+    reason = f"95 % interval {low:.2f} to {high:.2f} against {printed}"
+    if not low - half <= paper <= high + half:
+        return Judgement(Verdict.DIFFERS, reason)
+    if high - low > 2:
+        return Judgement(Verdict.UNDECIDED, f"{reason}: a difference below {(high - low) / 2:.1f} cannot be told here")
+    return Judgement(Verdict.REPRODUCED, reason)
+
+
 def judge_within(measured: float, paper: float, tolerance: float) -> Judgement:
     """Reproduced if the measured value lies within ``tolerance`` of the paper's (same unit)."""
     difference = measured - paper

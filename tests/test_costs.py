@@ -10,10 +10,10 @@ from torch import nn
 
 from benchmarks.cli import main
 from benchmarks.experiments import costs
-from benchmarks.experiments.table1 import MODELS
 from benchmarks.measure.cost import CONVENTIONS, count_flops, count_parameters
 from benchmarks.models import create
-from benchmarks.paper import read_paper
+from benchmarks.paper import TABLE1 as MODELS
+from benchmarks.paper import paper_rows, read_paper
 from benchmarks.render.tables import as_markdown
 from benchmarks.verdicts import Verdict, judge_printed, judge_within
 
@@ -83,7 +83,7 @@ def test_flops_of_table_1(table: dict[str, costs.Cost]) -> None:
     """Within 0.3 % of the reference's fvcore counts, and every row's overhead within 0.02 G of the paper's."""
     for name, reference in FVCORE_G.items():
         assert table[name].flops.total / 1e9 == pytest.approx(reference, rel=3e-3), name
-    paper = costs.paper_costs()
+    paper = paper_rows()
     for name, cost in table.items():
         row = costs.cost_row(cost, paper)
         if row["overhead [G]"] is not None:
@@ -92,7 +92,7 @@ def test_flops_of_table_1(table: dict[str, costs.Cost]) -> None:
 
 def test_verdicts_of_table_1(table: dict[str, costs.Cost]) -> None:
     """All rows reproduce but one: the paper prints 49.29 M for CBAM on ResNet101, which has 49.30 M."""
-    rows = [costs.cost_row(cost, costs.paper_costs()) for cost in table.values()]
+    rows = [costs.cost_row(cost, paper_rows()) for cost in table.values()]
     assert [row["model"] for row in rows if row["params verdict"] != "REPRODUCED"] == ["resnet101-cbam"]
     assert {row["FLOPs verdict"] for row in rows} == {"REPRODUCED"}
 
@@ -101,7 +101,7 @@ def test_readme_shows_this_table(table: dict[str, costs.Cost]) -> None:
     """The README's table is what the command prints."""
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     shown = readme.partition("<!-- costs:begin -->\n")[2].partition("\n<!-- costs:end -->")[0]
-    assert shown == as_markdown([costs.cost_row(cost, costs.paper_costs()) for cost in table.values()])
+    assert shown == as_markdown([costs.cost_row(cost, paper_rows()) for cost in table.values()])
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

@@ -33,7 +33,7 @@ class DataError(ValueError):
     """Data that is missing, incomplete, or laid out so that its labels would be wrong."""
 
 
-class UnreadableImage(DataError):  # noqa: N818 - names what came, as its siblings do
+class UnreadableImage(DataError):
     """An image file that cannot be decoded.
 
     Attributes:

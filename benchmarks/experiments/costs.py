@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from benchmarks.experiments.table1 import MODELS
 from benchmarks.measure.cost import Flops, count_flops, count_parameters
 from benchmarks.models import create
-from benchmarks.paper import read_paper
 from benchmarks.verdicts import judge_printed, judge_within
 
 # Counters differ by what they leave out, so FLOPs are judged by what a row adds to its plain network (the plain
@@ -56,11 +54,6 @@ def measure_costs(
         return counted[name]
 
     return [Cost(name, *count(name), count(name.partition("-")[0])[1].total) for name in models]
-
-
-def paper_costs() -> dict[str, dict[str, str]]:
-    """The paper's rows of table 1 by the suite's model names."""
-    return {MODELS[row["backbone"], row["method"]]: row for row in read_paper("table1")}
 
 
 def cost_row(cost: Cost, paper: dict[str, dict[str, str]]) -> dict[str, object]:

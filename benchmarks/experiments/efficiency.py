@@ -1,0 +1,151 @@
+"""Speed and memory of table 1's rows, by themselves: images a second and peak memory, in training and inference.
+
+The claims: TD with m=1 trains and infers faster than CBAM and FCA on ResNet50, and than SE on ResNet101; it needs less
+training memory than SE, CBAM and FCA. Absolute figures belong to their device; verdicts compare the ratio to the plain
+ResNet of the same run with the paper's ratio.
+
+    tdam-bench run efficiency --device cuda --dtype bfloat16
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.measure.names import TWIN
+from benchmarks.paper import TABLE1 as MODELS
+from benchmarks.paper import paper_rows
+from benchmarks.records import Cell, Record
+from benchmarks.render.comparison import to_markdown, write_table
+from benchmarks.render.layout import Column, Line, Table, Value
+from benchmarks.selection import Selection, judged, select
+from benchmarks.session import Session
+from benchmarks.tasks import Efficiencies
+from benchmarks.verdicts import judge_ratio
+
+TITLE = "Table 1's speed and memory columns"
+TIME = "5 minutes on two CPU cores, under 8 minutes on one GPU"
+GB = 1e-9
+MODES = {"train": "training", "val": "inference"}
+QUANTITIES = {"mem": ("memory", "GB", GB, "lower"), "fps": ("fps", "images/s", 1.0, "higher")}
+NAMES = {"train": "training", "val": "inference", "mem": "memory", "fps": "speed"}
+
+
+def cells(session: Session) -> list[Cell]:
+    """One cell for each backbone and mode."""
+    return [cell_of(backbone, mode, session) for backbone in families(session) for mode in MODES.values()]
+
+
+def families(session: Session) -> dict[str, list[str]]:
+    """The chosen models by backbone; the plain network is always measured along, it is what ratios refer to."""
+    found: dict[str, list[str]] = {}
+    for model in session.chosen(tuple(MODELS.values())):
+        backbone = model.partition("-")[0]
+        members = found.setdefault(backbone, [backbone])
+        if model not in members:
+            members.append(model)
+    return found
+
+
+def cell_of(backbone: str, mode: str, session: Session) -> Cell:
+    """The cell of a backbone's models in one mode."""
+    return Efficiencies.cell(backbone, families(session)[backbone], mode, session)
+
+
+def one_device(session: Session, selection: Selection) -> Selection:
+    """Only what was measured on the device of the newest record: figures of two devices never share a column."""
+    mine = [selection.newest[cell] for cell in cells(session) if cell in selection.newest]
+    if not mine:
+        return selection
+    device = max(mine, key=lambda record: record.created).inputs["device"]
+    others = {record.cell: record.inputs["device"] for record in mine if record.inputs["device"] != device}
+    reasons = {
+        cell: (f"measured on {name}, the other rows on {device}", selection.command) for cell, name in others.items()
+    }
+    newest = {cell: record for cell, record in selection.newest.items() if cell not in others}
+    return replace(selection, newest=newest, missing={**selection.missing, **reasons})
+
+
+def value_of(model: str, column: str, session: Session, selection: Selection) -> Value:
+    """Absolute figure of one model; ``column`` is such as ``train_fps``."""
+    phase, quantity = column.split("_")
+    metric, _, scale, _ = QUANTITIES[quantity]
+    backbone = model.removesuffix(TWIN).partition("-")[0]
+    cell = cell_of(backbone, MODES[phase], session)
+    return selection.value([cell], f"{model}/{metric}", scale)
+
+
+def ratio_of(model: str, column: str, session: Session, selection: Selection) -> Value:
+    """Ratio to the plain network of the same run, judged against the paper's ratio."""
+    backbone = model.partition("-")[0]
+    own, plain = (value_of(name, column, session, selection) for name in (model, backbone))
+    if own.measured is None or plain.measured is None:
+        return own if own.measured is None else plain
+    twin = value_of(f"{backbone}{TWIN}", column, session, selection)
+    noise = abs(twin.measured / plain.measured - 1) if twin.measured else 0.0
+    noise = max(noise, half_width(own) + half_width(plain))
+    paper = paper_ratio(model, column)
+    ratio = own.measured / plain.measured
+    judgement = judge_ratio(ratio, paper, noise) if paper is not None and model != backbone else None
+    value = replace(own, measured=ratio, low=None, high=None)
+    return judged(value, None if paper is None else f"{paper:.2f}", judgement)
+
+
+def half_width(value: Value) -> float:
+    """Half of the 95 % interval, relative; 0 for exact values."""
+    if value.low is None or value.high is None or not value.measured:
+        return 0.0
+    return (value.high - value.low) / 2 / value.measured
+
+
+def paper_ratio(model: str, column: str) -> float | None:
+    """The paper's figure over its plain network's; None for models that it does not have."""
+    rows = paper_rows()
+    if model not in rows:
+        return None
+    key = column.replace("mem", "mem_gb")
+    return float(rows[model][key]) / float(rows[model.partition("-")[0]][key])
+
+
+def table(session: Session, records: Sequence[Record]) -> Table:
+    """Absolute figures and ratios of every model."""
+    selection = one_device(session, select(session, records, "efficiency"))
+    columns, lines = [], []
+    keys = [f"{phase}_{quantity}" for quantity in QUANTITIES for phase in MODES]
+    for key in keys:
+        phase, quantity = key.split("_")
+        _, unit, _, better = QUANTITIES[quantity]
+        group = f"{NAMES[phase]}: {NAMES[quantity]}"
+        columns += [Column(key, "here", unit, group, 2, better), Column(f"{key}_ratio", "ratio", "x plain", group, 2)]
+    for backbone, models in families(session).items():
+        for model in models:
+            values = {key: value_of(model, key, session, selection) for key in keys}
+            values |= {f"{key}_ratio": ratio_of(model, key, session, selection) for key in keys}
+            lines.append(Line(backbone, model, model, values))
+    return Table("efficiency", TITLE, notes(session, selection), columns, lines)
+
+
+def notes(session: Session, selection: Selection) -> list[str]:
+    """Device, batch and how the verdicts are made."""
+    found = [selection.newest[cell] for cell in cells(session) if cell in selection.newest]
+    said = [
+        f"{record.cell.model} {o['mode']}: {record.inputs['device']}, batch {o['batch']}, {o['dtype']}, "
+        f"{'channels_last' if o['channels_last'] else 'contiguous'}{', compiled' if o['compile'] else ''}, "
+        f"{o['rounds']} rounds in turn, torch {record.inputs['torch']}."
+        for record in found
+        for o in [record.cell.options]
+    ]
+    said.append(
+        "Speed and memory are judged by their ratio to the plain ResNet of the same run against the paper's ratio, "
+        "10 % allowed; a difference below the noise (the plain network measured twice) is UNDECIDED."
+    )
+    return said
+
+
+def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
+    """Write the table."""
+    return write_table(table(session, records), folder / "tables")
+
+
+def table_text(session: Session, records: Sequence[Record]) -> str:
+    """The table for a terminal."""
+    return to_markdown(table(session, records))

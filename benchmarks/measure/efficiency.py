@@ -1,0 +1,478 @@
+"""Time and peak memory of networks, measured in turn, and in a process of their own.
+
+Memory comes first, each network alone on the device. Then the networks take turns (A B C A B C ...), so that whatever
+else the machine does meets all of them; warm-up rounds come before counted ones, and all samples are kept. A network
+measured a second time under another name (``TWIN``) shows what difference is noise.
+
+``python -m benchmarks.measure.efficiency`` is the process: a job as one line of JSON on its standard input, progress
+and the result as lines of JSON on its standard output. It ends when its standard input does, as it does when the
+process that started it dies.
+"""
+
+import contextlib
+import gc
+import json
+import math
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks import models
+from benchmarks.measure.memory import OK, Peak, peak_memory
+
+TWIN = "~twin"
+MODES = ("training", "inference")
+DTYPES = ("float32", "bfloat16", "float16")
+CLASSES = 1000
+SEED = 0
+MOMENTUM = 0.9
+# Small, for the one batch is learnt again and again, but not zero: norms that start at zero would stay there, and the
+# backward pass would multiply zeros, which some devices do faster.
+LEARNING_RATE = 0.01
+# A CUDA sample covers as many steps as fill this, for events resolve no better than a microsecond or so.
+SHORTEST_ROUND = 0.05
+# (p75 - p25) / median above which a warning stands beside a median.
+STEADY = 0.10
+NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
+COMMAND = (sys.executable, "-m", "benchmarks.measure.efficiency")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        mode: ``training`` (forward, cross-entropy, backward, SGD step) or ``inference``.
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        dtype: ``float32``, or ``bfloat16`` or ``float16`` by autocast.
+        batch: Images in a step.
+        resolution: Side of an image in pixels.
+        channels_last: Memory format of networks and images.
+        compile: Run the networks through ``torch.compile``.
+        rounds: Counted samples of each network.
+        warmup: Samples of each network before those, at least 1.
+        threads: CPU threads within an operator; None leaves torch's default.
+    """
+
+    mode: str
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch: int = 1
+    resolution: int = 224
+    channels_last: bool = False
+    compile: bool = False
+    rounds: int = 10
+    warmup: int = 2
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """What was measured of one network.
+
+    Attributes:
+        seconds: Time of one step (one batch), a sample for each counted round.
+        warmup_seconds: The same for the warm-up rounds.
+        peak_bytes: Peak memory of one step (see ``benchmarks.measure.memory``), or None where it is not known.
+        reserved_bytes: What the CUDA allocator held at most; None on the CPU.
+        status: ``ok``, or why numbers are missing.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    warmup_seconds: list[float] = field(default_factory=list)
+    peak_bytes: int | None = None
+    reserved_bytes: int | None = None
+    status: str = OK
+
+
+def check(names: Sequence[str], settings: Settings) -> torch.device:
+    """The settings' device.
+
+    Raises:
+        ValueError: A setting that cannot be, a device that is not here, or no name, or one that stands twice.
+    """
+    for what, value, allowed in (("mode", settings.mode, MODES), ("dtype", settings.dtype, DTYPES)):
+        if value not in allowed:
+            raise ValueError(f"unknown {what} {value!r}; choose one of {', '.join(allowed)}")
+    for what in ("batch", "resolution", "rounds", "warmup", "threads"):
+        count = getattr(settings, what)
+        if count is not None and count < 1:
+            raise ValueError(f"{what} is {count}; it must be at least 1")
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"names must be given, each once (for a second time NAME{TWIN}); got {', '.join(names) or 'none'}"
+        )
+    return find_device(settings.device)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of this name: ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises:
+        ValueError: Another name, or a device that is not here.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"unknown device {name!r}; choose cpu, cuda or cuda:N")
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise ValueError(f"device {name!r} is not here, PyTorch sees {count} CUDA devices; choose another or cpu")
+    return device
+
+
+def device_name(device: str, threads: int | None = None) -> str:
+    """What to call a device beside its numbers: the CUDA device's name, or the CPU's with its number of threads."""
+    if find_device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = found[0] if found else platform.processor() or platform.machine()
+    return f"{name}, {threads or torch.get_num_threads()} threads"
+
+
+class Subject:
+    """One network under measurement, with its optimizer and the batch that all networks share.
+
+    Args:
+        network: The network, on any device.
+        settings: How to measure.
+        images: (N, 3, H, W) on the device.
+        labels: (N,) class numbers on the device.
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings, images: Tensor, labels: Tensor) -> None:
+        self.settings, self.images, self.labels = settings, images, labels
+        self.device = images.device
+        self.training = settings.mode == "training"
+        # Onto the device before the optimizer is made, for it holds on to the parameters that it is given.
+        self.network = network.train(self.training).to(self.device)
+        if settings.channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.run: Callable[[Tensor], Tensor] = torch.compile(self.network) if settings.compile else self.network
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.dtype == "float16")
+        self.steps = 1
+        self.unpark()
+
+    def unpark(self) -> None:
+        """Onto the device, the momentum included: a step of zero gradients makes it, so that the first step has it."""
+        self.network.to(self.device)
+        if self.training and not self.optimizer.state:
+            for parameter in self.network.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+
+    def park(self) -> None:
+        """Off a CUDA device, to leave it to the next network."""
+        if self.device.type == "cuda":
+            self.optimizer.state.clear()
+            self.network.to("cpu")
+
+    def tensors(self) -> list[Tensor]:
+        """All that lies in memory between steps."""
+        state = [value for values in self.optimizer.state.values() for value in values.values()]
+        kept = [*self.network.parameters(), *self.network.buffers(), *state, self.images, self.labels]
+        return [tensor for tensor in kept if isinstance(tensor, Tensor)]
+
+    def step(self) -> None:
+        """One step on one batch: training or inference, as the settings say."""
+        dtype = self.settings.dtype
+        autocast = torch.autocast(self.device.type, getattr(torch, dtype), enabled=dtype != "float32")
+        if not self.training:
+            # Compiled code and inference mode do not get along in older versions of torch.
+            with torch.no_grad() if self.settings.compile else torch.inference_mode(), autocast:
+                self.run(self.images)
+            return
+        with autocast:
+            loss = F.cross_entropy(self.run(self.images), self.labels)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        # At the end, so that gradients do not lie in memory while the other networks have their turn.
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def memory(self) -> Peak:
+        """Peak memory of one step."""
+        if self.device.type == "cpu" and self.settings.compile:
+            return Peak(None, None, "memory of compiled networks is not measurable on the CPU")
+        if self.device.type == "cuda":
+            # The first step alone loads kernels and searches for the fastest.
+            self.step()
+        return peak_memory(self.step, self.device, self.tensors())
+
+    def time(self) -> float:
+        """Seconds of one step; on CUDA the mean over ``self.steps`` steps, after one that is not counted."""
+        if self.device.type == "cpu":
+            begin = time.perf_counter()
+            self.step()
+            return time.perf_counter() - begin
+        begin_event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        end_event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        # The allocator's cache holds blocks of the network before, which fit this one's tensors badly.
+        torch.cuda.empty_cache()
+        self.step()
+        torch.cuda.synchronize(self.device)
+        begin_event.record()
+        for _ in range(self.steps):
+            self.step()
+        end_event.record()
+        torch.cuda.synchronize(self.device)
+        return float(begin_event.elapsed_time(end_event)) / 1000 / self.steps
+
+    def warm_up(self) -> float:
+        """Seconds of one step; the last warm-up decides how many steps make a CUDA round."""
+        seconds = self.time()
+        if self.device.type == "cuda":
+            self.steps = max(1, math.ceil(SHORTEST_ROUND / seconds))
+        return seconds
+
+
+def schedule(names: Sequence[str], settings: Settings) -> list[tuple[str, str]]:
+    """All turns in their order, as (phase, name): ``memory`` of each, then rounds of ``warmup``, then of ``time``."""
+    phases = ["memory"] + ["warmup"] * settings.warmup + ["time"] * settings.rounds
+    return [(phase, name) for phase in phases for name in names]
+
+
+def measure(
+    names: Sequence[str],
+    settings: Settings,
+    progress: Progress,
+    create: Callable[[str], nn.Module] | None = None,
+) -> dict[str, Efficiency]:
+    """Measure networks in turn.
+
+    Args:
+        names: Names for ``create``; with ``TWIN`` behind it a name stands for the same network once more.
+        settings: How to measure.
+        progress: Called before each turn of ``schedule`` with the number of turns done and of all, and at the end.
+        create: Makes a network of 1000 classes from its name; None for ``benchmarks.models.create``.
+
+    Returns:
+        Numbers by name. A network that runs out of memory says so in its status, and the others go on.
+
+    Raises:
+        ValueError: As ``check``, or an unknown network.
+    """
+    device = check(names, settings)
+    results = {name: Efficiency() for name in names}
+    subjects: dict[str, Subject] = {}
+    turns = schedule(names, settings)
+    with environment(settings, device, len(names)):
+        images, labels = draw_batch(settings, device)
+        for done, (phase, name) in enumerate(turns):
+            progress(done, len(turns))
+            if phase != "memory" and name not in subjects:
+                continue
+            try:
+                if phase == "memory":
+                    subjects[name] = Subject(build(name, create or models.create), settings, images, labels)
+                results[name] = take_turn(phase, subjects[name], results[name])
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                subjects.pop(name, None)
+                results[name] = replace(results[name], status=f"out of memory at batch {settings.batch}")
+            if name not in subjects:
+                # Not in the handler: there the error still holds all that its frames do.
+                release(device)
+        progress(len(turns), len(turns))
+    return results
+
+
+def take_turn(phase: str, subject: Subject, so_far: Efficiency) -> Efficiency:
+    """The result so far and what one turn adds to it."""
+    if phase == "memory":
+        peak = subject.memory()
+        subject.park()
+        return replace(so_far, peak_bytes=peak.allocated, reserved_bytes=peak.reserved, status=peak.status)
+    if phase == "warmup":
+        subject.unpark()
+        return replace(so_far, warmup_seconds=[*so_far.warmup_seconds, subject.warm_up()])
+    return replace(so_far, seconds=[*so_far.seconds, subject.time()])
+
+
+def build(name: str, create: Callable[[str], nn.Module]) -> nn.Module:
+    """The network of a name; a twin has the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return create(name.removesuffix(TWIN))
+
+
+def draw_batch(settings: Settings, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, H, W) of noise and labels (N,), the same for every network."""
+    stream = torch.Generator().manual_seed(SEED)
+    images = torch.randn(settings.batch, 3, settings.resolution, settings.resolution, generator=stream)
+    labels = torch.randint(0, CLASSES, (settings.batch,), generator=stream)
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    return images.to(device).contiguous(memory_format=layout), labels.to(device)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out; the CPU's allocator has no type of its own for that."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return any(text in str(error) for text in NO_MEMORY)
+
+
+def release(device: torch.device) -> None:
+    """Give back what nothing refers to any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+@contextlib.contextmanager
+def environment(settings: Settings, device: torch.device, networks: int) -> Iterator[None]:
+    """Torch's global settings for a measurement, put back afterwards.
+
+    Args:
+        settings: How to measure.
+        device: Made current if it is a CUDA device, for events are recorded on the current one.
+        networks: How many there are; all of them may be compiled from the same forward function, and torch silently
+            runs those above its limit as they are.
+    """
+    threads, search = torch.get_num_threads(), torch.backends.cudnn.benchmark
+    with contextlib.ExitStack() as stack:
+        if device.type == "cuda":
+            stack.enter_context(torch.cuda.device(device))
+        if settings.compile:
+            limit = max(torch._dynamo.config.cache_size_limit, 2 * networks)
+            stack.enter_context(torch._dynamo.config.patch(cache_size_limit=limit))
+        try:
+            torch.set_num_threads(settings.threads or threads)
+            torch.backends.cudnn.benchmark = True
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.backends.cudnn.benchmark = search
+
+
+def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Median of samples and a distribution-free interval of it, as (median, low, high) in the samples' unit.
+
+    Of n sorted samples the k-th from either end are the interval's ends, with the largest k for which the binomial
+    chance that the true median lies between them is at least ``confidence``. Too few samples (at 0.95 fewer than 6)
+    allow no such k: the interval is then from the least to the greatest, and its confidence is lower.
+
+    Raises:
+        ValueError: No samples.
+    """
+    if not samples:
+        raise ValueError("a median needs at least one sample")
+    ordered = sorted(samples)
+    count = len(ordered)
+    outside, k = 0.0, 0
+    while 2 * k < count:
+        outside += 2 * math.comb(count, k) / 2**count
+        if 1 - outside < confidence:
+            break
+        k += 1
+    k = max(k, 1)
+    return statistics.median(ordered), ordered[k - 1], ordered[count - k]
+
+
+def instability(samples: Sequence[float]) -> str | None:
+    """What to warn of beside a median: a middle half that spans over 10 % of it, or a single sample; else None."""
+    if len(samples) < 2:
+        return "a single sample, its spread is not known"
+    low, median, high = statistics.quantiles(samples, n=4, method="inclusive")
+    spread = (high - low) / median
+    return f"unstable: the middle half of the samples spans {spread:.0%} of the median" if spread > STEADY else None
+
+
+def run_in_own_process(names: Sequence[str], settings: Settings, progress: Progress) -> dict[str, Efficiency]:
+    """Measure networks in turn in a process of their own; as ``measure``.
+
+    The process ends with this one and with the call, however either ends.
+
+    Raises:
+        ValueError: As ``check``.
+        RuntimeError: The process ended without a result; the message tells how, and which network was at work.
+    """
+    check(names, settings)
+    turns, done = schedule(names, settings), 0
+    with tempfile.TemporaryFile("w+") as complaints:
+        child = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True)
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            # Its standard input stays open: its end would end the process.
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(json.dumps({"names": list(names), "settings": asdict(settings)}) + "\n")
+                child.stdin.flush()
+            for line in child.stdout:
+                message = json.loads(line)
+                if "result" in message:
+                    return {name: Efficiency(**values) for name, values in message["result"].items()}
+                done = min(message["done"], len(turns) - 1)
+                progress(message["done"], message["total"])
+            raise RuntimeError(epitaph(child.wait(), turns[done], complaints))
+        finally:
+            end(child)
+
+
+def end(child: subprocess.Popen[str]) -> None:
+    """End a process that is still there and close its pipes."""
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+def epitaph(code: int, turn: tuple[str, str], complaints: IO[str]) -> str:
+    """In one line how a process ended, at which turn, and the last that it said."""
+    how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
+    hint = " (out of memory?)" if -code == signal.SIGKILL else ""
+    complaints.seek(0)
+    words = complaints.read().strip().splitlines()[-1:]
+    return ": ".join([f"the measuring process ended {how}{hint} at {turn[1]}, phase {turn[0]}", *words])
+
+
+def end_with(stream: int) -> None:
+    """End this process when the stream ends, which it does when the process at its other end is gone."""
+    while os.read(stream, 1024):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """The process: read a job, measure, write lines of JSON."""
+    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    # What libraries print must not mix with the messages.
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    threading.Thread(target=end_with, args=(0,), daemon=True).start()
+
+    def send(**message: Any) -> None:
+        channel.write(json.dumps(message) + "\n")
+
+    results = measure(job["names"], Settings(**job["settings"]), lambda done, total: send(done=done, total=total))
+    send(result={name: asdict(result) for name, result in results.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,4 @@
+"""Names that measuring and reading measurements share; no torch here."""
+
+# Suffix of the plain network's second measurement under another name: what the two differ by is the run's noise.
+TWIN = "~twin"

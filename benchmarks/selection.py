@@ -1,0 +1,77 @@
+"""Which records a table shows: the newest of each cell, and why there is none."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.records import Cell, Metric, Record
+from benchmarks.render.layout import Value
+from benchmarks.session import Session
+from benchmarks.verdicts import Judgement
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The newest record of each cell.
+
+    Attributes:
+        newest: Records by cell.
+        missing: Reasons and commands by cell, from the notes of runs.
+        command: What to run where no run has left a note.
+    """
+
+    newest: dict[Cell, Record]
+    missing: dict[Cell, tuple[str, str]]
+    command: str
+
+    def why_missing(self, cell: Cell) -> str:
+        """Why a cell has no record, and the command that fills it."""
+        reason, command = self.missing.get(cell, ("not run", self.command))
+        return f"{reason}: `{command}`" if command else reason
+
+    def value(self, cells: Sequence[Cell], metric: str, scale: float = 1.0) -> Value:
+        """One number for a table from one cell, or the mean of several that differ in their seed.
+
+        Args:
+            cells: The cells; all must have a record.
+            metric: The metric's name.
+            scale: Factor from the metric's unit to the table's.
+
+        Returns:
+            The number with its interval: the metric's own, or the range over seeds. Without verdict.
+        """
+        absent = [cell for cell in cells if cell not in self.newest]
+        if absent:
+            return Value(missing=self.why_missing(absent[0]))
+        records = [self.newest[cell] for cell in cells]
+        metrics = [record.metrics[metric] for record in records]
+        numbers = [m.value * scale for m in metrics if m.value is not None]
+        if len(numbers) < len(metrics):
+            return Value(missing=next(m.status for m in metrics if m.value is None))
+        low, high = interval(metrics, scale)
+        return Value(
+            measured=sum(numbers) / len(numbers),
+            low=low,
+            high=high,
+            record=" ".join(record.id for record in records),
+            note=next((m.status for m in metrics if m.status != "ok"), None),
+        )
+
+
+def interval(metrics: Sequence[Metric], scale: float) -> tuple[float | None, float | None]:
+    """The interval of one metric, or the range of several."""
+    if len(metrics) == 1:
+        (metric,) = metrics
+        return tuple(None if end is None else end * scale for end in (metric.low, metric.high))  # type: ignore[return-value]
+    numbers = [metric.value * scale for metric in metrics if metric.value is not None]
+    return min(numbers), max(numbers)
+
+
+def select(session: Session, records: Iterable[Record], experiment: str) -> Selection:
+    """The newest record of each cell; ``records`` come oldest first."""
+    command = f"tdam-bench run {experiment} --profile {session.profile.name} --device {session.device}"
+    return Selection({record.cell: record for record in records}, session.store.missing(), command)
+
+
+def judged(value: Value, paper: str | None, judgement: Judgement | None) -> Value:
+    """A value with the paper's number and a verdict beside it."""
+    return Value(paper, value.measured, judgement, value.record, value.missing, value.low, value.high, value.note)

@@ -1,0 +1,147 @@
+"""What one run is told: profile, folders, device, and how it opens its data. Imports no torch by itself."""
+
+import ast
+import functools
+import hashlib
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks.data.images import DataError, ImageSet
+from benchmarks.profiles import Profile, Recipe
+from benchmarks.records import Store
+
+PACKAGE = Path(__file__).resolve().parent
+WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run's settings.
+
+    Attributes:
+        profile: How much to run.
+        store: The results folder.
+        cache: Where the embedded data set is kept.
+        device: ``cpu`` or ``cuda``.
+        data_root: ImageNet's folder, for ``full``.
+        weights: Folder of ``<model>.pth`` files, or one file for a single model; None uses what was trained here.
+        models: Names chosen, None for the experiment's own.
+        seeds: Seeds of training.
+        step_loss: What enters the loss of TD models, see ``benchmarks.training``.
+        zero_init: Where TD ResNets start at zero, see ``tdam.networks``.
+        num_classes: K, None for the profile's.
+        epochs: Of training, None for the recipe's.
+        workers: Loader processes.
+        batch: Images of a speed measurement's step, None for the profile's.
+        dtype: ``float32``, ``bfloat16`` or ``float16``, of speed measurements.
+        channels_last: Memory format of speed measurements.
+        compile: Whether speed measurements compile the networks.
+    """
+
+    profile: Profile
+    store: Store
+    cache: Path
+    device: str = "cpu"
+    data_root: Path | None = None
+    weights: Path | None = None
+    models: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] = (0,)
+    step_loss: str = "confident"
+    zero_init: str = "first"
+    num_classes: int | None = None
+    epochs: int | None = None
+    workers: int = 0
+    batch: int | None = None
+    dtype: str = "float32"
+    channels_last: bool = True
+    compile: bool = False
+    opened: dict[str, ImageSet] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return self.num_classes or self.profile.num_classes
+
+    @property
+    def device_kind(self) -> str:
+        """``cpu`` or ``cuda``, without a number."""
+        return self.device.partition(":")[0]
+
+    def chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The experiment's models, or the user's."""
+        return names if self.models is None else self.models
+
+    def recipe_of(self, model: str) -> Recipe:
+        """The training recipe of a model: its backbone's, with this run's number of epochs."""
+        recipe = self.profile.recipe_of(model.partition("-")[0])
+        if self.epochs is None:
+            return recipe
+        return replace(recipe, epochs=self.epochs, warmup_epochs=min(recipe.warmup_epochs, self.epochs - 1))
+
+    def image_set(self, split: str) -> ImageSet:
+        """Open a split of the profile's data, once.
+
+        Raises:
+            DataError: The data is missing or not as it must be; the message says what to do.
+        """
+        if split not in self.opened:
+            self.opened[split] = self.open(split)
+        return self.opened[split]
+
+    def open(self, split: str) -> ImageSet:
+        """Open a split anew; see :meth:`image_set`."""
+        if self.profile.size == "mini":
+            from benchmarks.data.mini import open_mini
+
+            return open_mini(split, self.cache)
+        from benchmarks.data.imagenet import open_imagenet
+
+        if self.data_root is None:
+            raise DataError("the profile full needs ImageNet: name its folder with --data-root (make: DATA=...)")
+        return open_imagenet(self.data_root, split, self.classes)  # type: ignore[arg-type]
+
+    def given_weights(self, model: str) -> Path | None:
+        """The user's file for a model, or None.
+
+        Raises:
+            DataError: ``weights`` does not exist.
+        """
+        if self.weights is None:
+            return None
+        if self.weights.is_file():
+            return self.weights
+        if not self.weights.is_dir():
+            raise DataError(
+                f"no weights at {self.weights}: name a folder of <model>.pth files, or a file for one model"
+            )
+        files = [self.weights / f"{model}{suffix}" for suffix in WEIGHT_SUFFIXES]
+        return next((file for file in files if file.is_file()), None)
+
+
+@functools.cache
+def code_version(*parts: str) -> str:
+    """Hash of what source files do, 12 hexadecimal digits: comments, docstrings and layout do not count.
+
+    Args:
+        parts: Files or folders, relative to ``benchmarks/``; ``..`` reaches the model packages.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        path = PACKAGE / part
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            digest.update(ast.dump(without_docstrings(ast.parse(file.read_text()))).encode())
+    return digest.hexdigest()[:12]
+
+
+def without_docstrings(tree: ast.Module) -> ast.Module:
+    """A module's syntax tree without its docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return tree
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of packages."""
+    return {package: metadata.version(package) for package in packages}

@@ -1,0 +1,280 @@
+"""Training a network by a recipe: one process or several under torchrun, resumable from its last epoch."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torchvision.transforms import v2
+
+from baselines.backbone import Backbone
+from benchmarks import distributed
+from benchmarks.data.images import ImageSet
+from benchmarks.profiles import Recipe
+from benchmarks.records import write_atomically
+
+STEP_LOSSES = ("confident", "last")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Diverged(ValueError):
+    """The training loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training left behind.
+
+    Attributes:
+        weights: Safetensors file.
+        sha256: Of that file.
+        history: By epoch: ``loss`` (mean training loss) and ``lr`` (at the epoch's end).
+    """
+
+    weights: Path
+    sha256: str
+    history: dict[str, list[float]]
+
+
+class PredictionForLoss(nn.Module):
+    """The logits that enter the loss: a network's last step, or each image's most confident step.
+
+    The paper (section 4.1) considers only the most confident prediction in training too. Confidence is the step's
+    largest softmax probability. A network with one step has nothing to choose.
+
+    Shape: (N, 3, H, W) to (N, K).
+    """
+
+    def __init__(self, network: Backbone, step_loss: str) -> None:
+        super().__init__()
+        if step_loss not in STEP_LOSSES:
+            raise ValueError(f"unknown step loss {step_loss!r}; choose one of {', '.join(STEP_LOSSES)}")
+        self.network = network
+        self.chooses = step_loss == "confident" and network.steps > 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.chooses:
+            logits: Tensor = self.network(x)
+            return logits
+        steps = self.network.forward_steps(x)
+        confidence = steps.detach().float().softmax(dim=2).amax(dim=2)
+        return steps[confidence.argmax(dim=0), torch.arange(steps.shape[1], device=steps.device)]
+
+
+class TrainingImages(Dataset[tuple[Tensor, int]]):
+    """An image set under random augmentation; an unreadable image ends the training with its path."""
+
+    def __init__(self, images: ImageSet, transform: Callable[[Any], Tensor], count: int | None = None) -> None:
+        self.images = images
+        self.transform = transform
+        self.count = len(images) if count is None else min(count, len(images))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(self.images.image(index)), self.images.labels[index]
+
+
+def augmentation(recipe: Recipe) -> v2.Compose:
+    """Random-resized crop, flip, color jitter, normalization and random erasing of one PIL image."""
+    steps: list[nn.Module] = [
+        v2.RandomResizedCrop(recipe.resolution, (recipe.crop_scale, 1.0), interpolation=v2.InterpolationMode.BILINEAR)
+    ]
+    if recipe.flip:
+        steps.append(v2.RandomHorizontalFlip(recipe.flip))
+    if recipe.color_jitter:
+        steps.append(v2.ColorJitter(recipe.color_jitter, recipe.color_jitter, recipe.color_jitter))
+    steps += [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    if recipe.random_erasing:
+        steps.append(v2.RandomErasing(recipe.random_erasing))
+    return v2.Compose(steps)
+
+
+def mixing(recipe: Recipe, num_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Mixup or cutmix of a batch, one of them drawn where the recipe has both; nothing where it has neither."""
+    choices: list[nn.Module] = []
+    if recipe.mixup:
+        choices.append(v2.MixUp(alpha=recipe.mixup, num_classes=num_classes))
+    if recipe.cutmix:
+        choices.append(v2.CutMix(alpha=recipe.cutmix, num_classes=num_classes))
+    if not choices:
+        return lambda images, labels: (images, labels)
+    mix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = v2.RandomChoice(choices)
+    return mix
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, lr: float) -> Optimizer:
+    """SGD with Nesterov momentum 0.9, or AdamW."""
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(model.parameters(), lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr, weight_decay=recipe.weight_decay)
+    raise ValueError(f"unknown optimizer {recipe.optimizer!r}; choose sgd or adamw")
+
+
+def make_schedule(optimizer: Optimizer, recipe: Recipe, lr: float, steps_per_epoch: int) -> LRScheduler:
+    """Linear warm-up and cosine decay, stepped after every batch."""
+    warmup = recipe.warmup_epochs * steps_per_epoch
+    decay = CosineAnnealingLR(optimizer, max(1, recipe.epochs * steps_per_epoch - warmup), eta_min=recipe.min_lr)
+    if not warmup:
+        return decay
+    start = LinearLR(optimizer, start_factor=min(1.0, recipe.warmup_lr / lr), total_iters=warmup)
+    return SequentialLR(optimizer, [start, decay], milestones=[warmup])
+
+
+class Training:
+    """One training run: its state, its epochs, its checkpoint.
+
+    Args:
+        network: Fresh network; its weights must already be drawn from the seed.
+        images: Training images.
+        recipe: The recipe.
+        seed: Seeds the order of images and the augmentation, anew for each epoch and process.
+        step_loss: ``confident`` or ``last``, see :class:`PredictionForLoss`.
+        device: Where to train.
+        workers: Loader processes.
+        count: Training images used, None for all.
+    """
+
+    def __init__(
+        self,
+        network: Backbone,
+        images: ImageSet,
+        recipe: Recipe,
+        seed: int,
+        step_loss: str,
+        device: torch.device,
+        workers: int = 0,
+        count: int | None = None,
+    ) -> None:
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        predictor = PredictionForLoss(self.network, step_loss)
+        self.model: nn.Module = DistributedDataParallel(predictor) if distributed.size() > 1 else predictor
+        data = TrainingImages(images, augmentation(recipe), count)
+        self.sampler: DistributedSampler[tuple[Tensor, int]] = DistributedSampler(
+            data, distributed.size(), distributed.rank(), seed=seed, drop_last=False
+        )
+        self.loader = DataLoader(
+            data,
+            recipe.batch,
+            sampler=self.sampler,
+            num_workers=workers,
+            drop_last=len(self.sampler) > recipe.batch,
+            pin_memory=device.type == "cuda",
+        )
+        lr = recipe.lr * recipe.batch * distributed.size() / recipe.reference_batch
+        self.optimizer = make_optimizer(self.model, recipe, lr)
+        self.schedule = make_schedule(self.optimizer, recipe, lr, len(self.loader))
+        self.amp = recipe.amp and device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(enabled=self.amp)
+        self.mix = mixing(recipe, len(images.classes))
+        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self.history: dict[str, list[float]] = {"loss": [], "lr": []}
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return len(self.history["loss"])
+
+    def run_epoch(self, progress: Callable[[int], None]) -> None:
+        """One pass over the training images.
+
+        Raises:
+            Diverged: The loss is not a number.
+        """
+        self.sampler.set_epoch(self.epoch)
+        # All randomness of an epoch follows from seed, epoch and process, so a resumed run repeats it.
+        torch.manual_seed((self.seed * 1000 + self.epoch) * 1000 + distributed.rank())
+        self.model.train()
+        total = torch.zeros((), device=self.device, dtype=torch.float64)
+        for images, labels in self.loader:
+            images, labels = self.mix(images, labels)
+            total += self.step(images, labels)
+            progress(len(images) * distributed.size())
+        mean = float(distributed.total(total)) / (len(self.loader) * distributed.size())
+        if not torch.isfinite(torch.tensor(mean)):
+            raise Diverged(
+                f"the training loss is {mean} after epoch {self.epoch + 1}; a smaller learning rate may help"
+            )
+        self.history["loss"].append(mean)
+        self.history["lr"].append(float(self.schedule.get_last_lr()[0]))
+
+    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One optimizer step; returns the batch's loss."""
+        images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        labels = labels.to(self.device, non_blocking=True)
+        with torch.autocast(self.device.type, torch.float16) if self.amp else contextlib.nullcontext():
+            loss = self.loss(self.model(images), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+        return loss.detach()  # type: ignore[no-any-return]
+
+    def save(self, path: Path) -> None:
+        """Keep all that a resumed run needs."""
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": self.history,
+        }
+        write_atomically(path, lambda temporary: torch.save(state, temporary))
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of this run."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.history = state["history"]
+
+
+def train(training: Training, weights: Path, progress: Callable[[int], None]) -> Trained:
+    """Run a training to its end, from its last finished epoch if it was cut off.
+
+    Args:
+        training: The run.
+        weights: Where the final weights go; the checkpoint of an unfinished run lies beside it.
+        progress: Called with the number of images of each step.
+    """
+    checkpoint = weights.with_suffix(".unfinished")
+    if checkpoint.exists():
+        training.resume(checkpoint)
+        progress(training.epoch * len(training.loader) * training.recipe.batch * distributed.size())
+    while training.epoch < training.recipe.epochs:
+        training.run_epoch(progress)
+        if distributed.rank() == 0 and training.epoch < training.recipe.epochs:
+            training.save(checkpoint)
+    if distributed.rank() == 0:
+        state = {key: value.detach().cpu().contiguous() for key, value in training.network.state_dict().items()}
+        facts = {"recipe": json.dumps(asdict(training.recipe)), "seed": str(training.seed)}
+        write_atomically(weights, lambda temporary: safetensors.torch.save_file(state, temporary, facts))
+        checkpoint.unlink(missing_ok=True)
+    distributed.wait()
+    return Trained(weights, file_hash(weights), training.history)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,121 @@
+"""Records are whole or not there, are found by all that can change them, and never change."""
+
+import errno
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.records import Cell, Metric, Store, StoreError, identity, new_record, write_text
+
+CELL = Cell("accuracy", "resnet50", "mini", {"seed": 0, "data": "val"})
+INPUTS = {"weights": "abc", "device": "cpu"}
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = new_record(CELL, INPUTS, {"top1": Metric(84.5, "%", 200, 80.0, 89.0)}, {"loss": [1.0, 0.5]}, {"steps": 2})
+    path = store.write(record)
+    assert store.find(CELL, INPUTS) == record
+    assert store.records() == [record]
+    assert json.loads(path.read_text())["schema"] == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "inputs"),
+    [
+        (Cell("accuracy", "resnet50", "mini", {"seed": 1, "data": "val"}), INPUTS),
+        (Cell("accuracy", "resnet50", "smoke", {"seed": 0, "data": "val"}), INPUTS),
+        (CELL, {**INPUTS, "weights": "abd"}),
+        (CELL, {**INPUTS, "torch": "2.4"}),
+    ],
+)
+def test_whatever_changes_the_number_changes_the_identity(tmp_path: Path, cell: Cell, inputs: dict[str, str]) -> None:
+    store = Store(tmp_path)
+    store.write(new_record(CELL, INPUTS, {}))
+    assert store.find(cell, inputs) is None
+
+
+def test_identity_ignores_order() -> None:
+    turned = Cell("accuracy", "resnet50", "mini", {"data": "val", "seed": 0})
+    assert identity(turned, dict(reversed(INPUTS.items()))) == identity(CELL, INPUTS)
+    assert turned == CELL
+    assert hash(turned) == hash(CELL)
+
+
+def test_records_never_change(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(new_record(CELL, INPUTS, {"top1": Metric(1.0, "%")}))
+    store.write(new_record(CELL, INPUTS, {"top1": Metric(2.0, "%")}))
+    found = store.find(CELL, INPUTS)
+    assert found is not None
+    assert found.metrics["top1"].value == 1.0
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disk full: the old file stays, no torn or temporary file remains."""
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def full(self: Path, text: str, encoding: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_text(path, "new")
+    assert path.read_text() == "old\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_another_schema_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text('{"schema": 99}')
+    with pytest.raises(StoreError, match=r"has schema 99, this suite writes schema 1; name another folder"):
+        Store(tmp_path)
+
+
+def test_torn_and_foreign_records_are_named(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = store.write(new_record(CELL, INPUTS, {}))
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(StoreError, match=f"{path} is not readable as JSON"):
+        store.records()
+    path.write_text('{"schema": 1, "cell": {}}')
+    with pytest.raises(StoreError, match="is not a record of this suite"):
+        store.records()
+    path.write_text('{"schema": 7}')
+    with pytest.raises(StoreError, match="has schema 7; this suite reads schema 1"):
+        store.records()
+
+
+def test_notes_of_missing_cells_go_when_the_cell_succeeds(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.note_missing(CELL, "failed (out of memory)", "tdam-bench run")
+    assert store.missing() == {CELL: ("failed (out of memory)", "tdam-bench run")}
+    assert store.records() == []
+    store.write(new_record(CELL, INPUTS, {}))
+    assert store.missing() == {}
+
+
+def hold(folder: Path, seconds: float) -> None:
+    with Store(folder).lock(lambda: None):
+        (folder / "held").touch()
+        time.sleep(seconds)
+
+
+def test_a_second_run_waits(tmp_path: Path) -> None:
+    """The lock is one at a time, says that it waits, and falls with its process."""
+    process = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path, 60))
+    process.start()
+    while not (tmp_path / "held").exists():
+        time.sleep(0.05)
+
+    def kill() -> None:
+        waited.append(True)
+        process.kill()
+
+    waited: list[bool] = []
+    with Store(tmp_path).lock(kill):
+        assert waited == [True]
+    process.join()

@@ -1,0 +1,127 @@
+"""The runner skips what is done, keeps going after a failure, and says why a cell has no record."""
+
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import runner
+from benchmarks.profiles import PROFILES
+from benchmarks.records import Cell, Metric, Record, Store, new_record
+from benchmarks.runner import DiskFull, plan, run
+from benchmarks.session import Session, code_version, without_docstrings
+from benchmarks.tasks import Blocked, Inputs, Report, Waiting
+
+
+class Silent:
+    """A report that nobody sees."""
+
+    def start(self, what: str, total: int, unit: str) -> None:
+        """Nothing."""
+
+    def advance(self, count: int) -> None:
+        """Nothing."""
+
+
+class Fake:
+    """A task whose cells do what their option tells; it counts what it ran."""
+
+    name = "fake"
+    shared = True
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
+        if cell.options.get("does") == "block":
+            return Blocked("no data", "fetch it")
+        return {"code": "1"}
+
+    def group(self, cell: Cell) -> object:
+        return cell.options["group"]
+
+    def run(self, cells: Sequence[Cell], session: Session, report: Report) -> Iterator[Record]:
+        for cell in cells:
+            self.ran.append(cell.model)
+            if cell.options.get("does") == "fail":
+                raise RuntimeError("it broke\nbadly")
+            if cell.options.get("does") == "interrupt":
+                raise KeyboardInterrupt
+            if cell.options.get("does") == "fill":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            yield new_record(cell, {"code": "1"}, {"x": Metric(1.0, "1")})
+
+
+@pytest.fixture
+def task(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    fake = Fake()
+    monkeypatch.setattr(runner, "TASKS", {"fake": fake})
+    return fake
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return Session(PROFILES["smoke"], Store(tmp_path / "runs"), tmp_path / "cache")
+
+
+def cell(model: str, group: int = 0, does: str = "work") -> Cell:
+    return Cell("fake", model, "smoke", {"group": group, "does": does})
+
+
+def test_done_cells_are_not_run_again(task: Fake, session: Session) -> None:
+    cells = [cell("a"), cell("b"), cell("a")]
+    assert run(cells, session, Silent()).ran == 2
+    again = run([*cells, cell("c")], session, Silent())
+    assert (again.ran, again.done_before) == (1, 2)
+    assert task.ran == ["a", "b", "c"]
+
+
+def test_a_failure_stops_its_group_only(task: Fake, session: Session) -> None:
+    """What the group finished before stays; the rest is noted with the reason and the command."""
+    summary = run([cell("a"), cell("b", does="fail"), cell("c"), cell("d", group=1)], session, Silent())
+    assert task.ran == ["a", "b", "d"]
+    assert set(summary.failed.values()) == {"RuntimeError: it broke badly"}
+    notes = session.store.missing()
+    assert {one.model for one in notes} == {"b", "c"}
+    reason, command = notes[cell("b", does="fail")]
+    assert reason == "failed (RuntimeError: it broke badly)"
+    assert command == "tdam-bench run --profile smoke --device cpu"
+
+
+def test_blocked_cells_tell_why(task: Fake, session: Session) -> None:
+    summary = run([cell("a", does="block"), cell("b")], session, Silent())
+    assert [one.reason for one in summary.blocked] == ["no data"]
+    assert session.store.missing() == {cell("a", does="block"): ("no data", "fetch it")}
+    assert [one.state for one in plan([cell("a", does="block"), cell("b")], session)] == ["blocked", "done"]
+
+
+def test_ctrl_c_keeps_what_is_finished(task: Fake, session: Session) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run([cell("a"), cell("b", does="interrupt")], session, Silent())
+    assert [record.cell.model for record in session.store.records()] == ["a"]
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_is_finished(task: Fake, session: Session) -> None:
+    with pytest.raises(DiskFull, match="free some and run again; what is finished stays"):
+        run([cell("a"), cell("b", does="fill"), cell("c", group=1)], session, Silent())
+    assert [record.cell.model for record in session.store.records()] == ["a"]
+
+
+def test_code_version_ignores_comments_and_docstrings() -> None:
+    import ast
+
+    one = ast.parse('"""A."""\ndef f():\n    """B."""\n    return 1  # c\n')
+    two = ast.parse("def f():\n    return 1\n")
+    assert ast.dump(without_docstrings(one)) == ast.dump(two)
+    assert code_version("records.py") != code_version("runner.py")
+
+
+def test_given_weights(tmp_path: Path, session: Session) -> None:
+    (tmp_path / "resnet50.pth").touch()
+    given = replace(session, weights=tmp_path)
+    assert given.given_weights("resnet50") == tmp_path / "resnet50.pth"
+    assert given.given_weights("resnet101") is None
+    with pytest.raises(ValueError, match="no weights at"):
+        replace(session, weights=tmp_path / "nowhere").given_weights("resnet50")
