@@ -3,6 +3,7 @@
 State-dict keys are torchvision's, so torchvision's weights load by name into the plain networks.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypedDict, cast
 
@@ -17,7 +18,6 @@ from baselines.checkpoints import torchvision_weights
 
 WIDTHS = (64, 128, 256, 512)
 STRIDES = (1, 2, 2, 2)
-MAP_SIZES = [56, 28, 14, 7]
 
 Attention = str | Callable[[int], nn.Module] | None
 
@@ -101,6 +101,7 @@ class ResNet(Backbone):
         attention: What fills each block's slot: None, a name in ``ATTENTIONS`` or a callable.
         zero_init: Start the last norm of every branch at zero, so that each block starts as its shortcut.
         strides: Stride of each stage's first block. Small images want a smaller last one.
+        resolution: Side of the images in training; attention with a filter of the map's size (FCA) takes it from here.
 
     Shape: (N, 3, H, W) to logits (N, K).
 
@@ -122,6 +123,7 @@ class ResNet(Backbone):
         attention: Attention = None,
         zero_init: bool = True,
         strides: Sequence[int] = STRIDES,
+        resolution: int = 224,
     ) -> None:
         super().__init__()
         factory = attention_factory(attention)
@@ -142,7 +144,8 @@ class ResNet(Backbone):
             self.add_module(f"layer{number}", nn.Sequential(*stage))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
-        fill_slots(self, factory, MAP_SIZES)
+        # The stem halves the map twice.
+        fill_slots(self, factory, [resolution // 4 // math.prod(strides[: i + 1]) for i in range(4)])
         kaiming_fan_out(self)
         if zero_init:
             for residual in self.blocks():
@@ -177,6 +180,7 @@ class Options(TypedDict, total=False):
     widths: Sequence[int]
     depths: Sequence[int]
     strides: Sequence[int]
+    resolution: int
     zero_init: bool
     weights: str | None
 

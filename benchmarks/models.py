@@ -24,7 +24,12 @@ NAME = re.compile(
 
 
 # Small versions for the embedded data set: the same code, narrower, shallower, and with a last map of useful size.
-MINI_RESNET50: dict[str, object] = {"widths": (16, 32, 64, 128), "depths": (1, 1, 2, 1), "strides": (1, 2, 2, 1)}
+MINI_RESNET50: dict[str, object] = {
+    "widths": (8, 16, 32, 64),
+    "depths": (1, 1, 2, 1),
+    "strides": (1, 2, 2, 1),
+    "resolution": 64,
+}
 MINI_RESNET101: dict[str, object] = {**MINI_RESNET50, "depths": (1, 1, 4, 1)}
 SIZES: dict[str, dict[str, dict[str, object]]] = {
     "paper": {},

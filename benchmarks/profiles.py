@@ -14,7 +14,7 @@ class Recipe:
         lr: Peak learning rate at ``reference_batch`` images a step; scaled linearly with the step's images.
         reference_batch: See ``lr``.
         weight_decay: Applied to all parameters.
-        warmup_epochs: Epochs of linear warm-up.
+        warmup_epochs: Epochs of linear warm-up, in parts of one for short recipes.
         warmup_lr: Learning rate that the warm-up starts from.
         min_lr: Learning rate that the cosine ends at.
         optimizer: ``sgd`` (Nesterov momentum 0.9) or ``adamw``.
@@ -34,7 +34,7 @@ class Recipe:
     lr: float
     reference_batch: int
     weight_decay: float
-    warmup_epochs: int
+    warmup_epochs: float
     warmup_lr: float = 1e-4
     min_lr: float = 1e-6
     optimizer: str = "sgd"
@@ -143,21 +143,21 @@ MINI = Profile(
     num_classes=10,
     splits={"v1": "val", "v2": "val-v2"},
     recipe=Recipe(
-        epochs=10,
-        batch=64,
-        lr=0.1,
-        reference_batch=64,
+        epochs=5,
+        batch=32,
+        lr=0.15,
+        reference_batch=32,
         weight_decay=5e-4,
-        warmup_epochs=1,
-        crop_scale=0.6,
+        warmup_epochs=0.25,
+        crop_scale=0.7,
         flip=0.0,
-        color_jitter=0.2,
+        color_jitter=0.0,
         resolution=64,
         amp=False,
     ),
     resolution=64,
     batch=250,
-    efficiency=EfficiencyPlan(inference_batch=4, training_batch=2, rounds=7, warmup=1),
+    efficiency=EfficiencyPlan(inference_batch=4, training_batch=2, rounds=6, warmup=1),
 )
 
 SMOKE = replace(
@@ -166,7 +166,7 @@ SMOKE = replace(
     recipe=replace(MINI.recipe, epochs=1, warmup_epochs=0),
     train_count=384,
     val_count=250,
-    efficiency=EfficiencyPlan(inference_batch=1, training_batch=1, rounds=2, warmup=1),
+    efficiency=EfficiencyPlan(inference_batch=1, training_batch=1, rounds=1, warmup=1),
 )
 
 PROFILES = {profile.name: profile for profile in (SMOKE, MINI, FULL)}

@@ -88,7 +88,7 @@ class TrainingImages(Dataset[tuple[Tensor, int]]):
 
 
 def augmentation(recipe: Recipe) -> v2.Compose:
-    """Random-resized crop, flip, color jitter, normalization and random erasing of one PIL image."""
+    """Random-resized crop, flip and color jitter of one PIL image, to a uint8 tensor (3, H, W)."""
     steps: list[nn.Module] = [
         v2.RandomResizedCrop(recipe.resolution, (recipe.crop_scale, 1.0), interpolation=v2.InterpolationMode.BILINEAR)
     ]
@@ -96,10 +96,16 @@ def augmentation(recipe: Recipe) -> v2.Compose:
         steps.append(v2.RandomHorizontalFlip(recipe.flip))
     if recipe.color_jitter:
         steps.append(v2.ColorJitter(recipe.color_jitter, recipe.color_jitter, recipe.color_jitter))
-    steps += [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
-    if recipe.random_erasing:
-        steps.append(v2.RandomErasing(recipe.random_erasing))
-    return v2.Compose(steps)
+    return v2.Compose([*steps, v2.PILToTensor()])
+
+
+def finishing(recipe: Recipe) -> Callable[[Tensor], Tensor]:
+    """Normalization of a uint8 batch (N, 3, H, W) on its device, then random erasing with noise, image by image."""
+    normalize = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+    if not recipe.random_erasing:
+        return normalize  # type: ignore[no-any-return]
+    erase = v2.RandomErasing(recipe.random_erasing, value="random")
+    return lambda images: torch.stack([erase(image) for image in normalize(images)])
 
 
 def mixing(recipe: Recipe, num_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -126,7 +132,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe, lr: float) -> Optimizer:
 
 def make_schedule(optimizer: Optimizer, recipe: Recipe, lr: float, steps_per_epoch: int) -> LRScheduler:
     """Linear warm-up and cosine decay, stepped after every batch."""
-    warmup = recipe.warmup_epochs * steps_per_epoch
+    warmup = round(recipe.warmup_epochs * steps_per_epoch)
     decay = CosineAnnealingLR(optimizer, max(1, recipe.epochs * steps_per_epoch - warmup), eta_min=recipe.min_lr)
     if not warmup:
         return decay
@@ -180,6 +186,7 @@ class Training:
         self.schedule = make_schedule(self.optimizer, recipe, lr, len(self.loader))
         self.amp = recipe.amp and device.type == "cuda"
         self.scaler = torch.amp.GradScaler(enabled=self.amp)
+        self.finish = finishing(recipe)
         self.mix = mixing(recipe, len(images.classes))
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self.history: dict[str, list[float]] = {"loss": [], "lr": []}
@@ -201,7 +208,6 @@ class Training:
         self.model.train()
         total = torch.zeros((), device=self.device, dtype=torch.float64)
         for images, labels in self.loader:
-            images, labels = self.mix(images, labels)
             total += self.step(images, labels)
             progress(len(images) * distributed.size())
         mean = float(distributed.total(total)) / (len(self.loader) * distributed.size())
@@ -213,9 +219,10 @@ class Training:
         self.history["lr"].append(float(self.schedule.get_last_lr()[0]))
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One optimizer step; returns the batch's loss."""
-        images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-        labels = labels.to(self.device, non_blocking=True)
+        """One optimizer step on a uint8 batch (N, 3, H, W) and labels (N,); returns the batch's loss."""
+        images = self.finish(images.to(self.device, non_blocking=True))
+        images, labels = self.mix(images, labels.to(self.device, non_blocking=True))
+        images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.float16) if self.amp else contextlib.nullcontext():
             loss = self.loss(self.model(images), labels)
         self.optimizer.zero_grad(set_to_none=True)

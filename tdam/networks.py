@@ -43,11 +43,11 @@ def resnet101_blocks(depths: Sequence[int], distance: int) -> Blocks:
 class Options(TypedDict, total=False):
     """What TD ResNets take besides ``kind``, ``steps``, ``distance``, ``blocks`` and ``num_classes``.
 
-    ``order``, ``reduction`` and ``filter`` are those of :class:`AttentionConfig`; ``widths``, ``depths`` and
-    ``strides`` those of the plain network. ``zero_init`` tells which norm of a looping block starts at zero: ``first``
-    (the default), the last norm of step 1 as released, which can leave the searchlight's top path without gradient
-    (see DEVIATIONS.md); ``last``, the last norm of the last step, which makes the block start as its shortcut; or
-    ``none``.
+    ``order``, ``reduction`` and ``filter`` are those of :class:`AttentionConfig`; ``widths``, ``depths``, ``strides``
+    and ``resolution`` those of the plain network. ``zero_init`` tells which norm of a looping block starts at zero:
+    ``first`` (the default), the last norm of step 1 as released, which can leave the searchlight's top path without
+    gradient (see DEVIATIONS.md); ``last``, the last norm of the last step, which makes the block start as its
+    shortcut; or ``none``.
     """
 
     order: str
@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     widths: Sequence[int]
     depths: Sequence[int]
     strides: Sequence[int]
+    resolution: int
     zero_init: str
 
 
@@ -70,7 +71,7 @@ def build(
     zero_init = options.get("zero_init", "first")
     check_choice("zero_init", zero_init, ZERO_INITS)
     attention = AttentionConfig(kind, **{key: options[key] for key in ATTENTION_OPTIONS if key in options})  # type: ignore[literal-required]
-    rest = {key: options[key] for key in ("widths", "depths", "strides") if key in options}
+    rest = {key: options[key] for key in ("widths", "depths", "strides", "resolution") if key in options}
     plain: Callable[..., ResNet] = getattr(baselines, name)
     network = plain(num_classes=num_classes, zero_init=zero_init != "none", **rest)
     if blocks is None:

@@ -22,12 +22,12 @@ def fill(key: str, shape: tuple[int, ...]) -> np.ndarray:
     stream = np.random.RandomState(zlib.crc32(key.encode()))
     role = key.split(".")[-1]
     if role == "running_var":
-        return stream.uniform(0.8, 1.25, shape)
+        return np.asarray(stream.uniform(0.8, 1.25, shape))
     if role in ("weight", "gamma") and len(shape) == 1:
-        return stream.uniform(0.4, 0.8, shape)
+        return np.asarray(stream.uniform(0.4, 0.8, shape))
     values: np.ndarray = stream.standard_normal(shape)
     if role in ("running_mean", "bias"):
         return values * SPREAD
     if role == "weight":
-        return values * np.sqrt(2.0 / np.prod(shape[1:]))
+        return np.asarray(values * np.sqrt(2.0 / np.prod(shape[1:])))
     return values

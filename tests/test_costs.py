@@ -1,4 +1,4 @@
-"""Parameters and FLOPs: the reference's counts for all rows of table 1, and how they are judged."""
+"""Parameters and FLOPs: the released networks' counts for all rows of table 1, and how they are judged."""
 
 import json
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_mobilenet_has_15_percent_fewer_parameters() -> None:
 
 
 def test_flops_of_table_1(table: dict[str, costs.Cost]) -> None:
-    """Within 0.3 % of the reference's fvcore counts, and every row's overhead within 0.02 G of the paper's."""
+    """Within 0.3 % of fvcore's counts of the released networks; overheads within 0.02 G of the paper's."""
     for name, reference in FVCORE_G.items():
         assert table[name].flops.total / 1e9 == pytest.approx(reference, rel=3e-3), name
     paper = paper_rows()

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from benchmarks.measure import efficiency
 from benchmarks.measure.efficiency import (
     COMMAND,
-    TWIN,
     Settings,
     device_name,
     instability,
@@ -25,8 +24,10 @@ from benchmarks.measure.efficiency import (
     run_in_own_process,
     schedule,
 )
+from benchmarks.measure.names import TWIN
 
-TINY = Settings("training", batch=2, resolution=8, rounds=3, warmup=2)
+# One thread: many are slow on small networks where other processes hold the cores.
+TINY = Settings("training", batch=2, resolution=8, rounds=3, warmup=2, threads=1)
 OUT_OF_MEMORY = [
     torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB"),
     RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
@@ -102,7 +103,7 @@ def test_dtypes(mode: str, dtype: str) -> None:
 def test_threads_are_put_back() -> None:
     threads = torch.get_num_threads()
     seen: list[int] = []
-    measure(["a"], replace(TINY, threads=1), silent, lambda name: Tiny(lambda: seen.append(torch.get_num_threads())))
+    measure(["a"], TINY, silent, lambda name: Tiny(lambda: seen.append(torch.get_num_threads())))
     assert set(seen) == {1}
     assert torch.get_num_threads() == threads
 
@@ -215,8 +216,9 @@ def test_instability() -> None:
 
 # --- the process
 
-SMALL = Settings("inference", batch=1, resolution=32, rounds=1, warmup=1)
-PATCHED = "import os, signal; from benchmarks.measure import efficiency as e; e.models.create = {}; e.main()"
+SMALL = Settings("inference", batch=1, resolution=32, rounds=1, warmup=1, threads=1)
+# Stands for the process, and is up at once: one turn done, the second at work, then what the test wants of it.
+STUB = 'import os, signal, time; input(); print(\'{{"done": 1, "total": 6}}\', flush=True); {}'
 
 
 def test_own_process() -> None:
@@ -233,16 +235,17 @@ def test_own_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("create", "message"),
+    ("end", "message"),
     [
-        ("lambda name: os.kill(os.getpid(), signal.SIGKILL)", r"by signal SIGKILL \(out of memory\?\) at resnet18, "),
-        ("lambda name: 1 / 0", "with exit status 1 at resnet18, phase memory: ZeroDivisionError: division by zero$"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", r"by signal SIGKILL \(out of memory\?\) at resnet34, phase memory$"),
+        ("os._exit(3)", "with exit status 3 at resnet34, phase memory$"),
+        ("1 / 0", "with exit status 1 at resnet34, phase memory: ZeroDivisionError: division by zero$"),
     ],
 )
-def test_process_that_dies(create: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(efficiency, "COMMAND", (sys.executable, "-c", PATCHED.format(create)))
+def test_process_that_dies(end: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(efficiency, "COMMAND", (sys.executable, "-c", STUB.format(end)))
     with pytest.raises(RuntimeError, match=message) as caught:
-        run_in_own_process(["resnet18"], SMALL, silent)
+        run_in_own_process(["resnet18", "resnet34"], SMALL, silent)
     assert "\n" not in str(caught.value)
 
 
@@ -271,8 +274,9 @@ def test_process_ends_on_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess, "Popen", remember)
+    monkeypatch.setattr(efficiency, "COMMAND", (sys.executable, "-c", STUB.format("time.sleep(600)")))
     with pytest.raises(KeyboardInterrupt):
-        run_in_own_process(["resnet18"], replace(SMALL, rounds=10**6), interrupt)
+        run_in_own_process(["resnet18", "resnet34"], SMALL, interrupt)
     assert started[0].returncode is not None
 
 

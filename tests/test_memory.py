@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.measure.efficiency import Settings, Subject, draw_batch
+from benchmarks.measure.efficiency import Settings, Subject, draw_batch, environment
 from benchmarks.measure.memory import Peak, peak_memory
 from benchmarks.models import create
 
@@ -131,11 +131,12 @@ def test_unknown_is_not_zero() -> None:
 
 @pytest.mark.parametrize("mode", ["training", "inference"])
 def test_feedback_takes_memory(mode: str) -> None:
-    settings = Settings(mode, batch=2, resolution=32)
-    peaks = [
-        Subject(create(name), settings, *draw_batch(settings, CPU)).memory().allocated
-        for name in ("resnet18", "resnet18-td-joint-t2-m2")
-    ]
+    settings = Settings(mode, batch=2, resolution=32, threads=1)
+    with environment(settings, CPU, networks=2):
+        peaks = [
+            Subject(create(name), settings, *draw_batch(settings, CPU)).memory().allocated
+            for name in ("resnet18", "resnet18-td-joint-t2-m2")
+        ]
     assert peaks[0] is not None
     assert peaks[1] is not None
     assert peaks[0] < peaks[1]

@@ -33,8 +33,8 @@ from torch.nn import functional as F
 
 from benchmarks import models
 from benchmarks.measure.memory import OK, Peak, peak_memory
+from benchmarks.measure.names import TWIN
 
-TWIN = "~twin"
 MODES = ("training", "inference")
 DTYPES = ("float32", "bfloat16", "float16")
 CLASSES = 1000

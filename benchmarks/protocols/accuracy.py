@@ -4,7 +4,7 @@ Predictions are a table with one row for each image and step and the columns ``C
 step from 1 (a feedforward network has step 1 only), the five best classes (-1 where there are fewer) with their softmax
 probabilities in descending order, and the box of the best class by the released rule.
 
-Sources: section "How the released code evaluates TD models" of the reference for ``released``; the paper's "most
+Sources: the authors' released evaluation for ``released`` (``tdam/DEVIATIONS.md``, entry 14); the paper's "most
 confident prediction" for ``confident``. With a single step the three protocols agree.
 """
 

@@ -1,0 +1,334 @@
+"""The embedded data set ``mini``: scenes composed from the 1,797 handwritten digits that scikit-learn ships.
+
+One digit is to be found among fragments of other digits (as in Cluttered MNIST, Mnih et al. 2014), at a random place,
+scale and color. A quarter of the scenes hold a second whole digit of another class, clearly smaller: the label is the
+larger one. Every split is composed of digits of its own.
+"""
+
+import functools
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from benchmarks.data.images import DataError, ImageSet
+from benchmarks.records import write_atomically
+
+# Raise VERSION with every change of what is drawn: caches of other versions are drawn anew.
+VERSION = 2
+SEED = 2022
+RESOLUTION = 64
+DRAWN = 2 * RESOLUTION
+SIZES = {"train": 6000, "tune": 500, "val": 2000, "val-v2": 2000}
+# Percent of each class's digits. They add up to 100, so that no digit is in two splits.
+DIGITS = {"train": 60, "tune": 10, "val": 15, "val-v2": 15}
+
+CLASSES = [str(digit) for digit in range(10)]
+# Side of a digit (8 cells) in pixels: of a lone one, of the larger of two (leaves room beside it), of fragments.
+LONE, LARGER, FRAGMENT = (42, 84), (40, 59), (32, 60)
+FRAGMENT_CELLS = (3, 6)
+SECOND_ONE_IN = 4
+BACKGROUND, BACKGROUND_GRID, BACKGROUND_SPREAD = (40, 110), 4, 24
+TINT = 30
+OPAQUE = 128
+VISIBLE = OPAQUE // 4
+
+Mask = NDArray[np.int16]
+Canvas = NDArray[np.int16]
+Pixels = NDArray[np.uint8]
+Boxes = NDArray[np.int16]
+
+
+class Clutter(NamedTuple):
+    """How hard scenes are; ranges are half-open.
+
+    Attributes:
+        fragments: Number of fragments.
+        contrast: Grey levels of ink above the background's mean.
+        noise: Largest noise of a pixel in grey levels.
+    """
+
+    fragments: tuple[int, int]
+    contrast: tuple[int, int]
+    noise: int
+
+
+CLUTTER = {split: Clutter(fragments=(2, 5), contrast=(95, 165), noise=5) for split in SIZES}
+CLUTTER["val-v2"] = Clutter(fragments=(4, 8), contrast=(75, 140), noise=11)
+
+
+class Box(NamedTuple):
+    """A whole digit: its class, and the box tight around its visible ink in pixels of the drawn scene."""
+
+    label: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+NO_BOX = Box(-1, 0, 0, 0, 0)
+
+
+class Scenes(ImageSet):
+    """Drawn scenes.
+
+    Attributes:
+        pixels: RGB, uint8, (N, S, S, 3) with S = ``DRAWN``.
+        digest: SHA-256 (hexadecimal) of pixels and boxes.
+    """
+
+    def __init__(self, split: str, pixels: Pixels, boxes: Boxes, digest: str) -> None:
+        ids = [f"{split}/{i:06d}" for i in range(len(pixels))]
+        super().__init__(f"mini-{split}", CLASSES, ids, boxes[:, 0, 0].tolist())
+        self.pixels = pixels
+        self.digest = digest
+        self._boxes = boxes
+
+    def image(self, i: int) -> Image.Image:
+        return Image.fromarray(self.pixels[i])
+
+    def size(self, i: int) -> int:
+        return int(self.pixels[i].nbytes)
+
+    def boxes(self, i: int) -> list[Box]:
+        """The whole digits of scene ``i``, the labeled one first: one or two."""
+        return [Box(*row) for row in self._boxes[i].tolist() if row[0] != NO_BOX.label]
+
+    @functools.cached_property
+    def manifest_hash(self) -> str:
+        """SHA-256 (hexadecimal) of class names, manifest, pixels and boxes."""
+        return hashlib.sha256(f"{super().manifest_hash} {self.digest}".encode()).hexdigest()
+
+
+def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
+    """Open a split, from the cache or drawn anew; the same bytes on every machine.
+
+    Args:
+        split: A key of ``SIZES``.
+        cache: Folder that keeps what was drawn. A file that is damaged or of another version is replaced.
+        count: The first so many scenes only, None for all.
+
+    Raises:
+        DataError: There is no such split, or it has fewer scenes.
+        OSError: The cache folder cannot be written.
+    """
+    if split not in SIZES:
+        raise DataError(f"unknown split {split!r} of mini; choose one of {', '.join(SIZES)}")
+    size = SIZES[split]
+    count = size if count is None else count
+    if not 0 < count <= size:
+        raise DataError(f"cannot take {count} scenes of the split {split}; choose 1 to {size}")
+    path = cache / f"mini-{split}-{count}.npz"
+    key = json.dumps({"version": VERSION, "seed": SEED, "split": split, "count": count, "side": DRAWN})
+    scenes = read_cache(path, split, key)
+    if scenes is None:
+        pixels, boxes = draw(split, count)
+        digest = digest_of(pixels, boxes)
+        write_atomically(path, lambda file: np.savez(file, pixels=pixels, boxes=boxes, key=key, digest=digest))
+        scenes = Scenes(split, pixels, boxes, digest)
+    return scenes
+
+
+def read_cache(path: Path, split: str, key: str) -> Scenes | None:
+    """The scenes of a cache file, or None if it is missing, damaged, or was drawn under another ``key``."""
+    try:
+        # np.load would leave a damaged file open.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+            if str(file["key"]) != key:
+                return None
+            pixels, boxes, digest = file["pixels"], file["boxes"], str(file["digest"])
+    except (OSError, EOFError, KeyError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return None
+    return Scenes(split, pixels, boxes, digest) if digest_of(pixels, boxes) == digest else None
+
+
+def digest_of(pixels: Pixels, boxes: Boxes) -> str:
+    """SHA-256 (hexadecimal) of pixels and boxes, in little-endian bytes."""
+    digest = hashlib.sha256(np.ascontiguousarray(pixels).data)
+    digest.update(boxes.astype("<i2").tobytes())
+    return digest.hexdigest()
+
+
+# Everything below is exact on every machine: integers throughout, and matrix products in float32 whose terms and sums
+# are integers below 2^24, so that no order of summation can change a bit. RandomState's streams are frozen.
+
+
+class Dice:
+    """A stream of random integers; a shorter use of it is a prefix of a longer one."""
+
+    def __init__(self, *seed: int) -> None:
+        self.random = np.random.RandomState(seed)
+        self.stream = self.words()
+
+    def words(self) -> Iterator[int]:
+        """Endless integers of 31 bits."""
+        while True:
+            yield from self.random.randint(0, 1 << 31, size=4096, dtype=np.int64).tolist()
+
+    def between(self, low: int, stop: int) -> int:
+        """An integer from ``low`` up to, without, ``stop``; the modulo's bias is below 1e-5 for the ranges here."""
+        return low + next(self.stream) % (stop - low)
+
+    def around(self, spread: int, *shape: int) -> NDArray[np.int64]:
+        """An array of integers from ``-spread`` to ``spread``."""
+        return self.random.randint(-spread, spread + 1, size=shape, dtype=np.int64)
+
+
+@functools.cache
+def sources() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scikit-learn's digits, (1797, 8, 8) with ink from 0 to 16, and their classes."""
+    digits = load_digits()
+    return digits.images.astype(np.float32), digits.target.astype(np.int64)
+
+
+def digits_of(split: str) -> list[list[int]]:
+    """Indices of the digits that a split is composed of, by class."""
+    names = list(DIGITS)
+    start = sum(DIGITS[name] for name in names[: names.index(split)])
+    random = np.random.RandomState(SEED)
+    pools = []
+    for label in range(len(CLASSES)):
+        order = random.permutation(np.flatnonzero(sources()[1] == label))
+        pools.append(order[len(order) * start // 100 : len(order) * (start + DIGITS[split]) // 100].tolist())
+    return pools
+
+
+def draw(split: str, count: int) -> tuple[Pixels, Boxes]:
+    """Draw the first ``count`` scenes of a split: pixels (N, S, S, 3), and boxes (N, 2, 5) as rows of :class:`Box`."""
+    artist = Artist(split)
+    pixels = np.empty((count, DRAWN, DRAWN, 3), np.uint8)
+    boxes = np.empty((count, 2, len(NO_BOX)), np.int16)
+    for i in range(count):
+        # Labels in turn, so that every prefix is balanced.
+        pixels[i], found = artist.scene(i % len(CLASSES))
+        boxes[i] = [*found, NO_BOX][:2]
+    return pixels, boxes
+
+
+class Artist:
+    """Draws the scenes of a split, one after the other.
+
+    Args:
+        split: A key of ``SIZES``.
+    """
+
+    def __init__(self, split: str) -> None:
+        self.pools = digits_of(split)
+        self.clutter = CLUTTER[split]
+        self.dice = Dice(SEED, list(SIZES).index(split))
+        # One sheet of noise for all scenes, each under a window of it: fresh noise would cost half the drawing time.
+        self.noise = self.dice.around(self.clutter.noise, 2 * DRAWN, 2 * DRAWN, 1).astype(np.int16)
+
+    def scene(self, label: int) -> tuple[Canvas, list[Box]]:
+        """The next scene, (S, S, 3) from 0 to 255, and the boxes of its whole digits."""
+        dice = self.dice
+        two = dice.between(0, SECOND_ONE_IN) == 0
+        base = [dice.between(*BACKGROUND) for _ in range(3)]
+        canvas = background(base, dice)
+        digit = ink(self.cells(label), dice.between(*(LARGER if two else LONE)))
+        box = self.place(label, digit, 0, 0, DRAWN, DRAWN)
+        boxes = [box]
+        self.scatter(canvas, base, box)
+        if two:
+            other = (label + dice.between(1, len(CLASSES))) % len(CLASSES)
+            second = ink(self.cells(other), dice.between(box.height * 2 // 5, box.height * 3 // 5))
+            boxes.append(self.beside(box, other, second))
+            paste(canvas, second, boxes[1].x, boxes[1].y, self.color(base))
+        paste(canvas, digit, box.x, box.y, self.color(base))
+        x, y = dice.between(0, DRAWN), dice.between(0, DRAWN)
+        canvas += self.noise[y : y + DRAWN, x : x + DRAWN]
+        return np.minimum(np.maximum(canvas, 0), 255), boxes
+
+    def cells(self, label: int) -> NDArray[np.float32]:
+        """A random digit of a class, (8, 8)."""
+        pool = self.pools[label]
+        cells: NDArray[np.float32] = sources()[0][pool[self.dice.between(0, len(pool))]]
+        return cells
+
+    def color(self, base: list[int]) -> Canvas:
+        """A random ink, brighter than the background of mean color ``base``."""
+        contrast = self.dice.between(*self.clutter.contrast)
+        ink = [min(255, max(0, level + contrast + self.dice.between(-TINT, TINT + 1))) for level in base]
+        return np.array(ink, np.int16)
+
+    def place(self, label: int, mask: Mask, left: int, top: int, right: int, bottom: int) -> Box:
+        """A random place for a mask inside a rectangle that it fits into."""
+        height, width = mask.shape
+        x, y = self.dice.between(left, right - width + 1), self.dice.between(top, bottom - height + 1)
+        return Box(label, x, y, width, height)
+
+    def beside(self, box: Box, label: int, mask: Mask) -> Box:
+        """A random place for a smaller mask left of, right of, above or below a box."""
+        height, width = mask.shape
+        strips = [
+            (0, 0, box.x, DRAWN),
+            (box.x + box.width, 0, DRAWN, DRAWN),
+            (0, 0, DRAWN, box.y),
+            (0, box.y + box.height, DRAWN, DRAWN),
+        ]
+        wide_enough = [s for s in strips if s[2] - s[0] >= width and s[3] - s[1] >= height]
+        return self.place(label, mask, *wide_enough[self.dice.between(0, len(wide_enough))])
+
+    def scatter(self, canvas: Canvas, base: list[int], box: Box) -> None:
+        """Paste fragments of digits, none centered in the labeled digit's box: people must be able to read it."""
+        dice = self.dice
+        for _ in range(dice.between(*self.clutter.fragments)):
+            cells = self.cells(dice.between(0, len(CLASSES)))
+            height, width = dice.between(*FRAGMENT_CELLS), dice.between(*FRAGMENT_CELLS)
+            top, left = dice.between(0, 9 - height), dice.between(0, 9 - width)
+            mask = ink(cells[top : top + height, left : left + width], dice.between(*FRAGMENT))
+            _, x, y, width, height = self.place(-1, mask, 0, 0, DRAWN, DRAWN)
+            inside_x = box.x <= x + width // 2 < box.x + box.width
+            inside_y = box.y <= y + height // 2 < box.y + box.height
+            if not (inside_x and inside_y):
+                paste(canvas, mask, x, y, self.color(base))
+
+
+@functools.cache
+def stretch(cells: int, size: int) -> NDArray[np.float32]:
+    """Bilinear interpolation from cells to pixels with half-pixel centers, (size, cells); rows sum to 64."""
+    position = np.clip((2 * np.arange(size) + 1) * cells * 64 // (2 * size) - 32, 0, (cells - 1) * 64)
+    low = np.minimum(position // 64, cells - 2)
+    weights = np.zeros((size, cells), np.float32)
+    weights[np.arange(size), low] = 64 * (low + 1) - position
+    weights[np.arange(size), low + 1] = position - 64 * low
+    return weights
+
+
+def ink(cells: NDArray[np.float32], side: int) -> Mask:
+    """Opacity from 0 to ``OPAQUE`` of a digit's cells, cut to its visible part; a whole digit is ``side`` tall."""
+    height, width = cells.shape[0] + 2, cells.shape[1] + 2
+    framed = np.zeros((height, width), np.float32)
+    framed[1:-1, 1:-1] = cells
+    stretched = stretch(height, height * side // 8) @ framed @ stretch(width, width * side // 8).T
+    level: Mask = (stretched.astype(np.int32) // 512).astype(np.int16)
+    # Level 128 is full ink; the steep ramp brings back the edges that scikit-learn's 8x8 averages blurred.
+    mask = np.minimum(np.maximum(3 * level - 130, 0), OPAQUE)
+    seen = mask >= VISIBLE
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return mask[:0, :0]
+    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def background(base: list[int], dice: Dice) -> Canvas:
+    """A soft random texture around a mean color, (S, S, 3)."""
+    grid = np.array(base)[:, None, None] + dice.around(BACKGROUND_SPREAD, 3, BACKGROUND_GRID, BACKGROUND_GRID)
+    weights = stretch(BACKGROUND_GRID, DRAWN)
+    texture = weights @ np.clip(grid, 0, 255).astype(np.float32) @ weights.T
+    return np.ascontiguousarray((texture.astype(np.int32) // 4096).transpose(1, 2, 0), dtype=np.int16)
+
+
+def paste(canvas: Canvas, mask: Mask, x: int, y: int, color: Canvas) -> None:
+    """Blend a color into the canvas, in place, where the mask is opaque."""
+    region = canvas[y : y + mask.shape[0], x : x + mask.shape[1]]
+    # 255 * OPAQUE fits into 16 bits.
+    region += ((color - region) * mask[..., None]) // OPAQUE
