@@ -6,7 +6,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check costs clean
+.PHONY: help setup test check costs table1 efficiency kill-test clean
+
+# Settings of the experiments: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda
+PROFILE ?= mini
+DEVICE ?= cpu
+SEEDS ?= 0
+RESULTS ?= results/runs
+OPTIONS = --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) --results $(RESULTS) \
+	$(if $(DATA),--data-root $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +37,15 @@ check: $(READY)  ## format, lint, types and tests
 
 costs: $(READY)  ## parameters and FLOPs of table 1 beside the paper's
 	$(BIN)/tdam-bench costs
+
+table1: $(READY)  ## table 1: train, evaluate, measure, render (PROFILE=smoke|mini|full)
+	$(BIN)/tdam-bench run table1 $(OPTIONS)
+
+efficiency: $(READY)  ## speed and memory of table 1's rows by themselves (DEVICE=cuda ARGS="--dtype bfloat16")
+	$(BIN)/tdam-bench run efficiency $(OPTIONS)
+
+kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
+	$(BIN)/python tests/kill_and_resume.py
 
 clean:  ## remove the environment and caches; records and reports stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.experiments import EXPERIMENTS
+from benchmarks.profiles import PROFILES
+
 if TYPE_CHECKING:
     from benchmarks.session import Session
 
 CONVENTIONS = ("fvcore", "ptflops", "torch")
 FORMATS = ("md", "tex", "csv", "json")
-PROFILES = ("smoke", "mini", "full")
-EXPERIMENTS = ("table1", "efficiency")
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -45,7 +46,8 @@ def folder(**options: Any) -> click.Path:
 
 
 SESSION_OPTIONS = (
-    click.option("--profile", type=click.Choice(PROFILES), default="mini", show_default=True, help="How much to run."),
+    click.option("--profile", type=click.Choice(tuple(PROFILES)), default="mini", show_default=True,
+                 help="How much to run."),
     click.option("--models", help="Names, separated by commas; default: the experiment's."),
     click.option("--seeds", default="0", show_default=True, help="Seeds of training, separated by commas."),
     click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
@@ -81,7 +83,7 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
 
 
 # What commands with a session take besides it.
-OWN_NAMES = ("experiments", "model", "out")
+OWN_NAMES = ("experiments", "model", "out", "tasks")
 
 
 def make_session(profile: str, results: Path, models: str | None, seeds: str, **options: Any) -> "Session":
@@ -90,7 +92,6 @@ def make_session(profile: str, results: Path, models: str | None, seeds: str, **
     Raises:
         click.BadParameter: A list that is none.
     """
-    from benchmarks.profiles import PROFILES
     from benchmarks.records import Store
     from benchmarks.session import Session
 
@@ -100,6 +101,21 @@ def make_session(profile: str, results: Path, models: str | None, seeds: str, **
     except ValueError as error:
         raise click.BadParameter(f"--seeds takes whole numbers separated by commas, got {seeds!r}") from error
     return Session(profile=PROFILES[profile], store=Store(results), models=names, seeds=numbers, **options)
+
+
+TASK_NAMES = ("cost", "train", "accuracy", "efficiency")
+tasks_option = click.option("--tasks", default=",".join(TASK_NAMES), show_default=True, help="Kinds of work to do.")
+
+
+def cells_of(experiments: Sequence[str], tasks: str, session: "Session") -> list[Any]:
+    """The cells of experiments, of the chosen kinds of work."""
+    from benchmarks.experiments import find
+
+    names = [name.strip() for name in tasks.split(",")]
+    for name in names:
+        if name not in TASK_NAMES:
+            raise click.BadParameter(f"unknown task {name!r}; choose of {', '.join(TASK_NAMES)}")
+    return [cell for name in chosen(experiments) for cell in find(name).cells(session) if cell.task in names]
 
 
 experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
@@ -123,15 +139,14 @@ def list_experiments() -> None:
 @main.command()
 @experiment_arguments
 @with_session
-def plan(session: "Session", experiments: Sequence[str]) -> None:
+@tasks_option
+def plan(session: "Session", experiments: Sequence[str], tasks: str) -> None:
     """What a run would do: every cell, done or to run, and why it cannot."""
-    from benchmarks.experiments import find
     from benchmarks.runner import in_order
     from benchmarks.runner import plan as make_plan
 
-    check_models(session)
-    cells = [cell for name in chosen(experiments) for cell in find(name).cells(session)]
-    planned = make_plan(in_order(cells), session)
+    check_session(session)
+    planned = make_plan(in_order(cells_of(experiments, tasks, session)), session)
     for one in planned:
         why = f"  ({one.reason}; {one.command})" if one.state == "blocked" else ""
         click.echo(f"{one.state:<8} {one.cell}{why}")
@@ -142,19 +157,20 @@ def plan(session: "Session", experiments: Sequence[str]) -> None:
 @main.command()
 @experiment_arguments
 @with_session
-def run(session: "Session", experiments: Sequence[str]) -> None:
+@tasks_option
+@click.option("--out", type=folder(), default=Path("report"), show_default=True, help="Where to render to.")
+def run(session: "Session", experiments: Sequence[str], tasks: str, out: Path) -> None:
     """Run what has no valid record, then render. Also under torchrun.
 
     Exits with 1 if a cell failed or could not be run.
     """
     from benchmarks.distributed import processes, rank
-    from benchmarks.experiments import find
     from benchmarks.progress import Bar
     from benchmarks.runner import run as run_cells
 
-    check_models(session)
+    check_session(session)
     with processes(session.device), held(session):
-        cells = [cell for name in chosen(experiments) for cell in find(name).cells(session)]
+        cells = cells_of(experiments, tasks, session)
         with Bar(sys.stderr if rank() == 0 else None) as bar:
             summary = run_cells(cells, session, bar)
         if rank() == 0:
@@ -164,7 +180,7 @@ def run(session: "Session", experiments: Sequence[str]) -> None:
                 click.echo(f"failed: {cell}: {reason}", err=True)
             for reason, command in dict.fromkeys((one.reason, one.command) for one in summary.blocked):
                 click.echo(f"could not run: {reason} ({command})", err=True)
-            render_all(session, experiments)
+            render_all(session, experiments, out)
     if summary.failed or summary.blocked:
         sys.exit(1)
 
@@ -178,7 +194,7 @@ def render(session: "Session", experiments: Sequence[str], out: Path) -> None:
     render_all(session, experiments, out)
 
 
-def render_all(session: "Session", experiments: Sequence[str], out: Path = Path("report")) -> None:
+def render_all(session: "Session", experiments: Sequence[str], out: Path) -> None:
     """Render experiments and name the files."""
     from benchmarks.experiments import find
 
@@ -215,6 +231,7 @@ def train(session: "Session", model: str) -> None:
     from benchmarks.tasks import Trainings
 
     parse(model)
+    check_session(session)
     with processes(session.device), held(session):
         cells = [Trainings.cell(model, seed, session) for seed in session.seeds]
         with Bar(sys.stderr if rank() == 0 else None) as bar:
@@ -237,10 +254,12 @@ def held(session: "Session") -> contextlib.AbstractContextManager[None]:
     return session.store.lock(lambda: click.echo(said, err=True)) if rank() == 0 else contextlib.nullcontext()
 
 
-def check_models(session: "Session") -> None:
-    """Refuse unknown names before anything is run."""
+def check_session(session: "Session") -> None:
+    """Refuse unknown models and devices before anything is run."""
+    from benchmarks.measure.efficiency import find_device
     from benchmarks.models import parse
 
+    find_device(session.device)
     for name in session.models or ():
         parse(name)
 

@@ -107,11 +107,13 @@ class Session:
         """The user's file for a model, or None.
 
         Raises:
-            DataError: ``weights`` does not exist.
+            DataError: ``weights`` does not exist, or is one file for several models.
         """
         if self.weights is None:
             return None
         if self.weights.is_file():
+            if self.models is None or len(self.models) != 1:
+                raise DataError(f"{self.weights} is one file, so name its model with --models, or give a folder")
             return self.weights
         if not self.weights.is_dir():
             raise DataError(

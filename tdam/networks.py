@@ -1,7 +1,7 @@
 """TD versions of the six backbones. ``blocks=None`` is the paper's placement, read off its parameter counts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from torch import nn
 from typing_extensions import Unpack
@@ -67,11 +67,13 @@ def build(
 
     Raises:
         ValueError: An option is out of range.
+        TypeError: An option of another name.
     """
     zero_init = options.get("zero_init", "first")
     check_choice("zero_init", zero_init, ZERO_INITS)
-    attention = AttentionConfig(kind, **{key: options[key] for key in ATTENTION_OPTIONS if key in options})  # type: ignore[literal-required]
-    rest = {key: options[key] for key in ("widths", "depths", "strides", "resolution") if key in options}
+    mine: dict[str, Any] = {key: value for key, value in options.items() if key in ATTENTION_OPTIONS}
+    rest = {key: value for key, value in options.items() if key not in (*ATTENTION_OPTIONS, "zero_init")}
+    attention = AttentionConfig(kind, **mine)
     plain: Callable[..., ResNet] = getattr(baselines, name)
     network = plain(num_classes=num_classes, zero_init=zero_init != "none", **rest)
     if blocks is None:

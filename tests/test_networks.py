@@ -231,6 +231,8 @@ def test_released_initialization_starves_the_top_path(zero_init: str, all_steps:
         (lambda: tdam.resnet18(distance=3), "distance must be from 0 to 2, the block's number of layers; got 3"),
         (lambda: tdam.resnet50(distance=-1), "distance must be from 0 to 3"),
         (lambda: tdam.resnet50(steps=0), "steps must be a whole number of at least 1, got 0"),
+        (lambda: tdam.resnet50(widhts=(8, 8, 8, 8)), "unexpected keyword argument 'widhts'"),
+        (lambda: baselines.resnet50(widhts=(8, 8, 8, 8)), "unexpected keyword argument 'widhts'"),
         (lambda: tdam.resnet50(steps="2"), "steps must be a whole number of at least 1, got '2'"),
         (lambda: tdam.resnet50(distance="1"), "distance must be from 0 to 3, the block's number of layers; got '1'"),
         (lambda: tdam.resnet50(blocks=[3, 4]), "blocks must map stages to block indices"),

@@ -3,7 +3,7 @@
 The claim: TDjoint (t=2, m=1) beats SE, CBAM, ECA and FCA on ImageNet-V1 and V2, with fewer parameters.
 
     make table1                                          # mini: no download, under 20 minutes on two CPU cores
-    make table1 PROFILE=full DATA=imagenet WEIGHTS=dir   # the paper's: about 20 minutes on one GPU with given weights
+    make table1 PROFILE=full DATA=imagenet WEIGHTS=dir   # the paper's data and networks
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from benchmarks.tasks import Accuracies, Costs, Trainings
 from benchmarks.verdicts import Judgement, Verdict, judge_printed, judge_share, judge_within
 
 TITLE = "Table 1: accuracy and cost on ImageNet"
-TIME = "mini: under 20 minutes on two CPU cores; full: about 20 minutes on one GPU with given weights"
+TIME = "smoke: 2 minutes, mini: under 20 minutes on two CPU cores; full: not timed yet"
 
 FAMILIES = {
     "ResNet": "ResNet",

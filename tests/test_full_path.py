@@ -1,0 +1,193 @@
+"""The profile full from the command line, on small trees of real JPEG files: train, evaluate, render, and bad input."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+import tdam
+from benchmarks.cli import main
+from benchmarks.records import Record, Store
+from tests.test_checkpoints import released_layout
+from tests.trees import draw_imagenet, draw_imagenet_v2
+
+MODEL = "mobilenet_v3_large"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten classes; 29 validation images, which two processes cannot share evenly."""
+    root = tmp_path_factory.mktemp("imagenet")
+    draw_imagenet(root, classes=10, per_class=3)
+    draw_imagenet_v2(root, classes=10, per_class=1)
+    next((root / "val").rglob("*.JPEG")).unlink()
+    return root
+
+
+def options(tree: Path, results: Path, *more: str) -> list[str]:
+    found = ["--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--results", str(results)]
+    return [
+        *found,
+        "--epochs",
+        "1",
+        "--models",
+        MODEL,
+        "--tasks",
+        "train,accuracy",
+        "--out",
+        str(results / "report"),
+        *more,
+    ]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", "table1", *arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a network trained for one epoch."""
+    results = tmp_path_factory.mktemp("results")
+    arguments = [a for a in options(tree, results) if a not in ("--tasks", "train,accuracy", "--models", MODEL)]
+    result = CliRunner().invoke(main, ["train", MODEL, *arguments[:-2]])
+    assert result.exit_code == 0, result.output
+    assert "sha256" in result.output
+    return results
+
+
+def accuracies(results: Path) -> dict[str, Record]:
+    """Accuracy records by image set."""
+    records = [record for record in Store(results).records() if record.cell.task == "accuracy"]
+    return {str(record.cell.options["data"]): record for record in records}
+
+
+def test_train_evaluate_render(tree: Path, trained: Path) -> None:
+    """Every image counts once, every number of the CSV names its record."""
+    result = run(*options(tree, trained))
+    assert result.exit_code == 0, result.output
+    found = accuracies(trained)
+    assert found["val"].metrics["last/top1"].n == 29
+    assert found["v2"].metrics["last/top1"].n == 10
+    with (trained / "report" / "tables" / "table1.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["measured"]]
+    assert {row["record"] for row in rows} == {record.id for record in found.values()}
+
+
+def test_two_processes_give_the_same_accuracy(tree: Path, trained: Path, tmp_path: Path) -> None:
+    weights = next((trained / "weights").glob("*.safetensors"))
+    given = ["--weights", str(weights)]
+    assert run(*options(tree, tmp_path / "one", *given)).exit_code == 0
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "benchmarks",
+        "run",
+        "table1",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [*command, *options(tree, tmp_path / "two", *given)], check=True, env=environment, capture_output=True
+    )
+    one, two = accuracies(tmp_path / "one"), accuracies(tmp_path / "two")
+    assert {name: record.metrics for name, record in one.items()} == {
+        name: record.metrics for name, record in two.items()
+    }
+    assert two["val"].metrics["last/top1"].n == 29
+
+
+def test_flat_validation_folder_gives_the_same_accuracy(tree: Path, trained: Path, tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    draw_imagenet(flat, classes=10, per_class=3, flat_val=True)
+    draw_imagenet_v2(flat, classes=10, per_class=1)
+    foldered = tmp_path / "foldered"
+    draw_imagenet(foldered, classes=10, per_class=3)
+    draw_imagenet_v2(foldered, classes=10, per_class=1)
+    given = ["--weights", str(next((trained / "weights").glob("*.safetensors")))]
+    for name, root in (("a", flat), ("b", foldered)):
+        assert run(*options(root, tmp_path / name, *given)).exit_code == 0
+    a, b = accuracies(tmp_path / "a")["val"], accuracies(tmp_path / "b")["val"]
+    assert a.metrics == b.metrics
+    assert a.metrics["last/top1"].n == 30
+
+
+def test_released_checkpoint_from_the_command_line(tree: Path, tmp_path: Path) -> None:
+    """A file in the authors' layout, found by its model's name in a folder."""
+    name = "resnet18-td-joint-t2-m2"
+    torch.manual_seed(0)
+    state = {
+        f"module.{key}": value for key, value in released_layout(tdam.resnet18(distance=2, num_classes=10)).items()
+    }
+    torch.save({"state_dict": state}, tmp_path / f"{name}.pth")
+    result = run(*options(tree, tmp_path / "runs", "--weights", str(tmp_path), "--models", name))
+    assert result.exit_code == 0, result.output
+    record = accuracies(tmp_path / "runs")["val"]
+    assert record.notes["steps"] == 2
+    assert {name.partition("/")[0] for name in record.metrics} == {"last", "confident", "released"}
+
+
+def test_a_corrupt_image_makes_the_cell_partial(tree: Path, trained: Path, tmp_path: Path) -> None:
+    """It is named, the run goes on, and the numbers say of how many images they are."""
+    root = tmp_path / "tree"
+    draw_imagenet(root, classes=10, per_class=3)
+    draw_imagenet_v2(root, classes=10, per_class=1)
+    victim = sorted((root / "val").rglob("*.JPEG"))[12]
+    victim.write_bytes(victim.read_bytes()[:60])
+    given = ["--weights", str(next((trained / "weights").glob("*.safetensors")))]
+    assert run(*options(root, tmp_path / "runs", *given)).exit_code == 0
+    record = accuracies(tmp_path / "runs")["val"]
+    assert record.metrics["last/top1"].n == 29
+    assert record.metrics["last/top1"].status == "partial: 1 of 30 images unreadable"
+    assert victim.name in record.notes["unreadable"][0]
+    assert "1 of 30 images unreadable" in (tmp_path / "runs" / "report" / "tables" / "table1.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--data-root": "/nowhere"}, "could not run: "),
+        ({"--weights": "/nowhere"}, "no weights at /nowhere: name a folder"),
+        ({"--models": "resnet18"}, "no weights of resnet18"),
+        ({"--models": "resnet50-sse"}, "unknown model 'resnet50-sse'"),
+        ({"--seeds": "a"}, "--seeds takes whole numbers"),
+        ({"--tasks": "speed"}, "unknown task 'speed'; choose of cost, train, accuracy, efficiency"),
+        ({"--device": "tpu"}, "unknown device 'tpu'"),
+    ],
+)
+def test_bad_input_is_one_line(tree: Path, tmp_path: Path, change: dict[str, str], message: str) -> None:
+    arguments = options(tree, tmp_path / "runs", *[part for pair in change.items() for part in pair])
+    result = run(*arguments)
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_an_interrupted_training_goes_on(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after the first of two epochs, a run resumes and ends with the weights of an undisturbed one."""
+    from benchmarks.training import Training
+
+    arguments = ["train", MODEL, "--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--epochs", "2"]
+
+    def stop(training: Training, path: Path) -> None:
+        save(training, path)
+        raise KeyboardInterrupt
+
+    save = Training.save
+    monkeypatch.setattr(Training, "save", stop)
+    stopped = CliRunner().invoke(main, [*arguments, "--results", str(tmp_path / "stopped")])
+    assert stopped.exit_code == 1
+    monkeypatch.setattr(Training, "save", save)
+    lines = [
+        CliRunner().invoke(main, [*arguments, "--results", str(tmp_path / name)]).stdout.strip().splitlines()[-1]
+        for name in ("stopped", "whole")
+    ]
+    hashes = {line.split(" sha256 ")[1].split()[0] for line in lines}
+    assert len(hashes) == 1
