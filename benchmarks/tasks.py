@@ -112,15 +112,15 @@ class Trainings:
 
     @staticmethod
     def cell(model: str, seed: int, session: Session) -> Cell:
-        """The cell of one training run; TD models have two options that mean nothing to the others."""
+        """The cell of one training run; networks without feedback pass over ``step_loss`` and ``zero_init``."""
         recipe = session.recipe_of(model)
         options: dict[str, Scalar] = {
             "seed": seed,
             "recipe": hashlib.sha256(canonical(asdict(recipe)).encode()).hexdigest()[:8],
             "classes": session.classes,
+            "step_loss": session.step_loss,
+            "zero_init": session.zero_init,
         }
-        if "-td-" in model:
-            options |= {"step_loss": session.step_loss, "zero_init": session.zero_init}
         return Cell("train", model, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked:
@@ -158,7 +158,7 @@ class Trainings:
             session.image_set("train"),
             recipe,
             seed,
-            str(cell.options.get("step_loss", "last")),
+            str(cell.options["step_loss"]),
             torch.device(session.device),
             session.workers,
             session.profile.train_count,
@@ -344,10 +344,7 @@ def trained_network(cell: Cell, session: Session) -> "Backbone":
     """A fresh network for a training cell."""
     from benchmarks.models import create
 
-    zero_init = cell.options.get("zero_init")
-    return create(
-        cell.model, session.classes, session.profile.size, zero_init=None if zero_init is None else str(zero_init)
-    )
+    return create(cell.model, session.classes, session.profile.size, zero_init=str(cell.options["zero_init"]))
 
 
 def loaded_network(cell: Cell, session: Session) -> "Backbone":

@@ -271,7 +271,8 @@ def train(training: Training, weights: Path, progress: Callable[[int], None]) ->
             training.save(checkpoint)
     if distributed.rank() == 0:
         state = {key: value.detach().cpu().contiguous() for key, value in training.network.state_dict().items()}
-        facts = {"recipe": json.dumps(asdict(training.recipe)), "seed": str(training.seed)}
+        # One entry only: safetensors writes several in random order, and the file's hash is the weights' identity.
+        facts = {"training": json.dumps({"recipe": asdict(training.recipe), "seed": training.seed}, sort_keys=True)}
         write_atomically(weights, lambda temporary: safetensors.torch.save_file(state, temporary, facts))
         checkpoint.unlink(missing_ok=True)
     distributed.wait()
