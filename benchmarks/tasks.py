@@ -203,7 +203,10 @@ class Accuracies:
             "weights": weights[1],
             "data": data,
             "count": session.profile.val_count,
-            "code": code_version("evaluation.py", "maps.py", "protocols", "data/images.py", *NETWORK_CODE),
+            # The normalization comes from training.py.
+            "code": code_version(
+                "evaluation.py", "training.py", "maps.py", "protocols", "data/images.py", *NETWORK_CODE
+            ),
             "device": session.device_kind,
             **versions("torch", "torchvision", "pillow", "opencv-python-headless"),
         }
