@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,6 +62,8 @@ SESSION_OPTIONS = (
                  help="Which step's prediction enters the loss of TD models."),
     click.option("--zero-init", type=click.Choice(("first", "last", "none")), default="first", show_default=True,
                  help="Which norm of TD blocks starts at zero; see tdam/DEVIATIONS.md."),
+    click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
+                 help="Models trained at a time on the CPU, one thread each."),
     click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Loader processes."),
     click.option("--batch", type=click.IntRange(1), help="Images a step of speed and memory measurements."),
     click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of the same."),

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 class Bar:
-    """One bar at a time, for :class:`benchmarks.tasks.Report`.
+    """One bar at a time, for :class:`benchmarks.runner.Report`.
 
     Args:
         stream: Where to draw; None draws nothing.

@@ -6,6 +6,7 @@ can change its numbers, so asking whether a cell is done is asking whether a fil
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -160,6 +161,22 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
     write_atomically(path, write)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file; one that has not changed is read once."""
+    stat = path.stat()
+    return hash_of_content(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.cache
+def hash_of_content(path: Path, modified: int, size: int) -> str:
+    """SHA-256 (hexadecimal) of a file as it was at that time."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 class Store:

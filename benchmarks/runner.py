@@ -1,12 +1,27 @@
 """Plan cells, skip those with a valid record, run the rest, keep going after a failure."""
 
+import contextlib
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from benchmarks.records import Cell, Record
 from benchmarks.session import Session
-from benchmarks.tasks import TASKS, Blocked, Report, Task, Waiting
+from benchmarks.tasks import TASKS, Blocked, Task, Waiting
+from benchmarks.workers import Group, Result, run_group, run_groups
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Report(Protocol):
+    """Where a run tells how far it is."""
+
+    def start(self, what: str, total: int, unit: str) -> None:
+        """Begin a stretch of work of ``total`` units."""
+
+    def advance(self, count: int) -> None:
+        """So much more is done."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,12 @@ class Summary:
 
 class DiskFull(ValueError):
     """Nothing more can be written."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(
+            f"no space left while writing to {session.store.folder}: free some and run again; "
+            "what is finished stays and is not run again"
+        )
 
 
 def run_command(session: Session) -> str:
@@ -91,41 +112,79 @@ def run(cells: Sequence[Cell], session: Session, report: Report) -> Summary:
         planned = distributed.gather(plan((cell for cell in in_order(cells) if cell.task == name), session))[0]
         done_before += sum(one.state == "done" for one in planned)
         blocked += [one for one in planned if one.state in ("blocked", "wait")]
-        groups: dict[object, list[Cell]] = {}
-        for one in planned:
-            if one.state == "run":
-                groups.setdefault(task.group(one.cell), []).append(one.cell)
-        for group in groups.values():
-            left = run_group(task, group, session, report) if distributed.rank() == 0 or task.shared else {}
-            ran += len(group) - len(left)
-            failed |= left
-            distributed.wait()
+        to_run = [one.cell for one in planned if one.state == "run"]
+        left = run_task(task, to_run, session, report) if distributed.rank() == 0 or task.shared else {}
+        ran += len(to_run) - len(left)
+        failed |= left
+        distributed.wait()
     if distributed.rank() == 0:
         for one in blocked:
             session.store.note_missing(one.cell, one.reason, one.command)
     return Summary(done_before, ran, failed, blocked)
 
 
-def run_group(task: Task, cells: Sequence[Cell], session: Session, report: Report) -> dict[str, str]:
-    """Run one group; returns the reasons of the cells that left no record."""
+def run_task(task: Task, cells: Sequence[Cell], session: Session, report: Report) -> dict[str, str]:
+    """Run cells of one task, group by group; returns the reasons of those that left no record."""
     from benchmarks import distributed
 
-    left = {str(cell): cell for cell in cells}
+    if not cells:
+        return {}
+    grouped: dict[object, list[Cell]] = {}
+    for cell in cells:
+        grouped.setdefault(task.group(cell), []).append(cell)
+    groups = list(grouped.values())
+    alone = session.device_kind == "cpu" and distributed.size() == 1
+    jobs = min(session.jobs, len(groups)) if task.parallel and alone else 1
+    failed: dict[str, str] = {}
+    with contextlib.closing(results(task, groups, session, jobs, report)) as found:
+        left = {str(cell): cell for cell in cells}
+        for group, result in found:
+            if isinstance(result, Record):
+                keep(result, session)
+                del left[str(result.cell)]
+            elif result.errno in NO_SPACE:
+                raise DiskFull(session)
+            else:
+                for cell in (one for one in group if str(one) in left):
+                    session.store.note_missing(cell, f"failed ({result.reason})", run_command(session))
+                    failed[str(cell)] = result.reason
+    return failed
+
+
+def results(
+    task: Task, groups: Sequence[Group], session: Session, jobs: int, report: Report
+) -> Generator[tuple[Group, Result], None, None]:
+    """What running groups gives, under progress bars: one for each group, or one for all that run at a time."""
+    if jobs > 1:
+        amounts = [task.amount(group, session) for group in groups]
+        title = f"{task.name}: {len(groups)} runs, {jobs} at a time"
+        report.start(title, sum(amount.total for amount in amounts), amounts[0].unit)
+        yield from run_groups(task, groups, session, jobs, report.advance)
+        return
+    for group in groups:
+        amount = task.amount(group, session)
+        report.start(describe(group), amount.total, amount.unit)
+        for result in run_group(task, group, session, report.advance):
+            yield group, result
+
+
+def describe(group: Group) -> str:
+    """A group's title for its progress bar."""
+    first = f"{group[0].task} {group[0].model}"
+    seed = group[0].options.get("seed")
+    seed_text = "" if seed is None else f" seed {seed}"
+    return f"{first}{seed_text}" if len(group) == 1 else f"{first} and {len(group) - 1} more"
+
+
+def keep(record: Record, session: Session) -> None:
+    """Write a record, in the first process."""
+    from benchmarks import distributed
+
+    if distributed.rank() > 0:
+        return
     try:
-        for record in task.run(cells, session, report):
-            if distributed.rank() == 0:
-                session.store.write(record)
-            del left[str(record.cell)]
-    except Exception as error:
-        if distributed.size() > 1:
-            raise  # the other processes wait for this one; only an end of all of them is clean
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                f"no space left while writing to {session.store.folder}: free some and run again; "
-                "what is finished stays and is not run again"
-            ) from error
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        for cell in left.values():
-            session.store.note_missing(cell, f"failed ({reason})", run_command(session))
-        return dict.fromkeys(left, reason)
-    return {}
+        session.store.write(record)
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise DiskFull(session) from error
+        raise

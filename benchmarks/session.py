@@ -33,6 +33,7 @@ class Session:
         num_classes: K, None for the profile's.
         epochs: Of training, None for the recipe's.
         workers: Loader processes.
+        jobs: Models trained at a time on the CPU, one thread each.
         batch: Images of a speed measurement's step, None for the profile's.
         dtype: ``float32``, ``bfloat16`` or ``float16``, of speed measurements.
         channels_last: Memory format of speed measurements.
@@ -52,6 +53,7 @@ class Session:
     num_classes: int | None = None
     epochs: int | None = None
     workers: int = 0
+    jobs: int = 1
     batch: int | None = None
     dtype: str = "float32"
     channels_last: bool = True

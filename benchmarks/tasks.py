@@ -4,18 +4,20 @@ A task tells a cell's ``inputs`` (all else that can change its numbers), or why 
 importing torch; only ``run`` does the work.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.data.images import DataError
-from benchmarks.records import Cell, Metric, Record, Scalar, canonical, new_record, write_atomically
+from benchmarks.records import Cell, Metric, Record, Scalar, canonical, file_hash, new_record, write_atomically
 from benchmarks.session import Session, code_version, versions
 
 if TYPE_CHECKING:
     from baselines.backbone import Backbone
+    from benchmarks.measure.efficiency import Settings
 
 NETWORK_CODE = ("../baselines", "../tdam", "models.py")
 Inputs = Mapping[str, Scalar]
@@ -36,14 +38,15 @@ class Waiting:
     cell: Cell
 
 
-class Report(Protocol):
-    """Where a task tells how far it is."""
+@dataclass(frozen=True)
+class Amount:
+    """How much work there is: ``total`` units, such as images."""
 
-    def start(self, what: str, total: int, unit: str) -> None:
-        """Begin a stretch of work of ``total`` units."""
+    total: int
+    unit: str
 
-    def advance(self, count: int) -> None:
-        """So much more is done."""
+
+Advance = Callable[[int], None]
 
 
 class Task(Protocol):
@@ -52,10 +55,12 @@ class Task(Protocol):
     Attributes:
         name: As in cells.
         shared: Whether all processes of a torchrun share its work; else the first does it alone.
+        parallel: Whether groups may run at the same time on the CPU, each in a process of its own.
     """
 
     name: str
     shared: bool
+    parallel: bool
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         """What the cell's numbers depend on besides the cell."""
@@ -63,8 +68,11 @@ class Task(Protocol):
     def group(self, cell: Cell) -> object:
         """Cells of equal group run in one go."""
 
-    def run(self, cells: Sequence[Cell], session: Session, report: Report) -> Iterator[Record]:
-        """Run a group; each cell's record as soon as it is there."""
+    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
+        """How much work a group is, for the progress bar."""
+
+    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
+        """Run a group; each cell's record as soon as it is there. ``advance`` is told what is done, in units."""
 
 
 class Costs:
@@ -72,6 +80,7 @@ class Costs:
 
     name = "cost"
     shared = False
+    parallel = False
 
     @staticmethod
     def cell(model: str) -> Cell:
@@ -86,12 +95,15 @@ class Costs:
         """All together."""
         return "all"
 
-    def run(self, cells: Sequence[Cell], session: Session, report: Report) -> Iterator[Record]:
+    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
+        """One model a cell."""
+        return Amount(len(cells), "models")
+
+    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Count one model after the other."""
         from benchmarks.measure.cost import count_flops, count_parameters
         from benchmarks.models import create
 
-        report.start("counting parameters and FLOPs", len(cells), "models")
         for cell in cells:
             network = create(cell.model)
             flops = count_flops(network, str(cell.options["convention"]), int(str(cell.options["resolution"])))
@@ -101,7 +113,7 @@ class Costs:
             }
             notes = {"by_operator": flops.by_operator, "left_out": flops.left_out}
             yield new_record(cell, self.inputs(cell, session), metrics, notes=notes)
-            report.advance(1)
+            advance(1)
 
 
 class Trainings:
@@ -109,6 +121,7 @@ class Trainings:
 
     name = "train"
     shared = True
+    parallel = True
 
     @staticmethod
     def cell(model: str, seed: int, session: Session) -> Cell:
@@ -143,7 +156,13 @@ class Trainings:
         """Each on its own."""
         return cell
 
-    def run(self, cells: Sequence[Cell], session: Session, report: Report) -> Iterator[Record]:
+    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
+        """Images of all epochs."""
+        images = len(session.image_set("train"))
+        count = min(images, session.profile.train_count or images)
+        return Amount(sum(session.recipe_of(cell.model).epochs * count for cell in cells), "images")
+
+    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Train one model."""
         import torch
 
@@ -165,8 +184,8 @@ class Trainings:
         )
         record = new_record(cell, known_inputs(self, cell, session), {})
         weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
-        report.start(f"training {cell.model} seed {seed}", recipe.epochs * len(training.sampler), "images")
-        trained = train(training, weights, report.advance)
+        with threads_of_training(session):
+            trained = train(training, weights, advance)
         metrics = {"loss": Metric(trained.history["loss"][-1], "nat", n=recipe.epochs)}
         notes = {"weights": weights.name, "sha256": trained.sha256, "recipe": asdict(recipe)}
         yield replace(record, metrics=metrics, samples=trained.history, notes=notes)
@@ -177,6 +196,7 @@ class Accuracies:
 
     name = "accuracy"
     shared = True
+    parallel = False
 
     @staticmethod
     def cell(model: str, split: str, seed: int, session: Session) -> Cell:
@@ -215,7 +235,12 @@ class Accuracies:
         """One pass over the images serves every model that sees them alike."""
         return tuple(cell.options[name] for name in ("data", "resolution", "crop"))
 
-    def run(self, cells: Sequence[Cell], session: Session, report: Report) -> Iterator[Record]:
+    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
+        """Images; all models see each of them in one go."""
+        images = len(session.image_set(str(cells[0].options["data"])))
+        return Amount(min(images, session.profile.val_count or images), "images")
+
+    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """One pass over one image set."""
         import torch
 
@@ -224,9 +249,8 @@ class Accuracies:
         options = cells[0].options
         split = str(options["data"])
         images = session.image_set(split)
-        count = min(len(images), session.profile.val_count or len(images))
+        count = self.amount(cells, session).total
         networks = {str(cell): loaded_network(cell, session) for cell in cells}
-        report.start(f"evaluating {len(cells)} models on {images.name}", count, "images")
         predictions = predict(
             networks,
             images,
@@ -236,7 +260,7 @@ class Accuracies:
             session.profile.batch,
             session.workers,
             session.profile.val_count,
-            report.advance,
+            advance,
         )
         for cell in cells:
             yield accuracy_record(cell, known_inputs(self, cell, session), predictions[str(cell)], count, session)
@@ -247,6 +271,7 @@ class Efficiencies:
 
     name = "efficiency"
     shared = False
+    parallel = False
 
     @staticmethod
     def cell(backbone: str, models: Sequence[str], mode: str, session: Session) -> Cell:
@@ -278,37 +303,57 @@ class Efficiencies:
         """Each on its own."""
         return cell
 
-    def run(self, cells: Sequence[Cell], session: Session, report: Report) -> Iterator[Record]:
-        """Measure one backbone in one mode."""
-        from benchmarks.measure.efficiency import Settings, run_in_own_process
-        from benchmarks.measure.names import TWIN
+    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
+        """Turns of all models."""
+        from benchmarks.measure.efficiency import schedule
 
         (cell,) = cells
+        return Amount(len(schedule(*self.settings(cell, session))), "turns")
+
+    def settings(self, cell: Cell, session: Session) -> "tuple[list[str], Settings]":
+        """Names and settings of a measurement; the plain network stands in it twice."""
+        from benchmarks.measure.efficiency import Settings
+        from benchmarks.measure.names import TWIN
+
         o: Mapping[str, Any] = cell.options
         names = o["models"].split(",")
-        names += [f"{names[0]}{TWIN}"]
         fields = ("mode", "dtype", "batch", "resolution", "channels_last", "compile", "rounds", "warmup")
         settings = Settings(device=session.device, threads=None, **{name: o[name] for name in fields})
-        report.start(f"measuring {cell.model} {o['mode']}", 1, "steps")
-        measured = run_in_own_process(names, settings, Steps(report, f"measuring {cell.model} {o['mode']}"))
-        metrics, samples = efficiency_metrics(measured, o["batch"])
+        return [*names, f"{names[0]}{TWIN}"], settings
+
+    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
+        """Measure one backbone in one mode."""
+        from benchmarks.measure.efficiency import run_in_own_process
+
+        (cell,) = cells
+        names, settings = self.settings(cell, session)
+        before = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal before
+            advance(done - before)
+            before = done
+
+        measured = run_in_own_process(names, settings, progress)
+        metrics, samples = efficiency_metrics(measured, settings.batch)
         yield new_record(cell, self.inputs(cell, session), metrics, samples)
 
 
-class Steps:
-    """Turns (done, total) into a report's start and advances."""
-
-    def __init__(self, report: Report, what: str) -> None:
-        self.report, self.what, self.done = report, what, 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if self.done == 0:
-            self.report.start(self.what, total, "steps")
-        self.report.advance(done - self.done)
-        self.done = done
-
-
 TASKS: dict[str, Task] = {task.name: task for task in (Costs(), Trainings(), Accuracies(), Efficiencies())}
+
+
+@contextlib.contextmanager
+def threads_of_training(session: Session) -> Iterator[None]:
+    """One thread for training on the CPU: the same bits on any number of cores, which train several models instead."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if session.device_kind == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def known_inputs(task: Task, cell: Cell, session: Session) -> Inputs:
@@ -328,7 +373,7 @@ def weights_of(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Wai
     """Weights file and hash of an accuracy cell."""
     given = session.given_weights(cell.model)
     if given is not None:
-        return given, hashlib.sha256(given.read_bytes()).hexdigest()
+        return given, file_hash(given)
     source = training_cell(cell, session)
     inputs = TASKS["train"].inputs(source, session)
     record = None if isinstance(inputs, Blocked | Waiting) else session.store.find(source, inputs)

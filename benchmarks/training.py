@@ -1,7 +1,6 @@
 """Training a network by a recipe: one process or several under torchrun, resumable from its last epoch."""
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from baselines.backbone import Backbone
 from benchmarks import distributed
 from benchmarks.data.images import ImageSet
 from benchmarks.profiles import Recipe
-from benchmarks.records import write_atomically
+from benchmarks.records import file_hash, write_atomically
 
 STEP_LOSSES = ("confident", "last")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -277,12 +276,3 @@ def train(training: Training, weights: Path, progress: Callable[[int], None]) ->
         checkpoint.unlink(missing_ok=True)
     distributed.wait()
     return Trained(weights, file_hash(weights), training.history)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

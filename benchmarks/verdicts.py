@@ -1,7 +1,16 @@
 """A paper's number against a measured one."""
 
+import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
+
+from scipy.special import stdtrit
+
+
+FLOPS_TOLERANCE = 0.02  # G
 
 
 class Verdict(Enum):
@@ -42,6 +51,23 @@ def judge_printed(measured: float, printed: str) -> Judgement:
     return Judgement(verdict, f"{rounded} against {printed}")
 
 
+def paired_ratio(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    """The ratio a / b of quantities that were sampled in turn, and the half-width of its 95 % interval, relative.
+
+    Pairs of one round share what the machine did meanwhile. The ratio is the geometric mean over rounds, its interval
+    Student's t of the log ratios; of a single round nothing is known, and the half-width is infinite.
+
+    Raises:
+        ValueError: Unequal numbers of samples, or none.
+    """
+    logs = [math.log(x / y) for x, y in zip(a, b, strict=True)]
+    mean = statistics.fmean(logs)
+    if len(logs) < 2:
+        return math.exp(mean), math.inf
+    t = float(stdtrit(len(logs) - 1, 0.975))
+    return math.exp(mean), math.expm1(t * statistics.stdev(logs) / math.sqrt(len(logs)))
+
+
 def judge_ratio(measured: float, paper: float, noise: float, tolerance: float = 0.1) -> Judgement:
     """A ratio to the plain network against the paper's ratio.
 
@@ -51,6 +77,8 @@ def judge_ratio(measured: float, paper: float, noise: float, tolerance: float = 
         noise: Relative uncertainty of the measured ratio, at least what the plain network's twin differed by.
         tolerance: Relative difference that counts as reproduced: the devices are not the same.
     """
+    if math.isinf(noise):
+        return Judgement(Verdict.UNDECIDED, f"{measured:.2f} against {paper:.2f}: a single round, its noise is unknown")
     difference = abs(measured / paper - 1)
     reason = f"{measured:.2f} against {paper:.2f} of the plain network, {tolerance:.0%} allowed, noise {noise:.1%}"
     if difference + noise <= tolerance:
@@ -78,6 +106,23 @@ def judge_share(low: float, high: float, printed: str) -> Judgement:
     if high - low > 2:
         return Judgement(Verdict.UNDECIDED, f"{reason}: a difference below {(high - low) / 2:.1f} cannot be told here")
     return Judgement(Verdict.REPRODUCED, reason)
+
+
+def judge_flops(measured: float, plain: float, printed: str, printed_plain: str) -> Judgement:
+    """FLOPs in G, by what a network adds to its plain one; a plain network by its total.
+
+    Counters differ by what they leave out. What a network adds differs between the conventions, the paper's included,
+    by up to ``FLOPS_TOLERANCE``.
+
+    Args:
+        measured: The network's.
+        plain: The plain network's under the same convention.
+        printed: The paper's digits for the network.
+        printed_plain: The paper's digits for the plain network.
+    """
+    if printed == printed_plain and measured == plain:
+        return judge_within(measured, float(printed), FLOPS_TOLERANCE)
+    return judge_within(measured - plain, float(Decimal(printed) - Decimal(printed_plain)), FLOPS_TOLERANCE)
 
 
 def judge_within(measured: float, paper: float, tolerance: float) -> Judgement:

@@ -1,6 +1,8 @@
 """The runner skips what is done, keeps going after a failure, and says why a cell has no record."""
 
 import errno
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +14,20 @@ from benchmarks.profiles import PROFILES
 from benchmarks.records import Cell, Metric, Record, Store, new_record
 from benchmarks.runner import DiskFull, plan, run
 from benchmarks.session import Session, code_version, without_docstrings
-from benchmarks.tasks import Blocked, Inputs, Report, Waiting
+from benchmarks.tasks import Advance, Amount, Blocked, Inputs, Waiting
 
 
 class Silent:
-    """A report that nobody sees."""
+    """A report that nobody sees; it remembers its last title and counts."""
+
+    title = ""
+    total = done = 0
 
     def start(self, what: str, total: int, unit: str) -> None:
-        """Nothing."""
+        self.title, self.total = what, self.total + total
 
     def advance(self, count: int) -> None:
-        """Nothing."""
+        self.done += count
 
 
 class Fake:
@@ -30,6 +35,7 @@ class Fake:
 
     name = "fake"
     shared = True
+    parallel = True
 
     def __init__(self) -> None:
         self.ran: list[str] = []
@@ -42,15 +48,21 @@ class Fake:
     def group(self, cell: Cell) -> object:
         return cell.options["group"]
 
-    def run(self, cells: Sequence[Cell], session: Session, report: Report) -> Iterator[Record]:
+    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
+        return Amount(len(cells), "cells")
+
+    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         for cell in cells:
             self.ran.append(cell.model)
             if cell.options.get("does") == "fail":
                 raise RuntimeError("it broke\nbadly")
             if cell.options.get("does") == "interrupt":
                 raise KeyboardInterrupt
+            if cell.options.get("does") == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
             if cell.options.get("does") == "fill":
                 raise OSError(errno.ENOSPC, "No space left on device")
+            advance(1)
             yield new_record(cell, {"code": "1"}, {"x": Metric(1.0, "1")})
 
 
@@ -107,6 +119,26 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_finished(task: Fake, session
     with pytest.raises(DiskFull, match="free some and run again; what is finished stays"):
         run([cell("a"), cell("b", does="fill"), cell("c", group=1)], session, Silent())
     assert [record.cell.model for record in session.store.records()] == ["a"]
+
+
+def test_groups_run_at_a_time_in_processes_of_their_own(task: Fake, session: Session) -> None:
+    """A group that fails, and one whose process dies, leave notes; all the others leave records."""
+    cells = [cell(name, group=i) for i, name in enumerate("abcd")]
+    cells += [cell("f", group=4, does="fail"), cell("g", group=5, does="die"), cell("h", group=6), cell("i", group=7)]
+    report = Silent()
+    summary = run(cells, replace(session, jobs=2), report)
+    assert task.ran == []
+    assert {record.cell.model for record in session.store.records()} == set("abcdhi")
+    assert {name.split()[1]: reason for name, reason in summary.failed.items()} == {
+        "f": "RuntimeError: it broke badly",
+        "g": "its process ended by signal SIGKILL (out of memory?)",
+    }
+    assert (report.title, report.total, report.done) == ("fake: 8 runs, 2 at a time", 8, 6)
+
+
+def test_a_full_disk_in_another_process_ends_the_run(task: Fake, session: Session) -> None:
+    with pytest.raises(DiskFull, match="free some and run again"):
+        run([cell("a", does="fill"), cell("b", group=1)], replace(session, jobs=2), Silent())
 
 
 def test_code_version_ignores_comments_and_docstrings() -> None:

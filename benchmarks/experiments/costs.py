@@ -10,12 +10,7 @@ from decimal import Decimal
 
 from benchmarks.measure.cost import Flops, count_flops, count_parameters
 from benchmarks.models import create
-from benchmarks.verdicts import judge_printed, judge_within
-
-# Counters differ by what they leave out, so FLOPs are judged by what a row adds to its plain network (the plain
-# networks themselves by their totals). Between the conventions, the paper's rows differ by up to this much.
-TOLERANCE_G = 0.02
-
+from benchmarks.verdicts import judge_flops, judge_printed
 
 @dataclass(frozen=True)
 class Cost:
@@ -77,12 +72,9 @@ def cost_row(cost: Cost, paper: dict[str, dict[str, str]]) -> dict[str, object]:
     row["paper params [M]"] = printed["params_m"]
     row["params verdict"] = str(judge_printed(cost.parameters / 1e6, printed["params_m"]).verdict)
     row["paper FLOPs [G]"] = printed["flops_g"]
-    if overhead is None:
-        judgement = judge_within(cost.flops.total / 1e9, float(printed["flops_g"]), TOLERANCE_G)
-    else:
-        paper_overhead = Decimal(printed["flops_g"]) - Decimal(paper[plain]["flops_g"])
-        row["paper overhead [G]"] = str(paper_overhead)
-        judgement = judge_within(overhead, float(paper_overhead), TOLERANCE_G)
+    if overhead is not None:
+        row["paper overhead [G]"] = str(Decimal(printed["flops_g"]) - Decimal(paper[plain]["flops_g"]))
+    judgement = judge_flops(cost.flops.total / 1e9, cost.plain_flops / 1e9, printed["flops_g"], paper[plain]["flops_g"])
     row["FLOPs verdict"] = str(judgement.verdict)
     return row
 

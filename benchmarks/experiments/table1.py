@@ -7,7 +7,6 @@ The claim: TDjoint (t=2, m=1) beats SE, CBAM, ECA and FCA on ImageNet-V1 and V2,
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 
 from benchmarks.experiments import efficiency
@@ -20,7 +19,7 @@ from benchmarks.render.plots import Panel, Point, Series, curves_figure, scatter
 from benchmarks.selection import Selection, judged, select
 from benchmarks.session import Session
 from benchmarks.tasks import Accuracies, Costs, Trainings
-from benchmarks.verdicts import Judgement, Verdict, judge_printed, judge_share, judge_within
+from benchmarks.verdicts import Judgement, Verdict, judge_flops, judge_printed, judge_share
 
 TITLE = "Table 1: accuracy and cost on ImageNet"
 TIME = "smoke: 2 minutes, mini: under 20 minutes on two CPU cores; full: not timed yet"
@@ -34,10 +33,6 @@ FAMILIES = {
     "TDj": "TDjoint",
     "TDt": "TDtop",
 }
-
-# Counters differ by what they leave out, so FLOPs are judged by what a row adds to its plain network (the plain
-# networks themselves by their totals). Between the conventions, the paper's rows differ by up to this much.
-FLOPS_TOLERANCE_G = 0.02
 
 # The columns of each image set: metric, heading, and whether the paper's number stands against it.
 PROTOCOL_COLUMNS = (
@@ -92,10 +87,8 @@ def flops_value(model: str, selection: Selection) -> Value:
     printed = paper_rows().get(model, {}).get("flops_g")
     if printed is None or value.measured is None or plain.measured is None:
         return judged(value, printed, None)
-    if model == backbone:
-        return judged(value, printed, judge_within(value.measured, float(printed), FLOPS_TOLERANCE_G))
-    overhead = float(Decimal(printed) - Decimal(paper_rows()[backbone]["flops_g"]))
-    return judged(value, printed, judge_within(value.measured - plain.measured, overhead, FLOPS_TOLERANCE_G))
+    judgement = judge_flops(value.measured, plain.measured, printed, paper_rows()[backbone]["flops_g"])
+    return judged(value, printed, judgement)
 
 
 def accuracy_value(

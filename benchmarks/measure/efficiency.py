@@ -15,7 +15,6 @@ import json
 import math
 import os
 import platform
-import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from torch.nn import functional as F
 from benchmarks import models
 from benchmarks.measure.memory import OK, Peak, peak_memory
 from benchmarks.measure.names import TWIN
+from benchmarks.processes import ending
 
 MODES = ("training", "inference")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -445,11 +445,9 @@ def end(child: subprocess.Popen[str]) -> None:
 
 def epitaph(code: int, turn: tuple[str, str], complaints: IO[str]) -> str:
     """In one line how a process ended, at which turn, and the last that it said."""
-    how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
-    hint = " (out of memory?)" if -code == signal.SIGKILL else ""
     complaints.seek(0)
     words = complaints.read().strip().splitlines()[-1:]
-    return ": ".join([f"the measuring process ended {how}{hint} at {turn[1]}, phase {turn[0]}", *words])
+    return ": ".join([f"the measuring process ended {ending(code)} at {turn[1]}, phase {turn[0]}", *words])
 
 
 def end_with(stream: int) -> None:
