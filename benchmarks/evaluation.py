@@ -13,10 +13,9 @@ from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
 from benchmarks import distributed
-from benchmarks.data.images import ImageSet, UnreadableImage
+from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
 from benchmarks.maps import class_maps
 from benchmarks.protocols.boxes import released_box
-from benchmarks.training import IMAGENET_MEAN, IMAGENET_STD
 
 TOP = 5
 

@@ -53,13 +53,13 @@ def create(name: str, num_classes: int = 1000, size: str = "paper", zero_init: s
     parts = parse(name)
     backbone = parts["backbone"]
     options = {"num_classes": num_classes, **size_options(backbone, size)}
-    plain = constructor(baselines, backbone)
+    build = constructor_of(name)
     if parts["kind"] is None:
-        return plain(attention=parts["attention"], **options)
-    blocks = last_stage(plain(**options)) if parts["last"] else None
+        return build(attention=parts["attention"], **options)
+    blocks = last_stage(getattr(baselines, backbone)(**options)) if parts["last"] else None
     options |= {} if zero_init is None else {"zero_init": zero_init}
     steps, distance = int(parts["steps"]), int(parts["distance"])
-    return constructor(tdam, backbone)(kind=parts["kind"], steps=steps, distance=distance, blocks=blocks, **options)
+    return build(kind=parts["kind"], steps=steps, distance=distance, blocks=blocks, **options)
 
 
 def parse(name: str) -> dict[str, str]:
@@ -109,9 +109,10 @@ def load_weights(model: Backbone, checkpoint: Path) -> None:
         baselines.load_published(model, state)
 
 
-def constructor(package: object, backbone: str) -> Callable[..., Backbone]:
-    """The backbone's constructor in ``baselines`` or ``tdam``."""
-    build: Callable[..., Backbone] = getattr(package, backbone)
+def constructor_of(name: str) -> Callable[..., Backbone]:
+    """The constructor behind a name: its backbone's in ``baselines``, or in ``tdam`` where there is feedback."""
+    parts = parse(name)
+    build: Callable[..., Backbone] = getattr(baselines if parts["kind"] is None else tdam, parts["backbone"])
     return build
 
 

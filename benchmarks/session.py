@@ -1,17 +1,12 @@
 """What one run is told: profile, folders, device, and how it opens its data. Imports no torch by itself."""
 
-import ast
-import functools
-import hashlib
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 
 from benchmarks.data.images import DataError, ImageSet
 from benchmarks.profiles import Profile, Recipe
 from benchmarks.records import Store
 
-PACKAGE = Path(__file__).resolve().parent
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
 
 
@@ -123,31 +118,3 @@ class Session:
             )
         files = [self.weights / f"{model}{suffix}" for suffix in WEIGHT_SUFFIXES]
         return next((file for file in files if file.is_file()), None)
-
-
-@functools.cache
-def code_version(*parts: str) -> str:
-    """Hash of what source files do, 12 hexadecimal digits: comments, docstrings and layout do not count.
-
-    Args:
-        parts: Files or folders, relative to ``benchmarks/``; ``..`` reaches the model packages.
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        path = PACKAGE / part
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            digest.update(ast.dump(without_docstrings(ast.parse(file.read_text()))).encode())
-    return digest.hexdigest()[:12]
-
-
-def without_docstrings(tree: ast.Module) -> ast.Module:
-    """A module's syntax tree without its docstrings."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return tree
-
-
-def versions(*packages: str) -> dict[str, str]:
-    """Installed versions of packages."""
-    return {package: metadata.version(package) for package in packages}

@@ -1,7 +1,7 @@
 """The kinds of work: what each depends on, and how a group of its cells is run. One class each.
 
-A task tells a cell's ``inputs`` (all else that can change its numbers), or why they cannot be told yet, without
-importing torch; only ``run`` does the work.
+A task tells a cell's ``inputs`` (all else that can change its numbers), or why they cannot be told yet; ``run`` does
+the work.
 """
 
 import contextlib
@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.data.images import DataError
+from benchmarks.identity import code_version, network_version, versions
 from benchmarks.records import Cell, Metric, Record, Scalar, canonical, file_hash, new_record, write_atomically
-from benchmarks.session import Session, code_version, versions
+from benchmarks.session import Session
 
 if TYPE_CHECKING:
     from baselines.backbone import Backbone
     from benchmarks.measure.efficiency import Settings
 
-NETWORK_CODE = ("../baselines", "../tdam", "models.py")
+# Which weights a file holds, and where they go.
+READING_CODE = ("../baselines/checkpoints.py", "../baselines/published.py", "../tdam/released.py")
 Inputs = Mapping[str, Scalar]
 
 
@@ -89,7 +91,11 @@ class Costs:
 
     def inputs(self, cell: Cell, session: Session) -> Inputs:
         """Counting code, networks and library versions."""
-        return {"code": code_version("measure/cost.py", *NETWORK_CODE), **versions("fvcore", "torch")}
+        return {
+            "code": code_version("measure/cost.py"),
+            "network": network_version(cell.model, "paper"),
+            **versions("fvcore", "torch"),
+        }
 
     def group(self, cell: Cell) -> object:
         """All together."""
@@ -142,12 +148,12 @@ class Trainings:
             data = session.image_set("train").manifest_hash
         except DataError as error:
             return Blocked(str(error), f"tdam-bench train {cell.model} --profile {cell.profile} --data-root DIR")
-        code = code_version("training.py", "data/images.py", *NETWORK_CODE)
         count = session.profile.train_count
         return {
             "data": data,
             "count": count,
-            "code": code,
+            "code": code_version("training.py", "data/images.py"),
+            "network": network_version(cell.model, session.profile.size),
             "device": session.device_kind,
             **versions("torch", "torchvision"),
         }
@@ -223,10 +229,8 @@ class Accuracies:
             "weights": weights[1],
             "data": data,
             "count": session.profile.val_count,
-            # The normalization comes from training.py.
-            "code": code_version(
-                "evaluation.py", "training.py", "maps.py", "protocols", "data/images.py", *NETWORK_CODE
-            ),
+            "code": code_version("evaluation.py", "maps.py", "protocols", "data/images.py", *READING_CODE),
+            "network": network_version(cell.model, session.profile.size),
             "device": session.device_kind,
             **versions("torch", "torchvision", "pillow", "opencv-python-headless"),
         }
@@ -296,8 +300,13 @@ class Efficiencies:
         """Measuring code, networks, versions and the device by name."""
         from benchmarks.measure.efficiency import device_name
 
-        code = code_version("measure/efficiency.py", "measure/memory.py", *NETWORK_CODE)
-        return {"code": code, "device": device_name(session.device), **versions("torch")}
+        networks = [network_version(name, "paper") for name in str(cell.options["models"]).split(",")]
+        return {
+            "code": code_version("measure/efficiency.py", "measure/memory.py"),
+            "networks": ",".join(networks),
+            "device": device_name(session.device),
+            **versions("torch"),
+        }
 
     def group(self, cell: Cell) -> object:
         """Each on its own."""

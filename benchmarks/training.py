@@ -18,13 +18,11 @@ from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
 from benchmarks import distributed
-from benchmarks.data.images import ImageSet
+from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet
 from benchmarks.profiles import Recipe
 from benchmarks.records import file_hash, write_atomically
 
 STEP_LOSSES = ("confident", "last")
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Diverged(ValueError):

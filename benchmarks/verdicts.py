@@ -9,7 +9,6 @@ from enum import Enum
 
 from scipy.special import stdtrit
 
-
 FLOPS_TOLERANCE = 0.02  # G
 
 

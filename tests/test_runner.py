@@ -13,7 +13,7 @@ from benchmarks import runner
 from benchmarks.profiles import PROFILES
 from benchmarks.records import Cell, Metric, Record, Store, new_record
 from benchmarks.runner import DiskFull, plan, run
-from benchmarks.session import Session, code_version, without_docstrings
+from benchmarks.session import Session
 from benchmarks.tasks import Advance, Amount, Blocked, Inputs, Waiting
 
 
@@ -139,15 +139,6 @@ def test_groups_run_at_a_time_in_processes_of_their_own(task: Fake, session: Ses
 def test_a_full_disk_in_another_process_ends_the_run(task: Fake, session: Session) -> None:
     with pytest.raises(DiskFull, match="free some and run again"):
         run([cell("a", does="fill"), cell("b", group=1)], replace(session, jobs=2), Silent())
-
-
-def test_code_version_ignores_comments_and_docstrings() -> None:
-    import ast
-
-    one = ast.parse('"""A."""\ndef f():\n    """B."""\n    return 1  # c\n')
-    two = ast.parse("def f():\n    return 1\n")
-    assert ast.dump(without_docstrings(one)) == ast.dump(two)
-    assert code_version("records.py") != code_version("runner.py")
 
 
 def test_given_weights(tmp_path: Path, session: Session) -> None:

@@ -14,6 +14,10 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
+# Of RGB from 0 to 1: what every network here takes its images normalized by.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 JPEG_END = b"\xff\xd9"
 
 # What Pillow's readers raise, beside OSError, when the bytes of a file make no sense to them.

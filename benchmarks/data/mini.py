@@ -22,7 +22,7 @@ from benchmarks.data.images import DataError, ImageSet
 from benchmarks.records import write_atomically
 
 # Raise VERSION with every change of what is drawn: caches of other versions are drawn anew.
-VERSION = 2
+VERSION = 3
 SEED = 2022
 RESOLUTION = 64
 DRAWN = 2 * RESOLUTION
@@ -60,7 +60,7 @@ class Clutter(NamedTuple):
     noise: int
 
 
-CLUTTER = {split: Clutter(fragments=(2, 5), contrast=(95, 165), noise=5) for split in SIZES}
+CLUTTER = {split: Clutter(fragments=(3, 6), contrast=(90, 160), noise=6) for split in SIZES}
 CLUTTER["val-v2"] = Clutter(fragments=(4, 8), contrast=(75, 140), noise=11)
 
 
@@ -239,7 +239,7 @@ class Artist:
         self.scatter(canvas, base, box)
         if two:
             other = (label + dice.between(1, len(CLASSES))) % len(CLASSES)
-            second = ink(self.cells(other), dice.between(box.height * 2 // 5, box.height * 3 // 5))
+            second = ink(self.cells(other), dice.between(box.height * 2 // 5, box.height * 2 // 3))
             boxes.append(self.beside(box, other, second))
             paste(canvas, second, boxes[1].x, boxes[1].y, self.color(base))
         paste(canvas, digit, box.x, box.y, self.color(base))

@@ -12,6 +12,7 @@ from benchmarks.measure.cost import Flops, count_flops, count_parameters
 from benchmarks.models import create
 from benchmarks.verdicts import judge_flops, judge_printed
 
+
 @dataclass(frozen=True)
 class Cost:
     """One network's parameters and FLOPs, and the plain network's under the same convention.

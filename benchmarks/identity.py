@@ -1,0 +1,109 @@
+"""What a record's validity rests on besides its cell: versions of code, of networks and of libraries."""
+
+import ast
+import functools
+import hashlib
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent
+MODEL_PACKAGES = ("baselines", "tdam")
+# Not followed: the registry knows all attentions, and a network is made of one, which is found by its class; reading
+# weights is no part of a network.
+NOT_FOLLOWED = ("baselines.attentions", "baselines.checkpoints")
+
+
+@functools.cache
+def code_version(*parts: str) -> str:
+    """Hash of what source files do, 12 hexadecimal digits: comments, docstrings and layout do not count.
+
+    Args:
+        parts: Files or folders, relative to ``benchmarks/``; ``..`` reaches the model packages.
+    """
+    paths = [PACKAGE / part for part in parts]
+    return digest_of([file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))])
+
+
+@functools.cache
+def network_version(name: str, size: str) -> str:
+    """Hash of a network's structure and of the code that it is made of, 12 hexadecimal digits.
+
+    Only files of its own parts count, so a new attention or a change in another backbone leaves records valid.
+
+    Args:
+        name: As ``benchmarks.models.create`` takes it.
+        size: Likewise.
+
+    Raises:
+        ValueError: As ``create``.
+    """
+    import torch
+
+    from benchmarks.models import constructor_of, create
+
+    with torch.device("meta"):
+        network = create(name, size=size)
+    shapes = [f"{key} {tuple(value.shape)}" for key, value in network.state_dict().items()]
+    found = {type(module).__module__ for module in network.modules()}
+    modules = with_imports(module for module in found if module.partition(".")[0] in MODEL_PACKAGES)
+    # The constructor, which also decides how weights are drawn; what else its file imports is not of this network.
+    modules.add(constructor_of(name).__module__)
+    return digest_of([source_of(module) for module in sorted(modules)], repr(network), *shapes)
+
+
+def with_imports(modules: Iterable[str]) -> set[str]:
+    """Modules of the model packages and, of these packages, all that they import, directly or not."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module in found or module in NOT_FOLLOWED:
+            continue
+        found.add(module)
+        waiting += imports(source_of(module))
+    return found
+
+
+@functools.cache
+def imports(file: Path) -> tuple[str, ...]:
+    """Modules of the model packages that a file imports from."""
+    nodes = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
+    return tuple(str(node.module) for node in nodes if (node.module or "").partition(".")[0] in MODEL_PACKAGES)
+
+
+def source_of(module: str) -> Path:
+    """A model package's file by its module's name; a plug-in's by where it was imported from."""
+    path = ROOT / f"{module.replace('.', '/')}.py"
+    return path if path.exists() else Path(str(sys.modules[module].__file__))
+
+
+def digest_of(files: Iterable[Path], *texts: str) -> str:
+    """Hash of what files do and of texts, 12 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(what_it_does(file).encode())
+    for text in texts:
+        digest.update(text.encode())
+    return digest.hexdigest()[:12]
+
+
+@functools.cache
+def what_it_does(file: Path) -> str:
+    """A source file's syntax tree without comments, docstrings and layout."""
+    return ast.dump(without_docstrings(ast.parse(file.read_text())))
+
+
+def without_docstrings(tree: ast.Module) -> ast.Module:
+    """A module's syntax tree without its docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return tree
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of packages."""
+    return {package: metadata.version(package) for package in packages}
