@@ -14,10 +14,12 @@ from benchmarks.experiments import EXPERIMENTS
 from benchmarks.profiles import PROFILES
 
 if TYPE_CHECKING:
+    from benchmarks.data.preflight import Finding
     from benchmarks.session import Session
 
 CONVENTIONS = ("fvcore", "ptflops", "torch")
 FORMATS = ("md", "tex", "csv", "json")
+INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -32,6 +34,9 @@ class CleanErrors(click.Group):
             if ctx.params["traceback"]:
                 raise
             raise click.ClickException(" ".join(str(error).split())) from error
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted: what is finished stays; the same command goes on from there", err=True)
+            sys.exit(INTERRUPTED)
 
 
 @click.group(cls=CleanErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -168,6 +173,7 @@ def run(session: "Session", experiments: Sequence[str], tasks: str, out: Path) -
     Exits with 1 if a cell failed or could not be run.
     """
     from benchmarks.distributed import processes, rank
+    from benchmarks.preparation import prepare
     from benchmarks.progress import Bar
     from benchmarks.runner import run as run_cells
 
@@ -175,6 +181,8 @@ def run(session: "Session", experiments: Sequence[str], tasks: str, out: Path) -
     with processes(session.device), held(session):
         cells = cells_of(experiments, tasks, session)
         with Bar(sys.stderr if rank() == 0 else None) as bar:
+            if rank() == 0:
+                tell(prepare(cells, session, bar))
             summary = run_cells(cells, session, bar)
         if rank() == 0:
             click.echo(f"{summary.ran} cells run, {summary.done_before} done before, {len(summary.failed)} failed, "
@@ -228,6 +236,7 @@ def train(session: "Session", model: str) -> None:
     """
     from benchmarks.distributed import processes, rank
     from benchmarks.models import parse
+    from benchmarks.preparation import prepare
     from benchmarks.progress import Bar
     from benchmarks.runner import plan_cell
     from benchmarks.runner import run as run_cells
@@ -238,6 +247,8 @@ def train(session: "Session", model: str) -> None:
     with processes(session.device), held(session):
         cells = [Trainings.cell(model, seed, session) for seed in session.seeds]
         with Bar(sys.stderr if rank() == 0 else None) as bar:
+            if rank() == 0:
+                tell(prepare(cells, session, bar))
             summary = run_cells(cells, session, bar)
         for reason in [*summary.failed.values(), *(one.reason for one in summary.blocked)]:
             raise click.ClickException(reason)
@@ -267,6 +278,12 @@ def check_session(session: "Session") -> None:
         parse(name)
 
 
+def tell(findings: "Sequence[Finding]") -> None:
+    """Print what preflight found."""
+    for finding in findings:
+        click.echo(f"{finding.level}: {finding.what}")
+
+
 @main.command()
 @click.argument("root", type=folder())
 @click.option("--num-classes", type=click.IntRange(1), default=1000, show_default=True)
@@ -277,8 +294,7 @@ def preflight(root: Path, num_classes: int, decode: str) -> None:
     from benchmarks.data.preflight import preflight as look
 
     findings = look(root, num_classes, decode=decode)  # type: ignore[arg-type]
-    for finding in findings:
-        click.echo(f"{finding.level}: {finding.what}")
+    tell(findings)
     if any(finding.level == "error" for finding in findings):
         sys.exit(1)
     click.echo("no error found")

@@ -29,7 +29,7 @@ def code_version(*parts: str) -> str:
 
 @functools.cache
 def network_version(name: str, size: str) -> str:
-    """Hash of a network's structure and of the code that it is made of, 12 hexadecimal digits.
+    """Hash of what decides a network: its name, its size's options, and the code that it is made of, 12 digits.
 
     Only files of its own parts count, so a new attention or a change in another backbone leaves records valid.
 
@@ -40,18 +40,14 @@ def network_version(name: str, size: str) -> str:
     Raises:
         ValueError: As ``create``.
     """
-    import torch
+    from benchmarks.models import attention_modules, constructor_of, parse, size_options
 
-    from benchmarks.models import constructor_of, create
-
-    with torch.device("meta"):
-        network = create(name, size=size)
-    shapes = [f"{key} {tuple(value.shape)}" for key, value in network.state_dict().items()]
-    found = {type(module).__module__ for module in network.modules()}
-    modules = with_imports(module for module in found if module.partition(".")[0] in MODEL_PACKAGES)
-    # The constructor, which also decides how weights are drawn; what else its file imports is not of this network.
-    modules.add(constructor_of(name).__module__)
-    return digest_of([source_of(module) for module in sorted(modules)], repr(network), *shapes)
+    backbone = parse(name)["backbone"]
+    roots = [constructor_of(backbone).__module__, *attention_modules(name)]
+    # The constructor's own file; what else a TD constructor's file imports is of other backbones.
+    modules = with_imports(roots) | {constructor_of(name).__module__}
+    options = repr(sorted(size_options(backbone, size).items()))
+    return digest_of([source_of(module) for module in sorted(modules)], name, options)
 
 
 def with_imports(modules: Iterable[str]) -> set[str]:

@@ -116,6 +116,17 @@ def constructor_of(name: str) -> Callable[..., Backbone]:
     return build
 
 
+def attention_modules(name: str) -> set[str]:
+    """The modules that define a model's attention: its class's and those of its parts, or the feedback's."""
+    parts = parse(name)
+    if parts["kind"] is not None:
+        return {tdam.Feedback.__module__}
+    if parts["attention"] is None:
+        return set()
+    attention = baselines.ATTENTIONS[parts["attention"]](64, 56)
+    return {found for part in attention.modules() if (found := type(part).__module__).partition(".")[0] != "torch"}
+
+
 def last_stage(network: Backbone) -> dict[int, range]:
     """All blocks of a network's last stage, as TD constructors take them."""
     stages = network.stages()

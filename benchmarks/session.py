@@ -100,6 +100,10 @@ class Session:
             raise DataError("the profile full needs ImageNet: name its folder with --data-root (make: DATA=...)")
         return open_imagenet(self.data_root, split, self.classes)  # type: ignore[arg-type]
 
+    def manifest_path(self, images: ImageSet) -> Path:
+        """Where the manifest of an image set is kept; its hash stands in records."""
+        return self.store.path("manifests", f"{images.name}-{images.manifest_hash[:12]}", ".csv")
+
     def given_weights(self, model: str) -> Path | None:
         """The user's file for a model, or None.
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,30 @@ def test_a_corrupt_image_makes_the_cell_partial(tree: Path, trained: Path, tmp_p
     assert record.metrics["last/top1"].status == "partial: 1 of 30 images unreadable"
     assert victim.name in record.notes["unreadable"][0]
     assert "1 of 30 images unreadable" in (tmp_path / "runs" / "report" / "tables" / "table1.md").read_text()
+
+
+def test_the_manifest_is_kept(tree: Path, trained: Path) -> None:
+    """Its hash stands in the records, its rows name every image."""
+    assert run(*options(tree, trained)).exit_code == 0
+    record = accuracies(trained)["val"]
+    (path,) = (trained / "manifests").glob("imagenet-val-*.csv")
+    assert path.stem.endswith(str(record.inputs["data"])[:12])
+    rows = list(csv.DictReader(path.open()))
+    assert len(rows) == 29
+    assert all((tree / "val" / row["id"]).stat().st_size == int(row["bytes"]) for row in rows)
+
+
+def test_a_corrupt_training_image_is_named_before_training(tree: Path, tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    shutil.copytree(tree, root)
+    victim = sorted((root / "train").rglob("*.JPEG"))[5]
+    victim.write_bytes(victim.read_bytes()[:60])
+    arguments = ["train", MODEL, "--profile", "full", "--data-root", str(root), "--num-classes", "10"]
+    result = CliRunner().invoke(main, [*arguments, "--results", str(tmp_path / "runs")])
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+    assert "preflight found 1 errors" in line
+    assert str(victim) in line
 
 
 @pytest.mark.parametrize(

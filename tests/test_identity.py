@@ -20,7 +20,6 @@ def test_comments_and_docstrings_do_not_count() -> None:
 def test_every_row_has_its_own_version() -> None:
     """Table 1's networks differ from each other, and each from its small version."""
     found = [network_version(name, size) for name in TABLE1.values() for size in ("paper", "mini")]
-    # The small ResNet101 has its middle stage like the paper's; no two of the 28 are the same network.
     assert len(set(found)) == len(found)
 
 

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from benchmarks.data.images import DataError, ImageSet
 from benchmarks.records import write_atomically
@@ -185,6 +184,8 @@ class Dice:
 @functools.cache
 def sources() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Scikit-learn's digits, (1797, 8, 8) with ink from 0 to 16, and their classes."""
+    from sklearn.datasets import load_digits  # slow to import, and not needed where the scenes are drawn already
+
     digits = load_digits()
     return digits.images.astype(np.float32), digits.target.astype(np.int64)
 
