@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check costs table1 efficiency kill-test clean
+EXPERIMENTS := table4 fig4 table7-wsol fig5
+.PHONY: help setup test check costs table1 efficiency $(EXPERIMENTS) kill-test clean
 
 # Settings of the experiments: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda
 PROFILE ?= mini
@@ -43,6 +44,14 @@ table1: $(READY)  ## table 1: train, evaluate, measure, render (PROFILE=smoke|mi
 
 efficiency: $(READY)  ## speed and memory of table 1's rows by themselves (DEVICE=cuda ARGS="--dtype bfloat16")
 	$(BIN)/tdam-bench run efficiency $(OPTIONS)
+
+table4: $(READY)  ## top-1 at test resolutions from 128 to 448 (weights of table 1 are used again, as below)
+fig4: $(READY)  ## the curves behind table 4
+table7-wsol: $(READY)  ## weakly supervised localization
+fig5: $(READY)  ## where networks look from step to step
+
+$(EXPERIMENTS):
+	$(BIN)/tdam-bench run $@ $(OPTIONS)
 
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py

@@ -111,7 +111,7 @@ def make_session(profile: str, results: Path, models: str | None, seeds: str, **
     return Session(profile=PROFILES[profile], store=Store(results), models=names, seeds=numbers, **options)
 
 
-TASK_NAMES = ("cost", "train", "accuracy", "efficiency")
+TASK_NAMES = ("cost", "train", "accuracy", "localization", "attention", "efficiency")
 tasks_option = click.option("--tasks", default=",".join(TASK_NAMES), show_default=True, help="Kinds of work to do.")
 
 
@@ -276,6 +276,43 @@ def check_session(session: "Session") -> None:
     find_device(session.device)
     for name in session.models or ():
         parse(name)
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=folder(), metavar="IMAGE...")
+@click.option("--model", required=True, help="The network's name, such as resnet50-td-joint-t2-m1.")
+@click.option("--weights", required=True, type=folder(), help="Its weights, in any layout that the suite reads.")
+@click.option("--out", type=folder(), default=Path("report/visualize"), show_default=True, help="Where to draw to.")
+@click.option(
+    "--profile",
+    type=click.Choice(tuple(PROFILES)),
+    default="full",
+    show_default=True,
+    help="Decides the network's size and resolution.",
+)
+@click.option("--num-classes", type=click.IntRange(1), help="Classes of the network; default: the profile's.")
+@click.option("--class-names", type=folder(), help="File with a name on each line; default: ImageNet's for 1000.")
+@click.option("--method", type=click.Choice(("gradcam",)), default="gradcam", show_default=True, help="Kind of maps.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")  # fmt: skip
+def visualize(images: Sequence[Path], model: str, weights: Path, out: Path, profile: str, num_classes: int | None,
+              class_names: Path | None, method: str, device: str) -> None:  # fmt: skip
+    """Maps, boxes and predictions of a network on IMAGEs, step by step.
+
+    Exits with 1 if an image could not be read; the others are drawn.
+    """
+    from benchmarks.measure.efficiency import find_device
+    from benchmarks.visualize import class_names as names_of
+    from benchmarks.visualize import visualize as draw
+
+    find_device(device)
+    names = names_of(num_classes or PROFILES[profile].num_classes, class_names)
+    drawn = draw(images, model, weights, PROFILES[profile], names, device, out)
+    for file in drawn.files:
+        click.echo(str(file))
+    for line in drawn.unreadable:
+        click.echo(f"Error: {line}", err=True)
+    if drawn.unreadable:
+        sys.exit(1)
 
 
 def tell(findings: "Sequence[Finding]") -> None:

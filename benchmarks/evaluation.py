@@ -1,23 +1,39 @@
-"""From images to predictions: one pass, each image decoded once, for all models; kept per image and step."""
+"""From images to predictions: one pass, each image decoded once, for all models at all resolutions."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as F
 
 from baselines.backbone import Backbone
 from benchmarks import distributed
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
 from benchmarks.maps import class_maps
+from benchmarks.protocols.accuracy import BOX, CLASSES, SCORES, TOP
 from benchmarks.protocols.boxes import released_box
 
-TOP = 5
+# A batch of several views holds as many images as fill this many times the pixels of a batch at its smallest demand.
+VIEWS_FACTOR = 6
+UNKNOWN = -1
+
+
+class View(NamedTuple):
+    """How an image is shown to a network: bicubic resize of the shorter side to resolution / crop, then a center crop.
+
+    Attributes:
+        resolution: Side of the network's input in pixels.
+        crop: Side of the center crop over the resized shorter side.
+    """
+
+    resolution: int
+    crop: float
 
 
 @dataclass(frozen=True)
@@ -33,128 +49,202 @@ class Predictions:
     unreadable: list[str]
 
 
-class ShardedImages(Dataset[tuple[int, Tensor | None, str]]):
-    """This process's share of an image set, ready for a network; an unreadable image is passed on by its reason."""
+class Sample(NamedTuple):
+    """An image of a set by its position: (height, width), uint8 (3, R, R) by view; or why it cannot be read."""
 
-    def __init__(self, images: ImageSet, count: int | None, transform: Callable[[Any], Tensor]) -> None:
+    position: int
+    size: tuple[int, int]
+    views: list[Tensor]
+    reason: str
+
+
+class Batch(NamedTuple):
+    """Images: positions in the set, sizes, uint8 (N, 3, R, R) by view; and reasons for those left out."""
+
+    positions: list[int]
+    sizes: list[tuple[int, int]]
+    views: list[Tensor]
+    reasons: list[str]
+
+
+class ShardedImages(Dataset[Sample]):
+    """This process's share of an image set, under every view; an unreadable image is passed on by its reason."""
+
+    def __init__(self, images: ImageSet, count: int | None, views: Sequence[View]) -> None:
         everything = range(len(images) if count is None else min(count, len(images)))
         self.indices = everything[distributed.rank() :: distributed.size()]
         self.images = images
-        self.transform = transform
+        self.views = views
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, position: int) -> tuple[int, Tensor | None, str]:
+    def __getitem__(self, position: int) -> Sample:
         index = self.indices[position]
         try:
-            return index, self.transform(self.images.image(index)), ""
+            pixels = F.pil_to_tensor(self.images.image(index))
         except UnreadableImage as error:
-            return index, None, str(error)
+            return Sample(index, (0, 0), [], str(error))
+        height, width = pixels.shape[1:]
+        return Sample(index, (height, width), [show(pixels, view) for view in self.views], "")
 
 
-def center_crop(resolution: int, crop: float) -> v2.Compose:
-    """Bicubic resize of the shorter side to ``resolution / crop``, center crop, ImageNet normalization."""
-    return v2.Compose(
-        [
-            v2.Resize(round(resolution / crop), interpolation=v2.InterpolationMode.BICUBIC),
-            v2.CenterCrop(resolution),
-            v2.ToImage(),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
-        ]
-    )
+def show(pixels: Tensor, view: View) -> Tensor:
+    """A view of an image: uint8 (3, H, W) to uint8 (3, R, R). Within 2 levels of Pillow's resize, and much faster."""
+    side = round(view.resolution / view.crop)
+    if min(pixels.shape[1:]) != side:
+        pixels = F.resize(pixels, [side], interpolation=InterpolationMode.BICUBIC, antialias=True)
+    if tuple(pixels.shape[1:]) != (view.resolution, view.resolution):
+        pixels = F.center_crop(pixels, [view.resolution])
+    return pixels
 
 
-def readable(batch: Sequence[tuple[int, Tensor | None, str]]) -> tuple[list[int], Tensor | None, list[str]]:
-    """Stack what could be read; name what could not."""
-    found = [(index, image) for index, image, _ in batch if image is not None]
-    reasons = [reason for _, image, reason in batch if image is None]
-    images = torch.stack([image for _, image in found]) if found else None
-    return [index for index, _ in found], images, reasons
+def stack(samples: Sequence[Sample]) -> Batch:
+    """A batch of what could be read, and the reasons of what could not."""
+    readable = [sample for sample in samples if not sample.reason]
+    views = [torch.stack(shown) for shown in zip(*(sample.views for sample in readable), strict=True)]
+    positions, sizes = [sample.position for sample in readable], [sample.size for sample in readable]
+    return Batch(positions, sizes, views, [sample.reason for sample in samples if sample.reason])
+
+
+def normalized(pixels: Tensor, device: torch.device) -> Tensor:
+    """A network's input from uint8 (N, 3, H, W): ImageNet's normalization, float32, channels_last, on the device."""
+    inputs = pixels.to(device, non_blocking=True).to(torch.float32, memory_format=torch.channels_last)
+    mean = torch.tensor(IMAGENET_MEAN, device=device).mul_(255).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=device).mul_(255).view(1, 3, 1, 1)
+    return inputs.sub_(mean).div_(std)
+
+
+def batches(
+    images: ImageSet, views: Sequence[View], device: torch.device, batch: int, workers: int, count: int | None
+) -> Iterator[Batch]:
+    """This process's images in batches, each decoded once; the memory of a batch does not grow with its views."""
+    pixels = [view.resolution**2 for view in views]
+    fitting = VIEWS_FACTOR * batch * min(pixels) // sum(pixels)
+    data = ShardedImages(images, count, views)
+    pin = device.type == "cuda"
+    loader = DataLoader(data, max(1, min(batch, fitting)), num_workers=workers, collate_fn=stack, pin_memory=pin)
+    yield from loader
+
+
+@dataclass
+class Collected:
+    """One model's predictions batch by batch: arrays (T, N, 5) of classes and scores, and (T, N, 4) of boxes."""
+
+    classes: list[np.ndarray] = field(default_factory=list)
+    scores: list[np.ndarray] = field(default_factory=list)
+    boxes: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, found: "tuple[np.ndarray, np.ndarray, np.ndarray]") -> None:
+        """Keep a batch's predictions."""
+        for kept, array in zip((self.classes, self.scores, self.boxes), found, strict=True):
+            kept.append(array)
 
 
 def predict(
-    models: Mapping[str, Backbone],
+    networks: Mapping[str, Backbone],
+    wanted: Mapping[View, Sequence[str]],
     images: ImageSet,
-    resolution: int,
-    crop: float,
     device: torch.device,
     batch: int,
     workers: int = 0,
     count: int | None = None,
     progress: Callable[[int], None] = lambda images: None,
-) -> dict[str, Predictions]:
-    """Predictions of all models in one pass over the images, shared among the processes.
+) -> dict[tuple[View, str], Predictions]:
+    """Predictions of all models under all views in one pass over the images, shared among the processes.
 
     Args:
-        models: Networks by name.
+        networks: By name.
+        wanted: The names of the networks that see each view.
         images: The image set.
-        resolution: Side of the networks' input.
-        crop: Side of the center crop over the resized shorter side.
         device: Where to run.
-        batch: Images of a step.
+        batch: Images of a step; fewer where views are many or large.
         workers: Loader processes.
         count: The first so many images, None for all.
         progress: Called with the number of images of each step.
 
     Returns:
-        By model, every image once, whatever the number of processes; complete on every process.
+        By view and name, every image once, whatever the number of processes; complete on every process.
     """
-    data = ShardedImages(images, count, center_crop(resolution, crop))
-    loader = DataLoader(data, batch, num_workers=workers, collate_fn=readable, pin_memory=device.type == "cuda")
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in models}
-    unreadable: list[str] = []
-    for network in models.values():
-        network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    views = list(wanted)
+    collected = {(view, name): Collected() for view in views for name in wanted[view]}
+    indices: list[int] = []
+    reasons: list[str] = []
+    put(networks.values(), device)
     with torch.inference_mode():
-        for indices, inputs, reasons in loader:
-            unreadable += reasons
-            if inputs is not None:
-                inputs = inputs.to(device, memory_format=torch.channels_last, non_blocking=True)
-                labels = {"id": [images.ids[i] for i in indices], "label": [images.labels[i] for i in indices]}
-                for name, network in models.items():
-                    parts[name] += predict_batch(network, inputs, labels)
-            progress((len(indices) + len(reasons)) * distributed.size())
-    everything = distributed.gather((parts, unreadable))
-    reasons = sorted(reason for _, shard in everything for reason in shard)
-    return {name: Predictions(assemble(shard[name] for shard, _ in everything), reasons) for name in models}
+        for found in batches(images, views, device, batch, workers, count):
+            labels = torch.tensor([images.labels[i] for i in found.positions], device=device)
+            for view, pixels in zip(views, found.views, strict=False):
+                inputs = normalized(pixels, device)
+                for name in wanted[view]:
+                    collected[view, name].add(predict_batch(networks[name], inputs, labels))
+            indices += found.positions
+            reasons += found.reasons
+            progress((len(found.positions) + len(found.reasons)) * distributed.size())
+    shards = distributed.gather((indices, collected, reasons))
+    unreadable = sorted(reason for _, _, found in shards for reason in found)
+    return {
+        key: Predictions(assemble(images, [(shard[0], shard[1][key]) for shard in shards]), unreadable)
+        for key in collected
+    }
 
 
-def predict_batch(network: Backbone, inputs: Tensor, labels: dict[str, list[Any]]) -> list[pd.DataFrame]:
-    """One table per step: top-5 classes and probabilities, and the released box of the top class."""
+def put(networks: Iterable[Backbone], device: torch.device) -> None:
+    """Make networks ready for evaluation on a device."""
+    for network in networks:
+        network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def predict_batch(network: Backbone, inputs: Tensor, labels: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Top-5 classes and probabilities (T, N, 5) by step, and released boxes (T, N, 4) of the top class.
+
+    A box can change a result only where steps differ in being right; elsewhere it is not made, and ``UNKNOWN``.
+    """
     trunk = network.trunk(inputs)
-    tables = []
-    for step in range(1, network.steps + 1):
-        feature_map = network.feature_map(trunk, step)
-        probabilities = network.classify(feature_map).float().softmax(dim=1)
-        scores, classes = probabilities.topk(min(TOP, probabilities.shape[1]))
-        maps = class_maps(network, feature_map, classes[:, :1])[:, 0].float().cpu().numpy()
-        height, width = inputs.shape[-2:]
-        boxes = np.array([released_box(cam, (height, width)) for cam in maps])
-        tables.append(step_table(labels, step, classes.cpu().numpy(), scores.cpu().numpy(), boxes))
-    return tables
+    feature_maps = [network.feature_map(trunk, step) for step in range(1, network.steps + 1)]
+    logits = torch.stack([network.classify(feature_map) for feature_map in feature_maps])
+    scores, classes = logits.float().softmax(dim=2).topk(min(TOP, logits.shape[2]))
+    boxes = np.full((len(feature_maps), len(inputs), 4), UNKNOWN, np.int16)
+    if len(feature_maps) > 1:
+        hits = (classes == labels[None, :, None]).cumsum(dim=2).bool()[:, :, [0, -1]]
+        deciding = (hits != hits[:1]).any(dim=2).any(dim=0).nonzero()[:, 0]
+        for step, feature_map in enumerate(feature_maps if len(deciding) else []):
+            boxes[step, deciding.cpu().numpy()] = top_boxes(network, feature_map, classes[step], deciding, inputs)
+    missing = ((0, 0), (0, 0), (0, TOP - classes.shape[2]))
+    return (
+        np.pad(classes.cpu().numpy().astype(np.int16), missing, constant_values=UNKNOWN),
+        np.pad(scores.cpu().numpy(), missing, constant_values=np.nan),
+        boxes,
+    )
 
 
-def step_table(
-    labels: dict[str, list[Any]], step: int, classes: np.ndarray, scores: np.ndarray, boxes: np.ndarray
-) -> pd.DataFrame:
-    """The columns that ``benchmarks.protocols.accuracy`` reads; -1 and nan where there are fewer than five classes."""
-    missing = ((0, 0), (0, TOP - classes.shape[1]))
-    classes = np.pad(classes, missing, constant_values=-1)
-    scores = np.pad(scores.astype(np.float32), missing, constant_values=np.nan)
-    columns: dict[str, Any] = {**labels, "step": step}
-    columns |= {f"class_{k + 1}": classes[:, k] for k in range(TOP)}
-    columns |= {f"score_{k + 1}": scores[:, k] for k in range(TOP)}
-    columns |= {f"box_{name}": boxes[:, k] for k, name in enumerate("xywh")}
-    return pd.DataFrame(columns)
+def top_boxes(network: Backbone, feature_map: Tensor, classes: Tensor, chosen: Tensor, inputs: Tensor) -> np.ndarray:
+    """Released boxes (n, 4) of the top class of chosen images."""
+    maps = class_maps(network, feature_map[chosen], classes[chosen, :1])[:, 0].float().cpu().numpy()
+    height, width = inputs.shape[-2:]
+    return np.array([released_box(cam, (height, width)) for cam in maps], np.int16)
 
 
-def assemble(shards: Iterable[list[pd.DataFrame]]) -> pd.DataFrame:
-    """All processes' tables as one, in the order of id and step."""
-    tables = [table for shard in shards for table in shard]
-    if not tables:
-        return step_table(
-            {"id": [], "label": []}, 1, np.zeros((0, TOP), int), np.zeros((0, TOP)), np.zeros((0, 4), int)
-        )
-    return pd.concat(tables).sort_values(["id", "step"], ignore_index=True)
+def assemble(images: ImageSet, shards: Sequence[tuple[list[int], Collected]]) -> pd.DataFrame:
+    """All processes' predictions as one table, in the order of id and step."""
+    indices = [index for found, _ in shards for index in found]
+    parts = [collected for _, collected in shards if collected.classes]
+    if not parts:
+        return pd.DataFrame(columns=["id", "label", "step", *CLASSES, *SCORES, *BOX])
+    classes, scores, boxes = (
+        np.concatenate([array for part in parts for array in getattr(part, name)], axis=1)
+        for name in ("classes", "scores", "boxes")
+    )
+    steps = len(classes)
+    table = pd.DataFrame(
+        {
+            "id": np.tile([images.ids[i] for i in indices], steps),
+            "label": np.tile([images.labels[i] for i in indices], steps),
+            "step": np.repeat(np.arange(1, steps + 1), len(indices)),
+        }
+    )
+    known = np.where(boxes == UNKNOWN, np.nan, boxes.astype(np.float32))
+    for names, array in ((CLASSES, classes), (SCORES, scores), (BOX, known)):
+        for position, name in enumerate(names):
+            table[name] = array[:, :, position].reshape(-1)
+    return table.sort_values(["id", "step"], ignore_index=True)

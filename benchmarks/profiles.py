@@ -83,6 +83,7 @@ class Profile:
         resolution: Side of the evaluated images.
         crop: Side of the center crop over the resized side; by backbone, ``""`` for all others.
         batch: Images of an evaluation batch.
+        tuning: Image set on which localization chooses thresholds; None sets a tenth of the evaluated images apart.
         efficiency: On the CPU; on CUDA the batch is 256 and rounds are longer.
     """
 
@@ -95,6 +96,7 @@ class Profile:
     resolution: int
     batch: int
     efficiency: EfficiencyPlan
+    tuning: str | None = None
     train_count: int | None = None
     val_count: int | None = None
     recipes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -157,6 +159,7 @@ MINI = Profile(
     ),
     resolution=64,
     batch=250,
+    tuning="tune",
     efficiency=EfficiencyPlan(inference_batch=4, training_batch=2, rounds=6, warmup=1),
 )
 

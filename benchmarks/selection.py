@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmarks.records import Cell, Metric, Record
 from benchmarks.render.layout import Value
 from benchmarks.session import Session
-from benchmarks.verdicts import Judgement
+from benchmarks.verdicts import Judgement, Verdict, judge_share
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,23 @@ def select(session: Session, records: Iterable[Record], experiment: str) -> Sele
 def judged(value: Value, paper: str | None, judgement: Judgement | None) -> Value:
     """A value with the paper's number and a verdict beside it."""
     return Value(paper, value.measured, judgement, value.record, value.missing, value.low, value.high, value.note)
+
+
+def judged_share(value: Value, printed: str | None, target: str, session: Session) -> Value:
+    """A share in percent (top-1, localization, ...) beside the paper's number, judged where the data are the paper's.
+
+    Args:
+        value: The measured one, with its interval.
+        printed: The paper's digits, or None where it prints nothing.
+        target: The make target that measures it on the paper's data.
+        session: The run's settings.
+    """
+    if printed is None or value.measured is None:
+        return judged(value, printed, None)
+    if session.profile.name != "full":
+        command = f"make {target} PROFILE=full DATA=... WEIGHTS=..."
+        other = Judgement(Verdict.NOT_RUN, f"{session.profile.name} is another task than the paper's: `{command}`")
+        return judged(value, printed, other)
+    assert value.low is not None
+    assert value.high is not None
+    return judged(value, printed, judge_share(value.low, value.high, printed))

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
+from benchmarks.data.boxes import Boxed
 from benchmarks.data.images import DataError, ImageSet
 from benchmarks.profiles import Profile, Recipe
 from benchmarks.records import Store
@@ -99,6 +101,20 @@ class Session:
         if self.data_root is None:
             raise DataError("the profile full needs ImageNet: name its folder with --data-root (make: DATA=...)")
         return open_imagenet(self.data_root, split, self.classes)  # type: ignore[arg-type]
+
+    def boxes(self, split: str) -> Boxed:
+        """The boxes of a split's images.
+
+        Raises:
+            DataError: As :meth:`image_set`, or there are no boxes.
+        """
+        images = self.image_set(split)
+        if self.profile.size == "mini":
+            return cast(Boxed, images)
+        from benchmarks.data.imagenet_boxes import open_boxes
+
+        assert self.data_root is not None
+        return open_boxes(images, self.data_root)
 
     def manifest_path(self, images: ImageSet) -> Path:
         """Where the manifest of an image set is kept; its hash stands in records."""

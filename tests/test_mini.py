@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.data import mini
+from benchmarks.data.boxes import Box
 from benchmarks.data.images import DataError, ManifestRow
-from benchmarks.data.mini import DRAWN, SIZES, Box, Scenes, open_mini
+from benchmarks.data.mini import DRAWN, SIZES, Scenes, open_mini
 
 COUNT = 60
 DIGESTS = {
@@ -114,7 +115,7 @@ def test_boxes_are_tight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mini, "TINT", 0)
     pixels, boxes = mini.draw("val", 20)
     for scene, (first, second) in zip(pixels.astype(int), boxes.tolist(), strict=True):
-        if second[0] == mini.NO_BOX.label:
+        if second[0] == mini.NO_DIGIT.label:
             rise = (scene - scene[0, 0]).max(axis=2)
             rows, columns = np.nonzero(rise >= rise.max() // 4)
             x, y = columns.min(), rows.min()

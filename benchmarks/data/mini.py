@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.data.boxes import Box
 from benchmarks.data.images import DataError, ImageSet
 from benchmarks.records import write_atomically
 
@@ -63,8 +64,8 @@ CLUTTER = {split: Clutter(fragments=(3, 6), contrast=(90, 160), noise=6) for spl
 CLUTTER["val-v2"] = Clutter(fragments=(4, 8), contrast=(75, 140), noise=11)
 
 
-class Box(NamedTuple):
-    """A whole digit: its class, and the box tight around its visible ink in pixels of the drawn scene."""
+class Digit(NamedTuple):
+    """A whole digit in a scene: its class, and the box tight around its visible ink in pixels of the drawn scene."""
 
     label: int
     x: int
@@ -73,7 +74,7 @@ class Box(NamedTuple):
     height: int
 
 
-NO_BOX = Box(-1, 0, 0, 0, 0)
+NO_DIGIT = Digit(-1, 0, 0, 0, 0)
 
 
 class Scenes(ImageSet):
@@ -98,8 +99,13 @@ class Scenes(ImageSet):
         return int(self.pixels[i].nbytes)
 
     def boxes(self, i: int) -> list[Box]:
-        """The whole digits of scene ``i``, the labeled one first: one or two."""
-        return [Box(*row) for row in self._boxes[i].tolist() if row[0] != NO_BOX.label]
+        """The whole digits of scene ``i``, the labeled one first: one or two; boxes are tight around visible ink."""
+        return [Box(*row) for row in self._boxes[i].tolist() if row[0] != NO_DIGIT.label]
+
+    @property
+    def boxes_hash(self) -> str:
+        """The manifest's hash: it covers the boxes."""
+        return self.manifest_hash
 
     @functools.cached_property
     def manifest_hash(self) -> str:
@@ -203,14 +209,14 @@ def digits_of(split: str) -> list[list[int]]:
 
 
 def draw(split: str, count: int) -> tuple[Pixels, Boxes]:
-    """Draw the first ``count`` scenes of a split: pixels (N, S, S, 3), and boxes (N, 2, 5) as rows of :class:`Box`."""
+    """The first ``count`` scenes of a split: pixels (N, S, S, 3), and boxes (N, 2, 5), rows of a :class:`Digit`."""
     artist = Artist(split)
     pixels = np.empty((count, DRAWN, DRAWN, 3), np.uint8)
-    boxes = np.empty((count, 2, len(NO_BOX)), np.int16)
+    boxes = np.empty((count, 2, len(NO_DIGIT)), np.int16)
     for i in range(count):
         # Labels in turn, so that every prefix is balanced.
         pixels[i], found = artist.scene(i % len(CLASSES))
-        boxes[i] = [*found, NO_BOX][:2]
+        boxes[i] = [*found, NO_DIGIT][:2]
     return pixels, boxes
 
 
@@ -228,7 +234,7 @@ class Artist:
         # One sheet of noise for all scenes, each under a window of it: fresh noise would cost half the drawing time.
         self.noise = self.dice.around(self.clutter.noise, 2 * DRAWN, 2 * DRAWN, 1).astype(np.int16)
 
-    def scene(self, label: int) -> tuple[Canvas, list[Box]]:
+    def scene(self, label: int) -> tuple[Canvas, list[Digit]]:
         """The next scene, (S, S, 3) from 0 to 255, and the boxes of its whole digits."""
         dice = self.dice
         two = dice.between(0, SECOND_ONE_IN) == 0
@@ -260,13 +266,13 @@ class Artist:
         ink = [min(255, max(0, level + contrast + self.dice.between(-TINT, TINT + 1))) for level in base]
         return np.array(ink, np.int16)
 
-    def place(self, label: int, mask: Mask, left: int, top: int, right: int, bottom: int) -> Box:
+    def place(self, label: int, mask: Mask, left: int, top: int, right: int, bottom: int) -> Digit:
         """A random place for a mask inside a rectangle that it fits into."""
         height, width = mask.shape
         x, y = self.dice.between(left, right - width + 1), self.dice.between(top, bottom - height + 1)
-        return Box(label, x, y, width, height)
+        return Digit(label, x, y, width, height)
 
-    def beside(self, box: Box, label: int, mask: Mask) -> Box:
+    def beside(self, box: Digit, label: int, mask: Mask) -> Digit:
         """A random place for a smaller mask left of, right of, above or below a box."""
         height, width = mask.shape
         strips = [
@@ -278,7 +284,7 @@ class Artist:
         wide_enough = [s for s in strips if s[2] - s[0] >= width and s[3] - s[1] >= height]
         return self.place(label, mask, *wide_enough[self.dice.between(0, len(wide_enough))])
 
-    def scatter(self, canvas: Canvas, base: list[int], box: Box) -> None:
+    def scatter(self, canvas: Canvas, base: list[int], box: Digit) -> None:
         """Paste fragments of digits, none centered in the labeled digit's box: people must be able to read it."""
         dice = self.dice
         for _ in range(dice.between(*self.clutter.fragments)):

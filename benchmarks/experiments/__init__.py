@@ -26,12 +26,17 @@ class Experiment(Protocol):
         """The experiment's table for a terminal."""
 
 
-EXPERIMENTS = ("table1", "efficiency")
+EXPERIMENTS = ("table1", "efficiency", "table4", "fig4", "table7-wsol", "fig5")
+
+
+def module_name(name: str) -> str:
+    """The file of an experiment: its name, in which Python allows no hyphen."""
+    return name.replace("-", "_")
 
 
 def describe(name: str) -> tuple[str, str]:
     """Title and time of an experiment, read from its source: listing must not wait for plotting libraries."""
-    tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text())
+    tree = ast.parse((Path(__file__).parent / f"{module_name(name)}.py").read_text())
     found = {
         target.id: ast.literal_eval(node.value)
         for node in tree.body
@@ -50,4 +55,4 @@ def find(name: str) -> Experiment:
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown experiment {name!r}; choose one of {', '.join(EXPERIMENTS)}")
-    return cast(Experiment, importlib.import_module(f"benchmarks.experiments.{name}"))
+    return cast(Experiment, importlib.import_module(f"benchmarks.experiments.{module_name(name)}"))

@@ -16,10 +16,10 @@ from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
 from benchmarks.render.layout import Column, Line, Table, Value
 from benchmarks.render.plots import Panel, Point, Series, curves_figure, scatter_figure, write_figure
-from benchmarks.selection import Selection, judged, select
+from benchmarks.selection import Selection, judged, judged_share, select
 from benchmarks.session import Session
 from benchmarks.tasks import Accuracies, Costs, Trainings
-from benchmarks.verdicts import Judgement, Verdict, judge_flops, judge_printed, judge_share
+from benchmarks.verdicts import judge_flops, judge_printed
 
 TITLE = "Table 1: accuracy and cost on ImageNet"
 TIME = "smoke: 2 minutes, mini: under 20 minutes on two CPU cores; full: not timed yet"
@@ -97,15 +97,7 @@ def accuracy_value(
     """One accuracy in percent; the paper's number is judged where the data are the paper's."""
     value = selection.value(accuracy_cells(model, split, session), metric)
     printed = paper_rows().get(model, {}).get(f"{split}_{metric.partition('/')[2]}") if against_paper else None
-    if printed is None or value.measured is None:
-        return judged(value, printed, None)
-    if session.profile.name != "full":
-        command = "make table1 PROFILE=full DATA=... WEIGHTS=..."
-        other = Judgement(Verdict.NOT_RUN, f"{session.profile.name} is another task than the paper's: `{command}`")
-        return judged(value, printed, other)
-    assert value.low is not None
-    assert value.high is not None
-    return judged(value, printed, judge_share(value.low, value.high, printed))
+    return judged_share(value, printed, "table1", session)
 
 
 def columns(session: Session) -> list[Column]:

@@ -2,7 +2,8 @@
 
 Predictions are a table with one row for each image and step and the columns ``COLUMNS``: the image's id and label, the
 step from 1 (a feedforward network has step 1 only), the five best classes (-1 where there are fewer) with their softmax
-probabilities in descending order, and the box of the best class by the released rule.
+probabilities in descending order, and the box of the best class by the released rule. Boxes may be unknown (nan) where
+all steps are equally right, for there no box can change a result.
 
 Sources: the authors' released evaluation for ``released`` (``tdam/DEVIATIONS.md``, entry 14); the paper's "most
 confident prediction" for ``confident``. With a single step the three protocols agree.
@@ -122,7 +123,12 @@ def correct(predictions: pd.DataFrame, protocol: str, k: int) -> "pd.Series[bool
         result = hits[images, scores.argmax(axis=1)]
     else:
         boxes = table[list(BOX)].to_numpy(dtype=np.float64).reshape(-1, steps, 4)
-        result = (hits & remaining_steps(scores, boxes)).any(axis=1)
+        result = hits[:, 0].copy()
+        differing = (hits != hits[:, :1]).any(axis=1)
+        if np.isnan(boxes[differing]).any():
+            raise ValueError("predictions have unknown boxes where steps differ in being right; evaluate anew")
+        remaining = remaining_steps(scores[differing], boxes[differing])
+        result[differing] = (hits[differing] & remaining).any(axis=1)
     return pd.Series(result, index=pd.Index(table["id"].iloc[::steps], name="id"), name="correct")
 
 
@@ -169,7 +175,7 @@ def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in predictions.columns]
     if missing:
         raise ValueError(f"predictions lack the columns {', '.join(missing)}; they need {', '.join(COLUMNS)}")
-    unknown = [name for name in COLUMNS if name not in SCORES[1:] and predictions[name].isna().any()]
+    unknown = [name for name in COLUMNS if name not in (*SCORES[1:], *BOX) and predictions[name].isna().any()]
     if unknown:
         raise ValueError(f"predictions have unknown values in {', '.join(unknown)}; was the network's output finite?")
     table = predictions.sort_values(["id", "step"])

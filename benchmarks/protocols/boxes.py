@@ -1,4 +1,4 @@
-"""Boxes from class activation maps by the released code's rule, and how far boxes overlap.
+"""Boxes from class activation maps by Grad-CAM's rule and by the released code's, and how far boxes overlap.
 
 A box is (x, y, w, h) in pixels, x and w along the width; (0, 0, 0, 0) stands for no box.
 """
@@ -14,6 +14,65 @@ LEVELS = 155
 # 155 that gray rises with the level and is 38 at level 36 and 41 at level 37: it keeps level 37 and all above.
 LOWEST_KEPT = 37
 MOST_POINTS_LEFT_OUT = 15
+KEPT_SHARE = 0.15
+
+
+def gradcam_box(cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
+    """Box of a class activation map by Grad-CAM's rule, which the paper follows.
+
+    What is negative becomes 0; the map is resized bilinearly (half-pixel centers), pixels of at least 15 % of the
+    maximum are kept, and the box goes around their largest segment (neighbors share a side or a corner). Of segments of
+    equal size the one whose first pixel comes first, row by row, stands.
+
+    Args:
+        cam: Signed map (h, w) of the class.
+        size: Height and width of the network's input in pixels.
+
+    Returns:
+        The box in pixels of the input; a map without positive values has none.
+
+    Raises:
+        ValueError: The map is not two-dimensional, is empty, or holds a value that is not finite.
+
+    Source: Selvaraju et al., ICCV 2017, section 4.1.
+    """
+    cam = np.maximum(check_map(cam), 0)
+    resized = resize_map(cam, size)
+    if resized.max() <= 0:
+        return NO_BOX
+    return segments(resized >= KEPT_SHARE * resized.max())[0]
+
+
+def segments(kept: npt.NDArray[np.bool_]) -> list[Box]:
+    """Boxes around the connected segments of a mask (H, W), the largest first; neighbors may share a corner only."""
+    import cv2
+
+    _, _, stats, _ = cv2.connectedComponentsWithStats(kept.astype(np.uint8), connectivity=8)
+    found = stats[1:]  # the first is the background
+    order = np.argsort(-found[:, cv2.CC_STAT_AREA], kind="stable")
+    return [(int(x), int(y), int(w), int(h)) for x, y, w, h in found[order, :4]]
+
+
+def check_map(cam: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """A map in float32.
+
+    Raises:
+        ValueError: It is not two-dimensional, is empty, or holds a value that is not finite.
+    """
+    if cam.ndim != 2 or not cam.size:
+        raise ValueError(f"the map has shape {cam.shape}; pass one map (h, w) at a time")
+    cam = cam.astype(np.float32)
+    if not np.isfinite(cam).all():
+        raise ValueError("the map holds values that are not finite; check the network's outputs")
+    return cam
+
+
+def resize_map(cam: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Bilinear with half-pixel centers, to a height and width in pixels."""
+    import cv2  # of all protocols only boxes need it
+
+    height, width = size
+    return np.asarray(cv2.resize(cam, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
 def released_box(cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
@@ -36,17 +95,12 @@ def released_box(cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
 
     Source: the authors' released code, as told by its golden boxes (tests/golden/released_boxes.json).
     """
-    import cv2  # of all protocols only this function needs it
+    import cv2
 
-    if cam.ndim != 2 or not cam.size:
-        raise ValueError(f"the map has shape {cam.shape}; pass one map (h, w) at a time")
-    cam = cam.astype(np.float32)
-    if not np.isfinite(cam).all():
-        raise ValueError("the map holds values that are not finite; check the network's outputs")
+    cam = check_map(cam)
     if cam.min() == cam.max():  # decided here: resized, a constant may come out with a range of rounding errors
         return NO_BOX
-    height, width = size
-    resized = cv2.resize(cam, (width, height), interpolation=cv2.INTER_LINEAR)
+    resized = resize_map(cam, size)
     levels = cv2.normalize(resized, np.empty(0), 0, LEVELS, cv2.NORM_MINMAX, cv2.CV_8U)
     kept = (levels >= LOWEST_KEPT).astype(np.uint8)
     contours, _ = cv2.findContours(kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)

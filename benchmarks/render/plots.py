@@ -30,6 +30,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 FILLS = ("full", "none", "left", "bottom")
 DASHES = ("-", "--", ":", "-.")
 NOTHING = "nothing measured yet"
+PAPER = "the paper (same color)"
 STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
@@ -86,12 +87,25 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """A curve. Curves of one label, such as several seeds, look alike and stand once in the legend."""
+    """A curve. Curves of one label, such as several seeds, look alike and stand once in the legend.
+
+    Attributes:
+        label: In the legend.
+        family: Method, a key of ``FAMILIES``.
+        x: Where.
+        y: What; as many.
+        low: Lower ends of y's intervals, or empty.
+        high: Upper ends.
+        faint: Drawn pale, without markers: the paper's curves behind the measured ones.
+    """
 
     label: str
     family: str
     x: Sequence[float] = field(default_factory=tuple)
     y: Sequence[float] = field(default_factory=tuple)
+    low: Sequence[float] = field(default_factory=tuple)
+    high: Sequence[float] = field(default_factory=tuple)
+    faint: bool = False
 
 
 def scatter_figure(title: str, panels: Sequence[Panel], points: Sequence[Point], y_label: str = "") -> Figure:
@@ -117,18 +131,29 @@ def curves_figure(title: str, series: Sequence[Series], x_label: str, y_label: s
     with matplotlib.rc_context(STYLE):
         figure, (axis,) = empty_figure(title, 1, 8.0)
         for one in series:
-            color, marker = family_style(one.family)
-            # A marker now and then tells the curves apart without color.
-            every = max(1, len(one.x) // 8)
-            (line,) = axis.plot(one.x, one.y, color=color, linestyle=dashes[one.label], marker=marker, markevery=every)
-            line.set_markersize(0.75 * marker_size(marker))
-            handles.setdefault(one.label, line)
+            line = draw_curve(axis, one, dashes.get(one.label, ":"))
+            handles.setdefault(PAPER if one.faint else one.label, line)
         finish_axis(axis, x_label, bool(series), margin=0.03)
         axis.set_ylabel(y_label)
         if handles:
             figure.legend(list(handles.values()), list(handles), loc="outside right upper", handlelength=3.5)
         settle(figure)
     return figure
+
+
+def draw_curve(axis: Axes, one: Series, dash: str) -> Line2D:
+    """A curve with its band."""
+    color, marker = family_style(one.family)
+    if one.faint:
+        (line,) = axis.plot(one.x, one.y, color=color, linestyle=":", alpha=0.45, linewidth=1.0, zorder=1)
+        return line
+    if one.low:
+        axis.fill_between(one.x, one.low, one.high, color=color, alpha=0.12, linewidth=0)
+    # A marker now and then tells the curves apart without color.
+    every = max(1, len(one.x) // 8)
+    (line,) = axis.plot(one.x, one.y, color=color, linestyle=dash, marker=marker, markevery=every)
+    line.set_markersize(0.75 * marker_size(marker))
+    return line
 
 
 def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -168,8 +193,9 @@ def family_style(family: str) -> tuple[str, str]:
 def label_dashes(series: Sequence[Series]) -> dict[str, str]:
     """A dash pattern for each label: labels of one family differ by it."""
     found: dict[str, str] = {}
-    for family in unique(one.family for one in series):
-        labels = unique(one.label for one in series if one.family == family)
+    drawn = [one for one in series if not one.faint]
+    for family in unique(one.family for one in drawn):
+        labels = unique(one.label for one in drawn if one.family == family)
         found |= {label: DASHES[index % len(DASHES)] for index, label in enumerate(labels)}
     return found
 

@@ -1,0 +1,151 @@
+"""Figure 5: where networks look from step to step, on images chosen by a rule; and how far the box moves.
+
+The claim: TD shifts its attention between steps, more so when several objects are in the image. The histogram, which
+the paper lacks, puts a number on it.
+
+    make fig5
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.experiments.table7_wsol import cells_of
+from benchmarks.paper import TABLE1
+from benchmarks.protocols.attention import APART, histogram, step_overlaps
+from benchmarks.records import Cell, Record
+from benchmarks.render.attention import Look, Picture, grid_figure, histogram_figure
+from benchmarks.render.comparison import to_markdown, write_table
+from benchmarks.render.layout import Column, Line, Table, Value
+from benchmarks.render.plots import write_figure
+from benchmarks.selection import Selection, select
+from benchmarks.session import Session
+from benchmarks.tasks import Attentions, Trainings
+
+TITLE = "Figure 5: attention over steps"
+TIME = "the cells of table 7, left, and seconds"
+PLAIN = "resnet50"
+METHODS = {TABLE1[PLAIN, method]: method for method in ("TDjoint (t=2, m=1)", "TDtop (t=2, m=3)")}
+OBJECTS = {"one": "one object", "several": "several objects"}
+
+
+def cells(session: Session) -> list[Cell]:
+    """Localization of the plain network and of those with feedback, and their maps on chosen images."""
+    found: list[Cell] = []
+    for model in (PLAIN, *METHODS):
+        if session.profile.trains and session.given_weights(model) is None:
+            found += [Trainings.cell(model, seed, session) for seed in session.seeds]
+        found += cells_of(model, session)
+    return found + [attention_cell(model, session) for model in METHODS]
+
+
+def attention_cell(model: str, session: Session) -> Cell:
+    """The cell of one network's grid: of the first seed."""
+    return Attentions.cell(PLAIN, model, session.profile.splits["v1"], session.seeds[0], session)
+
+
+def overlaps(model: str, session: Session, selection: Selection) -> pd.DataFrame | None:
+    """How far boxes move, over all seeds; None if a localization is missing."""
+    records = [selection.newest.get(cell) for cell in cells_of(model, session)]
+    if None in records:
+        return None
+    folder = session.store.folder / "localizations"
+    files = [folder / record.notes["localizations"] for record in records if record is not None]
+    if not all(file.exists() for file in files):
+        return None
+    return pd.concat([step_overlaps(pd.read_parquet(file)) for file in files])
+
+
+def of_objects(moved: pd.DataFrame, kind: str) -> "pd.Series[float]":
+    """Overlaps of images with one object or with several."""
+    return moved["iou"][(moved["objects"] == 1) == (kind == "one")]
+
+
+def table(session: Session, records: Sequence[Record]) -> Table:
+    """The share of images whose box moves between the first and the last step, and the boxes' mean overlap."""
+    selection = select(session, records, "fig5")
+    columns = [Column(f"moved_{kind}", "box moves", "%", title, 1) for kind, title in OBJECTS.items()]
+    columns += [Column(f"iou_{kind}", "mean IoU", "", title, 3) for kind, title in OBJECTS.items()]
+    columns.append(Column("telling", "telling images", "", "first seed", 0))
+    lines = []
+    for model, method in METHODS.items():
+        ids = [selection.newest[cell].id for cell in cells_of(model, session) if cell in selection.newest]
+        moved = overlaps(model, session, selection)
+        values = {"telling": selection.value([attention_cell(model, session)], "telling")}
+        for kind in OBJECTS:
+            found = None if moved is None else of_objects(moved, kind)
+            missing = Value(missing=selection.why_missing(cells_of(model, session)[0]))
+            known = found is not None and len(found) > 0
+            record = " ".join(ids)
+            values[f"moved_{kind}"] = (
+                Value(measured=float(100 * (found < APART).mean()), record=record) if known else missing  # type: ignore[operator, union-attr]
+            )
+            values[f"iou_{kind}"] = Value(measured=float(found.mean()), record=record) if known else missing  # type: ignore[union-attr]
+        lines.append(Line("ResNet50", method, model, values))
+    return Table(
+        "fig5", f"Figure 5, profile {session.profile.name}: how far the box moves", notes(session), columns, lines
+    )
+
+
+def notes(session: Session) -> list[str]:
+    """The rules."""
+    return [
+        "Box: of the top class's map at a step, by Grad-CAM's rule. It moves if its overlap (IoU) between the first "
+        "and the last step is below 0.5.",
+        "Telling images: several objects, the plain network wrong, the network with feedback right at its last step, "
+        "and the box moves. The grid shows six of them at equal distances in the order of their names.",
+        f"Seeds {', '.join(map(str, session.seeds))}; the grid is of the first.",
+    ]
+
+
+def pictures(record: Record, session: Session) -> list[Picture]:
+    """The rows of a grid from an attention record."""
+    if "maps" not in record.notes:
+        return []
+    with np.load(session.store.folder / "attention" / record.notes["maps"]) as file:
+        arrays = dict(file)
+    names, labels = record.notes["classes"], record.notes["labels"]
+    found = []
+    for i, (pixels, label) in enumerate(zip(arrays["images"], labels, strict=True)):
+        looks = [
+            Look(
+                arrays[f"{model}/maps"][i, step],
+                tuple(arrays[f"{model}/boxes"][i, step].tolist()),
+                f"{names[arrays[f'{model}/classes'][i, step]]} ({arrays[f'{model}/scores'][i, step]:.0%})",
+                bool(arrays[f"{model}/classes"][i, step] == label),
+            )
+            for model in (PLAIN, record.cell.model)
+            for step in range(arrays[f"{model}/maps"].shape[1])
+        ]
+        found.append(Picture(pixels, f"label: {names[label]}", looks))
+    return found
+
+
+def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
+    """Write the grids, the histogram and the numbers."""
+    selection = select(session, records, "fig5")
+    files = write_table(table(session, records), folder / "tables")
+    for model, method in METHODS.items():
+        record = selection.newest.get(attention_cell(model, session))
+        rows = [] if record is None else pictures(record, session)
+        steps = len(rows[0].looks) - 1 if rows else 2
+        headings = ["ResNet50", *(f"{method}\nstep {step}" for step in range(1, steps + 1))]
+        figure = grid_figure(f"Class activation maps, {session.profile.name}", headings, rows)
+        files += write_figure(figure, folder / "figures", f"fig5-{model}")
+    panels = {}
+    for model, method in METHODS.items():
+        moved = overlaps(model, session, selection)
+        if moved is not None:
+            panels[f"ResNet50 {method}"] = {
+                title: histogram(of_objects(moved, kind)) for kind, title in OBJECTS.items()
+            }
+    title = f"Overlap of the boxes at the first and the last step, {session.profile.name}"
+    figure = histogram_figure(title, panels, "IoU of the two boxes", "share of images")
+    return files + write_figure(figure, folder / "figures", "fig5-shift")
+
+
+def table_text(session: Session, records: Sequence[Record]) -> str:
+    """The numbers for a terminal."""
+    return to_markdown(table(session, records))

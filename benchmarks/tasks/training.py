@@ -1,0 +1,198 @@
+"""Training, and the trained networks that other tasks work with."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.data.images import DataError
+from benchmarks.identity import code_version, network_version, versions
+from benchmarks.records import Cell, Metric, Record, Scalar, canonical, file_hash, new_record
+from benchmarks.session import Session
+from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Task, Waiting
+
+if TYPE_CHECKING:
+    from baselines.backbone import Backbone
+
+# Which weights a file holds, and where they go.
+READING_CODE = ("../baselines/checkpoints.py", "../baselines/published.py", "../tdam/released.py")
+
+
+class Trainings:
+    """Training a model on the profile's data."""
+
+    name = "train"
+    shared = True
+    parallel = True
+
+    @staticmethod
+    def cell(model: str, seed: int, session: Session) -> Cell:
+        """The cell of one training run; networks without feedback pass over ``step_loss`` and ``zero_init``."""
+        recipe = session.recipe_of(model)
+        options: dict[str, Scalar] = {
+            "seed": seed,
+            "recipe": hashlib.sha256(canonical(asdict(recipe)).encode()).hexdigest()[:8],
+            "classes": session.classes,
+            "step_loss": session.step_loss,
+            "zero_init": session.zero_init,
+        }
+        return Cell("train", model, session.profile.name, options)
+
+    def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked:
+        """Training images, training code, networks, versions, device kind."""
+        try:
+            data = session.image_set("train").manifest_hash
+        except DataError as error:
+            return Blocked(str(error), f"tdam-bench train {cell.model} --profile {cell.profile} --data-root DIR")
+        count = session.profile.train_count
+        return {
+            "data": data,
+            "count": count,
+            "code": code_version("training.py", "data/images.py"),
+            "network": network_version(cell.model, session.profile.size),
+            "device": session.device_kind,
+            **versions("torch", "torchvision"),
+        }
+
+    def group(self, cell: Cell) -> object:
+        """Each on its own."""
+        return cell
+
+    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
+        """Images of all epochs."""
+        images = len(session.image_set("train"))
+        count = min(images, session.profile.train_count or images)
+        return Amount(sum(session.recipe_of(cell.model).epochs * count for cell in cells), "images")
+
+    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
+        """Train one model."""
+        import torch
+
+        from benchmarks.training import Training, train
+
+        (cell,) = cells
+        seed = int(str(cell.options["seed"]))
+        torch.manual_seed(seed)
+        recipe = session.recipe_of(cell.model)
+        training = Training(
+            trained_network(cell, session),
+            session.image_set("train"),
+            recipe,
+            seed,
+            str(cell.options["step_loss"]),
+            torch.device(session.device),
+            session.workers,
+            session.profile.train_count,
+        )
+        record = new_record(cell, known_inputs(self, cell, session), {})
+        weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
+        with threads_of_training(session):
+            trained = train(training, weights, advance)
+        metrics = {"loss": Metric(trained.history["loss"][-1], "nat", n=recipe.epochs)}
+        notes = {"weights": weights.name, "sha256": trained.sha256, "recipe": asdict(recipe)}
+        yield replace(record, metrics=metrics, samples=trained.history, notes=notes)
+
+
+@contextlib.contextmanager
+def threads_of_training(session: Session) -> Iterator[None]:
+    """One thread for training on the CPU: the same bits on any number of cores, which train several models instead."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if session.device_kind == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def trained_network(cell: Cell, session: Session) -> "Backbone":
+    """A fresh network for a training cell."""
+    from benchmarks.models import create
+
+    return create(cell.model, session.classes, session.profile.size, zero_init=str(cell.options["zero_init"]))
+
+
+def weights_options(model: str, seed: int, session: Session) -> dict[str, Scalar]:
+    """What a cell says of the weights that it needs: how they are trained. Given weights have no seed of ours."""
+    if session.given_weights(model) is None:
+        return dict(Trainings.cell(model, seed, session).options)
+    return {"weights": "given", "classes": session.classes}
+
+
+def weights_name(cell: Cell) -> str:
+    """The network and the weights that a cell needs; cells that differ only in what they measure share them."""
+    return f"{cell.model} {cell.options.get('seed', 'given')}"
+
+
+def training_cell(cell: Cell, session: Session) -> Cell:
+    """The training run whose weights a cell uses."""
+    return Trainings.cell(cell.model, int(str(cell.options["seed"])), session)
+
+
+def weights_of(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Waiting:
+    """Weights file and hash of a cell that needs a trained network."""
+    given = session.given_weights(cell.model)
+    if given is not None:
+        return given, file_hash(given)
+    source = training_cell(cell, session)
+    inputs = Trainings().inputs(source, session)
+    record = None if isinstance(inputs, Blocked | Waiting) else session.store.find(source, inputs)
+    if record is not None:
+        return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
+    if session.profile.trains:
+        return inputs if isinstance(inputs, Blocked) else Waiting(source)
+    where = f" in {session.weights}" if session.weights else ""
+    return Blocked(
+        f"no weights of {cell.model}{where}",
+        f"tdam-bench train {cell.model} --profile {cell.profile} --data-root DIR (or --weights DIR)",
+    )
+
+
+def loaded_network(cell: Cell, session: Session) -> "Backbone":
+    """The network of a cell with its weights."""
+    from benchmarks.models import create, load_weights
+
+    weights = weights_of(cell, session)
+    if isinstance(weights, Blocked | Waiting):
+        raise DataError(f"no weights for {cell}: {weights}")
+    network = create(cell.model, session.classes, session.profile.size)
+    load_weights(network, weights[0])
+    return network
+
+
+def evaluated_inputs(cell: Cell, session: Session, *code: str) -> Inputs | Blocked | Waiting:
+    """What a cell depends on that shows images to a trained network: weights, images, code, versions, device kind.
+
+    Args:
+        cell: Its option ``data`` names the image set.
+        session: The run's settings.
+        code: Files that decide the numbers besides the reading of images and weights, as ``code_version`` takes them.
+    """
+    weights = weights_of(cell, session)
+    if isinstance(weights, Blocked | Waiting):
+        return weights
+    try:
+        data = session.image_set(str(cell.options["data"])).manifest_hash
+    except DataError as error:
+        return Blocked(str(error), f"tdam-bench run --profile {cell.profile} --data-root DIR")
+    return {
+        "weights": weights[1],
+        "data": data,
+        "count": session.profile.val_count,
+        "code": code_version(*code, "data/images.py", *READING_CODE),
+        "network": network_version(cell.model, session.profile.size),
+        "device": session.device_kind,
+        **versions("torch", "torchvision", "pillow", "opencv-python-headless"),
+    }
+
+
+def known_inputs(task: Task, cell: Cell, session: Session) -> Inputs:
+    """Inputs of a cell that is about to run, when nothing can be missing any more."""
+    inputs = task.inputs(cell, session)
+    if isinstance(inputs, Blocked | Waiting):
+        raise DataError(f"{cell} lost what it depends on while the run was going on: {inputs}")
+    return inputs
