@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol fig5
-.PHONY: help setup test check costs table1 efficiency $(EXPERIMENTS) kill-test clean
+.PHONY: help setup test check costs table1 efficiency $(EXPERIMENTS) bench-sweep bench-maps kill-test clean
 
 # Settings of the experiments: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda
 PROFILE ?= mini
@@ -52,6 +52,12 @@ fig5: $(READY)  ## where networks look from step to step
 
 $(EXPERIMENTS):
 	$(BIN)/tdam-bench run $@ $(OPTIONS)
+
+bench-sweep: $(READY)  ## what the resolution sweep costs above its bare forward passes (after table1)
+	$(BIN)/python -m benchmarks.measure.sweep --results $(RESULTS)
+
+bench-maps: $(READY)  ## class activation maps against the package grad-cam
+	$(BIN)/python -m benchmarks.measure.maps
 
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py

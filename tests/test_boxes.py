@@ -1,4 +1,4 @@
-"""The released box rule against the golden boxes and hand-made maps, and IoU by hand."""
+"""Both box rules against the golden boxes and hand-made maps, and IoU by hand."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,17 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.protocols.boxes import LEVELS, LOWEST_KEPT, NO_BOX, Box, iou, ious, released_box
+from benchmarks.protocols.boxes import (
+    LEVELS,
+    LOWEST_KEPT,
+    NO_BOX,
+    Box,
+    gradcam_box,
+    iou,
+    ious,
+    released_box,
+    segments,
+)
 from tests.fill import fill
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_boxes.json").read_text())["boxes"]
@@ -145,3 +155,63 @@ def test_ious_are_pairwise() -> None:
     a = np.array([[0, 0, 10, 10], [0, 0, 0, 0], [2, 3, 4, 5]])
     b = np.array([[5, 0, 10, 10], [0, 0, 0, 0], [2, 3, 4, 5]])
     assert ious(a, b).tolist() == pytest.approx([1 / 3, 0, 1])
+
+
+def plate(shape: tuple[int, int], *boxes: Box) -> np.ndarray:
+    """1 within boxes, 0 outside."""
+    cam = np.zeros(shape, dtype=np.float32)
+    for x, y, w, h in boxes:
+        cam[y : y + h, x : x + w] = 1
+    return cam
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([(5, 3, 20, 8)], (5, 3, 20, 8)),
+        # The largest segment by pixels, not by its box.
+        ([(2, 2, 4, 4), (20, 10, 9, 3)], (20, 10, 9, 3)),
+        # Equal sizes: the one whose first pixel comes first, row by row.
+        ([(20, 1, 4, 4), (2, 8, 4, 4)], (20, 1, 4, 4)),
+        ([(20, 8, 4, 4), (2, 1, 4, 4)], (2, 1, 4, 4)),
+        # Touching by a corner joins segments.
+        ([(2, 2, 4, 4), (6, 6, 4, 4)], (2, 2, 8, 8)),
+        ([(0, 0, 1, 1)], (0, 0, 1, 1)),
+    ],
+)
+def test_gradcam_boxes_by_hand(boxes: list[Box], expected: Box) -> None:
+    """Maps of the input's size, 16 high and 32 wide, so that nothing is interpolated."""
+    assert gradcam_box(plate((16, 32), *boxes), (16, 32)) == expected
+    assert gradcam_box(7.3 * plate((16, 32), *boxes), (16, 32)) == expected
+
+
+def test_gradcam_keeps_15_percent_of_the_maximum() -> None:
+    """0.15 itself is kept, less is not, and what is negative has no say in the scale."""
+    cam = plate((8, 20), (2, 2, 3, 3))
+    cam[2:5, 5:9] = 0.15
+    cam[2:5, 9:12] = 0.1499
+    cam[7, 19] = -50
+    assert gradcam_box(cam, (8, 20)) == (2, 2, 7, 3)
+
+
+@pytest.mark.parametrize("value", [0.0, -2.0])
+def test_a_map_without_positive_values_has_no_gradcam_box(value: float) -> None:
+    assert gradcam_box(np.full((7, 7), value, dtype=np.float32), (100, 60)) == NO_BOX
+
+
+def test_a_constant_positive_map_is_all_box() -> None:
+    assert gradcam_box(np.full((7, 7), 0.3, dtype=np.float32), (100, 60)) == (0, 0, 60, 100)
+
+
+def test_gradcam_boxes_do_not_swap_height_and_width() -> None:
+    cam = blob((5, 10), (1, 7), 0.9)
+    x, y, w, h = gradcam_box(cam, (100, 300))
+    assert x + w / 2 == pytest.approx(30 * 7.5, abs=3)
+    assert y + h / 2 == pytest.approx(20 * 1.5, abs=10)
+    tall = gradcam_box(np.ascontiguousarray(cam.T), (300, 100))
+    assert np.abs(np.subtract(tall, (y, x, h, w))).max() <= 1
+
+
+def test_segments_come_by_size() -> None:
+    assert segments(plate((16, 32), (2, 2, 4, 4), (20, 10, 9, 3)) > 0) == [(20, 10, 9, 3), (2, 2, 4, 4)]
+    assert segments(np.zeros((4, 4), dtype=bool)) == []

@@ -112,3 +112,14 @@ def write_solution(root: Path, names: list[str], labels: list[int]) -> None:
     rows = [f"ILSVRC2012_val_{i:08d},{names[label]} 1 2 30 40 " for i, label in enumerate(labels, start=1)]
     rows[0] += f"{names[labels[0]]} 5 6 7 8 "
     (root / "LOC_val_solution.csv").write_text("\n".join(["ImageId,PredictionString", *rows, ""]))
+
+
+def write_voc(path: Path, objects: list[tuple[str, float, float, float, float]]) -> None:
+    """Write a PASCAL-VOC annotation: class name, xmin, ymin, xmax and ymax of each object."""
+    found = "".join(
+        f"<object><name>{name}</name><bndbox><xmin>{x0:g}</xmin><ymin>{y0:g}</ymin>"
+        f"<xmax>{x1:g}</xmax><ymax>{y1:g}</ymax></bndbox></object>"
+        for name, x0, y0, x1, y1 in objects
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"<annotation><filename>{path.stem}</filename>{found}</annotation>")

@@ -31,14 +31,19 @@ METHODS = {TABLE1[PLAIN, method]: method for method in ("TDjoint (t=2, m=1)", "T
 OBJECTS = {"one": "one object", "several": "several objects"}
 
 
+def chosen(session: Session) -> dict[str, str]:
+    """The networks with feedback that are shown, with their labels."""
+    return {model: METHODS[model] for model in METHODS if model in session.chosen(tuple(METHODS))}
+
+
 def cells(session: Session) -> list[Cell]:
     """Localization of the plain network and of those with feedback, and their maps on chosen images."""
     found: list[Cell] = []
-    for model in (PLAIN, *METHODS):
+    for model in (PLAIN, *chosen(session)):
         if session.profile.trains and session.given_weights(model) is None:
             found += [Trainings.cell(model, seed, session) for seed in session.seeds]
         found += cells_of(model, session)
-    return found + [attention_cell(model, session) for model in METHODS]
+    return found + [attention_cell(model, session) for model in chosen(session)]
 
 
 def attention_cell(model: str, session: Session) -> Cell:
@@ -70,7 +75,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
     columns += [Column(f"iou_{kind}", "mean IoU", "", title, 3) for kind, title in OBJECTS.items()]
     columns.append(Column("telling", "telling images", "", "first seed", 0))
     lines = []
-    for model, method in METHODS.items():
+    for model, method in chosen(session).items():
         ids = [selection.newest[cell].id for cell in cells_of(model, session) if cell in selection.newest]
         moved = overlaps(model, session, selection)
         values = {"telling": selection.value([attention_cell(model, session)], "telling")}
@@ -127,7 +132,7 @@ def render(session: Session, records: Sequence[Record], folder: Path) -> list[Pa
     """Write the grids, the histogram and the numbers."""
     selection = select(session, records, "fig5")
     files = write_table(table(session, records), folder / "tables")
-    for model, method in METHODS.items():
+    for model, method in chosen(session).items():
         record = selection.newest.get(attention_cell(model, session))
         rows = [] if record is None else pictures(record, session)
         steps = len(rows[0].looks) - 1 if rows else 2
@@ -135,7 +140,7 @@ def render(session: Session, records: Sequence[Record], folder: Path) -> list[Pa
         figure = grid_figure(f"Class activation maps, {session.profile.name}", headings, rows)
         files += write_figure(figure, folder / "figures", f"fig5-{model}")
     panels = {}
-    for model, method in METHODS.items():
+    for model, method in chosen(session).items():
         moved = overlaps(model, session, selection)
         if moved is not None:
             panels[f"ResNet50 {method}"] = {

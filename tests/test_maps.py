@@ -1,0 +1,83 @@
+"""Class activation maps equal those of the package grad-cam, at every step and under every head."""
+
+import warnings
+
+import pytest
+import torch
+
+from benchmarks import maps
+from benchmarks.maps import class_maps, gradient_maps
+from benchmarks.measure.maps import Tapped, ours
+from benchmarks.models import create
+from tests.fill import fill
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+MODELS = {
+    "resnet50": True,
+    "resnet50-se": True,
+    "resnet50-td-joint-t2-m1": True,
+    "resnet50-td-top-t3-m3": True,
+    "mobilenet_v3_large": False,
+    "convnext_tiny": False,
+}
+
+
+def network_of(name: str) -> torch.nn.Module:
+    """A network whose weights let every step differ."""
+    torch.manual_seed(0)
+    network = create(name, num_classes=20, zero_init="none" if "-td-" in name else None).eval()
+    with torch.no_grad():
+        for key, value in network.named_parameters():
+            if "norm" in key or "bn" in key:
+                value.add_(0.1 * torch.from_numpy(fill(key, tuple(value.shape))).float())
+    return network
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_maps_equal_the_packages(name: str) -> None:
+    """Signed maps of any class at each step, to 1e-5 of the largest value."""
+    network = network_of(name)
+    images = torch.from_numpy(fill("images", (2, 3, 96, 96))).float()
+    classes = torch.tensor([[3, 11], [7, 0]])
+    for step in range(1, network.steps + 1):
+        tapped = Tapped(network, step).eval()
+        cam = GradCAM(tapped, [tapped.tap])
+        with torch.no_grad():
+            feature_map = network.feature_map(network.trunk(images), step)
+        found = class_maps(network, feature_map, classes).detach().numpy()
+        for column in range(2):
+            targets = [ClassifierOutputTarget(int(label)) for label in classes[:, column]]
+            cam(images, targets)
+            hooks = cam.activations_and_grads
+            expected = cam.get_cam_image(
+                images, tapped.tap, targets, hooks.activations[0].numpy(), hooks.gradients[0].numpy(), False
+            )
+            assert abs(found[:, column] - expected).max() < 1e-5 * abs(expected).max()
+        hooks.release()
+
+
+@pytest.mark.parametrize(("name", "linear"), MODELS.items())
+def test_only_heads_of_pooling_and_one_linear_layer_are_shortened(name: str, linear: bool) -> None:
+    network = network_of(name)
+    with torch.no_grad():
+        feature_map = network.feature_map(network.trunk(torch.randn(1, 3, 64, 64)))
+        assert (maps.pooled_linear(network, feature_map) is not None) is linear
+
+
+def test_both_ways_give_the_same_maps() -> None:
+    network = network_of("resnet18")
+    feature_map = torch.randn(3, 512, 4, 5)
+    classes = torch.tensor([[0, 1], [5, 5], [19, 2]])
+    short = class_maps(network, feature_map, classes)
+    assert short.shape == (3, 2, 4, 5)
+    torch.testing.assert_close(short, gradient_maps(network, feature_map, classes), rtol=1e-5, atol=1e-6)
+
+
+def test_the_benchmarked_maps_are_these() -> None:
+    network = network_of("resnet18")
+    images = torch.randn(2, 3, 64, 64)
+    assert ours(network, images, 5).shape == (2, 5, 2, 2)
