@@ -43,6 +43,8 @@ class Selection:
         if absent:
             return Value(missing=self.why_missing(absent[0]))
         records = [self.newest[cell] for cell in cells]
+        if any(metric not in record.metrics for record in records):
+            return Value(missing=f"nothing measured under {metric}")
         metrics = [record.metrics[metric] for record in records]
         numbers = [m.value * scale for m in metrics if m.value is not None]
         if len(numbers) < len(metrics):

@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.experiments.table7_wsol import cells_of
 from benchmarks.paper import TABLE1
-from benchmarks.protocols.attention import APART, histogram, step_overlaps
+from benchmarks.protocols.attention import OBJECTS
 from benchmarks.records import Cell, Record
 from benchmarks.render.attention import Look, Picture, grid_figure, histogram_figure
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table, Value
+from benchmarks.render.layout import Column, Line, Table
 from benchmarks.render.plots import write_figure
 from benchmarks.selection import Selection, select
 from benchmarks.session import Session
@@ -28,7 +27,6 @@ TITLE = "Figure 5: attention over steps"
 TIME = "the cells of table 7, left, and seconds"
 PLAIN = "resnet50"
 METHODS = {TABLE1[PLAIN, method]: method for method in ("TDjoint (t=2, m=1)", "TDtop (t=2, m=3)")}
-OBJECTS = {"one": "one object", "several": "several objects"}
 
 
 def chosen(session: Session) -> dict[str, str]:
@@ -51,23 +49,6 @@ def attention_cell(model: str, session: Session) -> Cell:
     return Attentions.cell(PLAIN, model, session.profile.splits["v1"], session.seeds[0], session)
 
 
-def overlaps(model: str, session: Session, selection: Selection) -> pd.DataFrame | None:
-    """How far boxes move, over all seeds; None if a localization is missing."""
-    records = [selection.newest.get(cell) for cell in cells_of(model, session)]
-    if None in records:
-        return None
-    folder = session.store.folder / "localizations"
-    files = [folder / record.notes["localizations"] for record in records if record is not None]
-    if not all(file.exists() for file in files):
-        return None
-    return pd.concat([step_overlaps(pd.read_parquet(file)) for file in files])
-
-
-def of_objects(moved: pd.DataFrame, kind: str) -> "pd.Series[float]":
-    """Overlaps of images with one object or with several."""
-    return moved["iou"][(moved["objects"] == 1) == (kind == "one")]
-
-
 def table(session: Session, records: Sequence[Record]) -> Table:
     """The share of images whose box moves between the first and the last step, and the boxes' mean overlap."""
     selection = select(session, records, "fig5")
@@ -76,18 +57,10 @@ def table(session: Session, records: Sequence[Record]) -> Table:
     columns.append(Column("telling", "telling images", "", "first seed", 0))
     lines = []
     for model, method in chosen(session).items():
-        ids = [selection.newest[cell].id for cell in cells_of(model, session) if cell in selection.newest]
-        moved = overlaps(model, session, selection)
         values = {"telling": selection.value([attention_cell(model, session)], "telling")}
         for kind in OBJECTS:
-            found = None if moved is None else of_objects(moved, kind)
-            missing = Value(missing=selection.why_missing(cells_of(model, session)[0]))
-            known = found is not None and len(found) > 0
-            record = " ".join(ids)
-            values[f"moved_{kind}"] = (
-                Value(measured=float(100 * (found < APART).mean()), record=record) if known else missing  # type: ignore[operator, union-attr]
-            )
-            values[f"iou_{kind}"] = Value(measured=float(found.mean()), record=record) if known else missing  # type: ignore[union-attr]
+            for column, metric in (("moved", "moved"), ("iou", "overlap")):
+                values[f"{column}_{kind}"] = selection.value(cells_of(model, session), f"{metric}/{kind}")
         lines.append(Line("ResNet50", method, model, values))
     return Table(
         "fig5", f"Figure 5, profile {session.profile.name}: how far the box moves", notes(session), columns, lines
@@ -103,6 +76,16 @@ def notes(session: Session) -> list[str]:
         "and the box moves. The grid shows six of them at equal distances in the order of their names.",
         f"Seeds {', '.join(map(str, session.seeds))}; the grid is of the first.",
     ]
+
+
+def histograms(model: str, session: Session, selection: Selection) -> dict[str, np.ndarray]:
+    """Histograms of the overlap of boxes by the number of objects, the mean over seeds; empty if a seed is missing."""
+    records = [selection.newest.get(cell) for cell in cells_of(model, session)]
+    found = [record.samples for record in records if record is not None]
+    if len(found) < len(records):
+        return {}
+    kinds = [kind for kind in OBJECTS if all(f"overlap/{kind}" in samples for samples in found)]
+    return {OBJECTS[kind]: np.mean([samples[f"overlap/{kind}"] for samples in found], axis=0) for kind in kinds}
 
 
 def pictures(record: Record, session: Session) -> list[Picture]:
@@ -139,13 +122,11 @@ def render(session: Session, records: Sequence[Record], folder: Path) -> list[Pa
         headings = ["ResNet50", *(f"{method}\nstep {step}" for step in range(1, steps + 1))]
         figure = grid_figure(f"Class activation maps, {session.profile.name}", headings, rows)
         files += write_figure(figure, folder / "figures", f"fig5-{model}")
-    panels = {}
-    for model, method in chosen(session).items():
-        moved = overlaps(model, session, selection)
-        if moved is not None:
-            panels[f"ResNet50 {method}"] = {
-                title: histogram(of_objects(moved, kind)) for kind, title in OBJECTS.items()
-            }
+    panels = {
+        f"ResNet50 {method}": shares
+        for model, method in chosen(session).items()
+        if (shares := histograms(model, session, selection))
+    }
     title = f"Overlap of the boxes at the first and the last step, {session.profile.name}"
     figure = histogram_figure(title, panels, "IoU of the two boxes", "share of images")
     return files + write_figure(figure, folder / "figures", "fig5-shift")

@@ -11,6 +11,7 @@ from benchmarks.protocols.boxes import ious
 
 GRADCAM_BOX = ("gradcam_box_x", "gradcam_box_y", "gradcam_box_w", "gradcam_box_h")
 APART = 0.5
+OBJECTS = {"one": "one object", "several": "several objects"}
 
 
 def step_overlaps(table: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ NOTHING = Value()
 EXTREME: Mapping[str, Callable[[list[float]], float]] = {"higher": max, "lower": min}
 READING = (
     "Italic: the paper's number. Bold: the best measured of a block, where all of the block is measured. "
-    "±: half of the 95 % interval. Reasons and record ids: `{name}.csv`."
+    "±: half of the 95 % interval, of several seeds half of their range. Reasons and record ids: `{name}.csv`."
 )
 CSV_FIELDS = [
     *("table", "group", "label", "model", "column", "unit", "paper", "measured", "low", "high"),

@@ -16,6 +16,7 @@ CODE = (
     "maps.py",
     "data/boxes.py",
     "protocols/accuracy.py",
+    "protocols/attention.py",
     "protocols/boxes.py",
     "protocols/localization.py",
 )
@@ -124,9 +125,35 @@ def localization_record(cell: Cell, inputs: Inputs, found: dict[str, Any], sessi
         tested = len(set(ids) - set(tuning["id"]))
         metrics[f"{protocol}/max_box_acc_v2"] = Metric(100 * best.pop("max_box_acc_v2"), "%", tested, status=status)
         thresholds[protocol] = best
+    moves, overlaps = moving_boxes(table)
     record = new_record(cell, inputs, {})
     path = session.store.path("localizations", f"{cell.model}-{record.id}", ".parquet")
     if distributed.rank() == 0:
         write_atomically(path, lambda temporary: table.to_parquet(temporary, index=False))
     notes = {"localizations": path.name, "unreadable": unreadable, "thresholds": thresholds}
-    return replace(record, metrics=metrics, notes=notes)
+    return replace(record, metrics={**metrics, **moves}, samples=overlaps, notes=notes)
+
+
+def moving_boxes(table: Any) -> tuple[dict[str, Metric], dict[str, list[float]]]:
+    """How far the box moves from the first step to the last, by the number of objects; nothing for a single step.
+
+    Returns:
+        ``moved/KIND`` (share of images whose boxes are apart) and ``overlap/KIND`` (mean IoU), and the IoUs' histogram.
+    """
+    from benchmarks.protocols.accuracy import wilson
+    from benchmarks.protocols.attention import APART, OBJECTS, histogram, step_overlaps
+
+    metrics: dict[str, Metric] = {}
+    samples: dict[str, list[float]] = {}
+    if table["step"].max() < 2:
+        return metrics, samples
+    moved = step_overlaps(table)
+    for kind in OBJECTS:
+        found = moved["iou"][(moved["objects"] == 1) == (kind == "one")]
+        if len(found):
+            share = wilson(int((found < APART).sum()), len(found))
+            low, value, high = (100 * x for x in (share.low, share.value, share.high))
+            metrics[f"moved/{kind}"] = Metric(value, "%", share.n, low, high)
+            metrics[f"overlap/{kind}"] = Metric(float(found.mean()), "1", len(found))
+            samples[f"overlap/{kind}"] = histogram(found).tolist()
+    return metrics, samples
