@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -50,11 +51,10 @@ class Predictions:
 
 
 class Sample(NamedTuple):
-    """An image of a set by its position: (height, width), uint8 (3, R, R) by view; or why it cannot be read."""
+    """An image of a set by its position: uint8 (3, H, W), or None and why it cannot be read."""
 
     position: int
-    size: tuple[int, int]
-    views: list[Tensor]
+    pixels: Tensor | None
     reason: str
 
 
@@ -68,13 +68,12 @@ class Batch(NamedTuple):
 
 
 class ShardedImages(Dataset[Sample]):
-    """This process's share of an image set, under every view; an unreadable image is passed on by its reason."""
+    """This process's share of an image set; an unreadable image is passed on by its reason."""
 
-    def __init__(self, images: ImageSet, count: int | None, views: Sequence[View]) -> None:
+    def __init__(self, images: ImageSet, count: int | None) -> None:
         everything = range(len(images) if count is None else min(count, len(images)))
         self.indices = everything[distributed.rank() :: distributed.size()]
         self.images = images
-        self.views = views
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -82,29 +81,33 @@ class ShardedImages(Dataset[Sample]):
     def __getitem__(self, position: int) -> Sample:
         index = self.indices[position]
         try:
-            pixels = F.pil_to_tensor(self.images.image(index))
+            return Sample(index, F.pil_to_tensor(self.images.image(index)), "")
         except UnreadableImage as error:
-            return Sample(index, (0, 0), [], str(error))
-        height, width = pixels.shape[1:]
-        return Sample(index, (height, width), [show(pixels, view) for view in self.views], "")
+            return Sample(index, None, str(error))
 
 
 def show(pixels: Tensor, view: View) -> Tensor:
-    """A view of an image: uint8 (3, H, W) to uint8 (3, R, R). Within 2 levels of Pillow's resize, and much faster."""
+    """A view of images: uint8 (..., 3, H, W) to (..., 3, R, R). Within 2 levels of Pillow's resize, and much faster."""
     side = round(view.resolution / view.crop)
-    if min(pixels.shape[1:]) != side:
+    if min(pixels.shape[-2:]) != side:
         pixels = F.resize(pixels, [side], interpolation=InterpolationMode.BICUBIC, antialias=True)
-    if tuple(pixels.shape[1:]) != (view.resolution, view.resolution):
+    if tuple(pixels.shape[-2:]) != (view.resolution, view.resolution):
         pixels = F.center_crop(pixels, [view.resolution])
     return pixels
 
 
-def stack(samples: Sequence[Sample]) -> Batch:
-    """A batch of what could be read, and the reasons of what could not."""
-    readable = [sample for sample in samples if not sample.reason]
-    views = [torch.stack(shown) for shown in zip(*(sample.views for sample in readable), strict=True)]
-    positions, sizes = [sample.position for sample in readable], [sample.size for sample in readable]
-    return Batch(positions, sizes, views, [sample.reason for sample in samples if sample.reason])
+def make_batch(samples: Sequence[Sample], views: Sequence[View]) -> Batch:
+    """What each view shows of the images that could be read, and the reasons of those that could not."""
+    positions = [sample.position for sample in samples if sample.pixels is not None]
+    pixels = [sample.pixels for sample in samples if sample.pixels is not None]
+    sizes = [(one.shape[1], one.shape[2]) for one in pixels]
+    reasons = [sample.reason for sample in samples if sample.pixels is None]
+    if not pixels:
+        return Batch([], [], [], reasons)
+    if len(set(sizes)) == 1:  # images of one size are resized in one go
+        together = torch.stack(pixels)
+        return Batch(positions, sizes, [show(together, view) for view in views], reasons)
+    return Batch(positions, sizes, [torch.stack([show(one, view) for one in pixels]) for view in views], reasons)
 
 
 def normalized(pixels: Tensor, device: torch.device) -> Tensor:
@@ -121,15 +124,18 @@ def batches(
     """This process's images in batches, each decoded once; the memory of a batch does not grow with its views."""
     pixels = [view.resolution**2 for view in views]
     fitting = VIEWS_FACTOR * batch * min(pixels) // sum(pixels)
-    data = ShardedImages(images, count, views)
-    pin = device.type == "cuda"
-    loader = DataLoader(data, max(1, min(batch, fitting)), num_workers=workers, collate_fn=stack, pin_memory=pin)
-    yield from loader
+    yield from DataLoader(
+        ShardedImages(images, count),
+        max(1, min(batch, fitting)),
+        num_workers=workers,
+        collate_fn=partial(make_batch, views=views),
+        pin_memory=device.type == "cuda",
+    )
 
 
 @dataclass
 class Collected:
-    """One model's predictions batch by batch: arrays (T, N, 5) of classes and scores, and (T, N, 4) of boxes."""
+    """One model's predictions batch by batch: arrays (T, N, k) of classes and scores, and (T, N, 4) of boxes."""
 
     classes: list[np.ndarray] = field(default_factory=list)
     scores: list[np.ndarray] = field(default_factory=list)
@@ -196,7 +202,7 @@ def put(networks: Iterable[Backbone], device: torch.device) -> None:
 
 
 def predict_batch(network: Backbone, inputs: Tensor, labels: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Top-5 classes and probabilities (T, N, 5) by step, and released boxes (T, N, 4) of the top class.
+    """Best classes and probabilities (T, N, k) by step, k at most 5, and released boxes (T, N, 4) of the top class.
 
     A box can change a result only where steps differ in being right; elsewhere it is not made, and ``UNKNOWN``.
     """
@@ -210,12 +216,7 @@ def predict_batch(network: Backbone, inputs: Tensor, labels: Tensor) -> tuple[np
         deciding = (hits != hits[:1]).any(dim=2).any(dim=0).nonzero()[:, 0]
         for step, feature_map in enumerate(feature_maps if len(deciding) else []):
             boxes[step, deciding.cpu().numpy()] = top_boxes(network, feature_map, classes[step], deciding, inputs)
-    missing = ((0, 0), (0, 0), (0, TOP - classes.shape[2]))
-    return (
-        np.pad(classes.cpu().numpy().astype(np.int16), missing, constant_values=UNKNOWN),
-        np.pad(scores.cpu().numpy(), missing, constant_values=np.nan),
-        boxes,
-    )
+    return classes.cpu().numpy().astype(np.int16), scores.cpu().numpy(), boxes
 
 
 def top_boxes(network: Backbone, feature_map: Tensor, classes: Tensor, chosen: Tensor, inputs: Tensor) -> np.ndarray:
@@ -227,24 +228,28 @@ def top_boxes(network: Backbone, feature_map: Tensor, classes: Tensor, chosen: T
 
 def assemble(images: ImageSet, shards: Sequence[tuple[list[int], Collected]]) -> pd.DataFrame:
     """All processes' predictions as one table, in the order of id and step."""
-    indices = [index for found, _ in shards for index in found]
+    positions = [position for found, _ in shards for position in found]
     parts = [collected for _, collected in shards if collected.classes]
     if not parts:
         return pd.DataFrame(columns=["id", "label", "step", *CLASSES, *SCORES, *BOX])
-    classes, scores, boxes = (
-        np.concatenate([array for part in parts for array in getattr(part, name)], axis=1)
-        for name in ("classes", "scores", "boxes")
-    )
-    steps = len(classes)
-    table = pd.DataFrame(
-        {
-            "id": np.tile([images.ids[i] for i in indices], steps),
-            "label": np.tile([images.labels[i] for i in indices], steps),
-            "step": np.repeat(np.arange(1, steps + 1), len(indices)),
-        }
-    )
+    ids = np.array([images.ids[i] for i in positions], dtype=object)
+    order = np.argsort(ids, kind="stable")
+    classes, scores, boxes = (joined(parts, name)[order] for name in ("classes", "scores", "boxes"))
+    steps = classes.shape[1]
+    columns: dict[str, np.ndarray] = {
+        "id": ids[order].repeat(steps),
+        "label": np.array([images.labels[i] for i in positions])[order].repeat(steps),
+        "step": np.tile(np.arange(1, steps + 1), len(order)),
+    }
+    # Fewer classes than five leave the last columns without.
+    columns |= dict.fromkeys(CLASSES, np.full(steps * len(order), UNKNOWN, np.int16))
+    columns |= dict.fromkeys(SCORES, np.full(steps * len(order), np.nan, np.float32))
     known = np.where(boxes == UNKNOWN, np.nan, boxes.astype(np.float32))
     for names, array in ((CLASSES, classes), (SCORES, scores), (BOX, known)):
-        for position, name in enumerate(names):
-            table[name] = array[:, :, position].reshape(-1)
-    return table.sort_values(["id", "step"], ignore_index=True)
+        columns |= {name: array[:, :, k].reshape(-1) for k, name in enumerate(names[: array.shape[2]])}
+    return pd.DataFrame(columns)
+
+
+def joined(parts: Sequence[Collected], name: str) -> np.ndarray:
+    """All batches' arrays (T, n, k) of one kind as one (N, T, k)."""
+    return np.concatenate([array for part in parts for array in getattr(part, name)], axis=1).transpose(1, 0, 2)

@@ -53,8 +53,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results/runs"))
     parser.add_argument("--cache", type=Path, default=Path("results/cache"))
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--images", type=int, default=132)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--images", type=int, default=528)
     options = parser.parse_args()
     session = Session(PROFILES["mini"], Store(options.results), options.cache)
     views = [View(scaled(at, session), 1.0) for at in RESOLUTIONS]

@@ -153,7 +153,8 @@ def legend(table: Table, markup: Markup) -> list[str]:
     values = [value_of(line, column) for line in table.lines for column in table.columns]
     counts = Counter(value.judgement.verdict for value in values if value.judgement)
     verdicts = ", ".join(f"{markup.symbols[verdict]} {verdict} ({counts[verdict]})" for verdict in Verdict)
-    return [f"Verdicts: {verdicts}.", markup.text(READING.format(name=table.name))]
+    said = [f"Verdicts: {verdicts}."] if counts else []
+    return [*said, markup.text(READING.format(name=table.name))]
 
 
 # ---------------------------------------------------------------- Markdown
