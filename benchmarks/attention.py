@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torchvision.transforms.v2 import functional as F
 
 from baselines.backbone import Backbone
-from benchmarks.evaluation import View, normalized, put, show
+from benchmarks.evaluation import View, normalized, put, show, tensor_of
 from benchmarks.maps import class_maps
 from benchmarks.protocols.boxes import gradcam_box, resize_map
 
@@ -30,7 +29,7 @@ def look(
         without its negative part, 0 to 1; ``NAME/classes`` and ``NAME/scores`` (N, T); ``NAME/boxes`` (N, T, 4).
     """
     put(networks.values(), device)
-    shown = [show(F.pil_to_tensor(picture), view) for picture in pictures]
+    shown = [show(tensor_of(picture), view) for picture in pictures]
     found: dict[str, list[Any]] = {"images": [pixels.permute(1, 2, 0).numpy() for pixels in shown]}
     with torch.inference_mode():
         for pixels in shown:

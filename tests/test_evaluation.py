@@ -110,7 +110,7 @@ def test_unknown_boxes_that_could_decide_are_refused(images: ImageSet, networks:
     table = predict(networks, {VIEWS[1]: [name]}, images, CPU, 8)[VIEWS[1], name].table
     table[list(BOX)] = np.nan
     assert len(correct(table, "last", 1)) == COUNT
-    with pytest.raises(ValueError, match="unknown boxes where steps differ"):
+    with pytest.raises(ValueError, match="unknown boxes where they decide"):
         correct(table, "released", 1)
 
 

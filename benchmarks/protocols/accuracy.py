@@ -3,7 +3,7 @@
 Predictions are a table with one row for each image and step and the columns ``COLUMNS``: the image's id and label, the
 step from 1 (a feedforward network has step 1 only), the five best classes (-1 where there are fewer) with their softmax
 probabilities in descending order, and the box of the best class by the released rule. Boxes may be unknown (nan) where
-all steps are equally right, for there no box can change a result.
+no box can change a result, see ``undecided``.
 
 Sources: the authors' released evaluation for ``released`` (``tdam/DEVIATIONS.md``, entry 14); the paper's "most
 confident prediction" for ``confident``. With a single step the three protocols agree.
@@ -123,13 +123,29 @@ def correct(predictions: pd.DataFrame, protocol: str, k: int) -> "pd.Series[bool
         result = hits[images, scores.argmax(axis=1)]
     else:
         boxes = table[list(BOX)].to_numpy(dtype=np.float64).reshape(-1, steps, 4)
-        result = hits[:, 0].copy()
-        differing = (hits != hits[:, :1]).any(axis=1)
-        if np.isnan(boxes[differing]).any():
-            raise ValueError("predictions have unknown boxes where steps differ in being right; evaluate anew")
-        remaining = remaining_steps(scores[differing], boxes[differing])
-        result[differing] = (hits[differing] & remaining).any(axis=1)
+        result = hits[images, scores.argmax(axis=1)]
+        unsure = undecided(hits, scores)
+        if np.isnan(boxes[unsure]).any():
+            raise ValueError("predictions have unknown boxes where they decide a result; evaluate anew")
+        remaining = remaining_steps(scores[unsure], boxes[unsure])
+        result[unsure] = (hits[unsure] & remaining).any(axis=1)
     return pd.Series(result, index=pd.Index(table["id"].iloc[::steps], name="id"), name="correct")
+
+
+def undecided(hits: Bools, scores: Floats | npt.NDArray[np.float32]) -> Bools:
+    """Where the released protocol needs boxes: some step is right, and the most confident one is not.
+
+    The most confident step stands whatever it is merged with, and where no step is right, none that stands is.
+
+    Args:
+        hits: Whether each step is right (images, steps).
+        scores: Highest probability of each step (images, steps).
+
+    Returns:
+        Mask (images,).
+    """
+    confident: Bools = hits[np.arange(len(hits)), scores.argmax(axis=1)]
+    return hits.any(axis=1) & ~confident
 
 
 def remaining_steps(scores: Floats, boxes: Floats) -> Bools:
