@@ -20,13 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.records import Record, Store
 
 KILLS = 20
-# Two models with all kinds of cells: the moments of a shorter run are closer to each other.
+# Three models with all kinds of cells: the moments of a shorter run are closer to each other.
 COMMAND = [sys.executable, "-m", "benchmarks", "run", "table1", "--profile", "smoke"]
 MODELS = ["--models", "resnet50,resnet50-se,resnet50-td-joint-t2-m1"]
 
 
 def start(folder: Path) -> "subprocess.Popen[bytes]":
-    """A run on its own results folder, in a session of its own so that its children die with it."""
+    """A run on its own results folder. Only its first process is killed: the others must end by themselves."""
     command = [*COMMAND, *MODELS, "--results", str(folder), "--out", str(folder / "report")]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).resolve().parents[1]

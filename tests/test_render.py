@@ -9,11 +9,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks.render.attention import Look, Picture, grid_figure, histogram_figure
 from benchmarks.render.comparison import to_csv, to_latex, to_markdown, write_table
 from benchmarks.render.layout import Column, Line, Table, Value
-from benchmarks.render.plots import Panel, Point, Series, curves_figure, scatter_figure, write_figure
+from benchmarks.render.plots import PAPER, Panel, Point, Series, curves_figure, scatter_figure, write_figure
 from benchmarks.verdicts import Judgement, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -240,6 +242,39 @@ def test_curves_of_one_label_share_a_legend_entry() -> None:
     lines = figure.axes[0].lines
     assert [text.get_text() for text in figure.legends[0].get_texts()] == labels[1:]
     assert lines[0].get_linestyle() == lines[1].get_linestyle() != lines[2].get_linestyle()
+
+
+def test_the_papers_curves_are_faint_and_measured_ones_have_bands() -> None:
+    measured = Series("SE", "SE", [1, 2], [3, 4], [2, 3], [4, 5])
+    paper = Series("SE, paper", "SE", [1, 2], [5, 5], faint=True)
+    figure = curves_figure("T", [paper, measured], "x", "y")
+    (axis,) = figure.axes
+    assert len(axis.collections) == 1
+    faint, solid = axis.lines
+    assert (faint.get_linestyle(), solid.get_linestyle()) == (":", "-")
+    assert faint.get_alpha() < 0.5
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [PAPER, "SE"]
+
+
+def test_grids_of_pictures(tmp_path: Path) -> None:
+    """A row for each picture, a column for it and for each look; an empty grid says so."""
+    pixels = np.full((8, 8, 3), 100, dtype=np.uint8)
+    look = Look(np.eye(8), (1, 2, 3, 4), "cat (90%)", True)
+    figure = grid_figure("T", ["plain", "step 1"], [Picture(pixels, "label: cat", [look, look])] * 2)
+    assert len(figure.axes) == 6
+    assert figure.axes[1].get_title() == "plain\nright: cat (90%)"
+    assert len(figure.axes[1].patches) == 1
+    assert len(write_figure(figure, tmp_path, "grid")) == 3
+    empty = grid_figure("T", ["plain"], [])
+    assert [text.get_text() for text in empty.axes[0].texts] == ["no image meets the rule"]
+
+
+def test_histograms_stand_side_by_side() -> None:
+    figure = histogram_figure("T", {"a": {"one": np.ones(10) / 10, "several": np.ones(10) / 10}}, "x", "y")
+    bars = figure.axes[0].patches
+    assert len(bars) == 20
+    assert all(bar.get_x() + bar.get_width() <= 1.0001 for bar in bars)
 
 
 def test_figures_without_data_say_so() -> None:

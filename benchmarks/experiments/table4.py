@@ -19,7 +19,7 @@ from benchmarks.session import Session
 from benchmarks.tasks import Accuracies, Trainings
 
 TITLE = "Table 4: top-1 at test resolutions from 128 to 448"
-TIME = "mini: 5 minutes on two CPU cores after table 1; full: not timed yet"
+TIME = "mini: 2 minutes on two CPU cores after table 1; full: not timed yet"
 
 METHODS = {row["method"]: TABLE1["resnet50", row["method"]] for row in read_paper("table4")}
 TRAINED_AT = 224
