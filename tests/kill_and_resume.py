@@ -2,10 +2,9 @@
 
     make kill-test
 
-Checks: the run, resumed until it ends, leaves the same records; their numbers are equal where they are no timings; every
-record is whole after each kill; no cell that had finished is run again. A run that ends between kills is compared, and the
-next begins anew. Prints one line a kill and ends with exit code 1 if a
-check fails.
+Checks: the run, resumed until it ends, leaves the same records; their numbers are equal where they are no timings;
+every record is whole after each kill; no cell that had finished is run again. A run that ends by itself is compared,
+and the next begins anew. Prints one line a kill and ends with exit code 1 if a check fails.
 """
 
 import random
