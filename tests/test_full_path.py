@@ -183,7 +183,7 @@ def test_a_corrupt_training_image_is_named_before_training(tree: Path, tmp_path:
         ({"--models": "resnet18"}, "no weights of resnet18"),
         ({"--models": "resnet50-sse"}, "unknown model 'resnet50-sse'"),
         ({"--seeds": "a"}, "--seeds takes whole numbers"),
-        ({"--tasks": "speed"}, "unknown task 'speed'; choose of cost, train, accuracy, efficiency"),
+        ({"--tasks": "speed"}, "unknown task 'speed'; choose of cost, train, accuracy, localization, attention"),
         ({"--device": "tpu"}, "unknown device 'tpu'"),
     ],
 )
@@ -208,7 +208,7 @@ def test_an_interrupted_training_goes_on(tree: Path, tmp_path: Path, monkeypatch
     save = Training.save
     monkeypatch.setattr(Training, "save", stop)
     stopped = CliRunner().invoke(main, [*arguments, "--results", str(tmp_path / "stopped")])
-    assert stopped.exit_code == 1
+    assert stopped.exit_code == 130
     monkeypatch.setattr(Training, "save", save)
     lines = [
         CliRunner().invoke(main, [*arguments, "--results", str(tmp_path / name)]).stdout.strip().splitlines()[-1]

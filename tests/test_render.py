@@ -158,9 +158,11 @@ def test_a_number_without_a_record_is_refused(table: Table) -> None:
 
 
 def test_a_table_without_lines_renders(table: Table) -> None:
-    """Before anything ran there is a title, a legend and notes."""
+    """Before anything ran there is a title, how to read numbers, and notes; without verdicts none is explained."""
     empty = replace(table, lines=())
-    assert "REPRODUCED (0)" in to_markdown(empty)
+    assert to_markdown(empty).startswith("## Table 1")
+    assert "Italic: the paper's number" in to_markdown(empty)
+    assert "REPRODUCED" not in to_markdown(empty)
     assert to_latex(empty).count(r"\midrule") == 0
     assert len(to_csv(empty).splitlines()) == 1
 
