@@ -7,6 +7,7 @@ ResNet of the same run with the paper's ratio.
     tdam-bench run efficiency --device cuda --dtype bfloat16
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +92,9 @@ def ratio_of(model: str, column: str, session: Session, selection: Selection) ->
         noise = max(width, abs(twin - 1))
     paper = paper_ratio(model, column)
     judgement = judge_ratio(ratio, paper, noise) if paper is not None and model != backbone else None
-    value = replace(own, measured=ratio, low=ratio * (1 - noise), high=ratio * (1 + noise))
+    known = math.isfinite(noise)  # of a single round it is not
+    low, high = (ratio * (1 - noise), ratio * (1 + noise)) if known else (None, None)
+    value = replace(own, measured=ratio, low=low, high=high)
     return judged(value, None if paper is None else f"{paper:.2f}", judgement)
 
 

@@ -21,7 +21,8 @@ from benchmarks.render.layout import Column, Line, Table
 from benchmarks.render.plots import write_figure
 from benchmarks.selection import Selection, select
 from benchmarks.session import Session
-from benchmarks.tasks import Attentions, Trainings
+from benchmarks.tasks import Attentions
+from benchmarks.tasks.training import training_cells
 
 TITLE = "Figure 5: attention over steps"
 TIME = "the cells of table 7, left, and seconds"
@@ -38,8 +39,7 @@ def cells(session: Session) -> list[Cell]:
     """Localization of the plain network and of those with feedback, and their maps on chosen images."""
     found: list[Cell] = []
     for model in (PLAIN, *chosen(session)):
-        if session.profile.trains and session.given_weights(model) is None:
-            found += [Trainings.cell(model, seed, session) for seed in session.seeds]
+        found += training_cells(model, session)
         found += cells_of(model, session)
     return found + [attention_cell(model, session) for model in chosen(session)]
 

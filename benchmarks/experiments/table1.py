@@ -19,6 +19,7 @@ from benchmarks.render.plots import Panel, Point, Series, curves_figure, scatter
 from benchmarks.selection import Selection, judged, judged_share, select
 from benchmarks.session import Session
 from benchmarks.tasks import Accuracies, Costs, Trainings
+from benchmarks.tasks.training import seeds_of, training_cells
 from benchmarks.verdicts import judge_flops, judge_printed
 
 TITLE = "Table 1: accuracy and cost on ImageNet"
@@ -55,16 +56,9 @@ def cells(session: Session) -> list[Cell]:
     for model in session.chosen(tuple(MODELS.values())):
         found.append(Costs.cell(model))
         found.append(Costs.cell(model.partition("-")[0]))
-        for seed in seeds_of(model, session):
-            if session.profile.trains and session.given_weights(model) is None:
-                found.append(Trainings.cell(model, seed, session))
-            found += [Accuracies.cell(model, split, seed, session) for split in session.profile.splits.values()]
+        found += training_cells(model, session)
+        found += [cell for split in session.profile.splits for cell in accuracy_cells(model, split, session)]
     return list(dict.fromkeys([*found, *efficiency.cells(session)]))
-
-
-def seeds_of(model: str, session: Session) -> tuple[int, ...]:
-    """The run's seeds; given weights are one set."""
-    return session.seeds if session.given_weights(model) is None else session.seeds[:1]
 
 
 def accuracy_cells(model: str, split: str, session: Session) -> list[Cell]:

@@ -9,14 +9,14 @@ The claims: TD gains most from larger images and loses least; CBAM drops most fr
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.experiments.table1 import seeds_of
 from benchmarks.paper import TABLE1, read_paper
 from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
 from benchmarks.render.layout import Column, Line, Table, Value
 from benchmarks.selection import Selection, judged_share, select
 from benchmarks.session import Session
-from benchmarks.tasks import Accuracies, Trainings
+from benchmarks.tasks import Accuracies
+from benchmarks.tasks.training import seeds_of, training_cells
 
 TITLE = "Table 4: top-1 at test resolutions from 128 to 448"
 TIME = "mini: 2 minutes on two CPU cores after table 1; full: not timed yet"
@@ -37,9 +37,7 @@ def cells(session: Session) -> list[Cell]:
     """Training, and accuracy at every resolution."""
     found: list[Cell] = []
     for model in session.chosen(tuple(METHODS.values())):
-        for seed in seeds_of(model, session):
-            if session.profile.trains and session.given_weights(model) is None:
-                found.append(Trainings.cell(model, seed, session))
+        found += training_cells(model, session)
         found += [cell for resolution in RESOLUTIONS for cell in cells_at(model, resolution, session)]
     return found
 

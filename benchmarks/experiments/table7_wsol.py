@@ -10,14 +10,14 @@ worse than the plain network.
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.experiments.table1 import seeds_of
 from benchmarks.paper import TABLE1, TITLES, read_paper
 from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
 from benchmarks.render.layout import Column, Line, Table
 from benchmarks.selection import judged_share, select
 from benchmarks.session import Session
-from benchmarks.tasks import Localizations, Trainings
+from benchmarks.tasks import Localizations
+from benchmarks.tasks.training import seeds_of, training_cells
 
 TITLE = "Table 7, left: weakly supervised localization"
 TIME = "mini: 2 minutes on two CPU cores after table 1; full: not timed yet"
@@ -54,9 +54,7 @@ def cells(session: Session) -> list[Cell]:
     """Training and localization of every model."""
     found: list[Cell] = []
     for model in rows(session):
-        for seed in seeds_of(model, session):
-            if session.profile.trains and session.given_weights(model) is None:
-                found.append(Trainings.cell(model, seed, session))
+        found += training_cells(model, session)
         found += cells_of(model, session)
     return found
 

@@ -116,6 +116,18 @@ def trained_network(cell: Cell, session: Session) -> "Backbone":
     return create(cell.model, session.classes, session.profile.size, zero_init=str(cell.options["zero_init"]))
 
 
+def seeds_of(model: str, session: Session) -> tuple[int, ...]:
+    """The run's seeds; given weights are one set."""
+    return session.seeds if session.given_weights(model) is None else session.seeds[:1]
+
+
+def training_cells(model: str, session: Session) -> list[Cell]:
+    """What an experiment has to train of a model: a cell for each seed; none where weights are given or looked for."""
+    if not session.profile.trains or session.given_weights(model) is not None:
+        return []
+    return [Trainings.cell(model, seed, session) for seed in session.seeds]
+
+
 def weights_options(model: str, seed: int, session: Session) -> dict[str, Scalar]:
     """What a cell says of the weights that it needs: how they are trained. Given weights have no seed of ours."""
     if session.given_weights(model) is None:
