@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-EXPERIMENTS := table4 fig4 table7-wsol fig5
+EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
 .PHONY: help setup test check costs table1 efficiency $(EXPERIMENTS) bench-sweep bench-maps kill-test clean
 
 # Settings of the experiments: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda
@@ -48,7 +48,11 @@ efficiency: $(READY)  ## speed and memory of table 1's rows by themselves (DEVIC
 table4: $(READY)  ## top-1 at test resolutions from 128 to 448 (weights of table 1 are used again, as below)
 fig4: $(READY)  ## the curves behind table 4
 table7-wsol: $(READY)  ## weakly supervised localization
+table7-tasks: $(READY)  ## fine-grained and multi-label classification
 fig5: $(READY)  ## where networks look from step to step
+fig8: $(READY)  ## ablations: feedback distance, steps, technique
+supplement: $(READY)  ## other backbones
+selectivity: $(READY)  ## how much channels prefer one class
 
 $(EXPERIMENTS):
 	$(BIN)/tdam-bench run $@ $(OPTIONS)

@@ -31,6 +31,10 @@ class Backbone(nn.Module):
         """Logits (N, K) from the last feature map (N, C, h, w)."""
         raise NotImplementedError
 
+    def drop_classifier(self) -> None:
+        """Take the classifier and its parameters away, for another head on the last feature map."""
+        raise NotImplementedError
+
     def blocks(self) -> Iterator[ResidualBranch]:
         """All residual blocks in order."""
         for stage in self.stages():

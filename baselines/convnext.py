@@ -72,6 +72,9 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
         logits: Tensor = self.classifier(self.avgpool(feature_map))
         return logits
 
+    def drop_classifier(self) -> None:
+        self.classifier = nn.Sequential()
+
 
 def convnext_tiny(
     attention: str | Callable[[int], nn.Module] | None = None,
@@ -79,6 +82,7 @@ def convnext_tiny(
     widths: Sequence[int] = WIDTHS,
     depths: Sequence[int] = DEPTHS,
     stochastic_depth: float = 0.1,
+    layer_scale: float = 1e-6,
     weights: str | None = None,
 ) -> ConvNeXt:
     """ConvNeXt-Tiny.
@@ -89,6 +93,7 @@ def convnext_tiny(
         widths: Channels of the four stages.
         depths: Blocks in each stage.
         stochastic_depth: Probability of dropping the last block's branch in training; earlier blocks' rise to it.
+        layer_scale: What each channel of a branch is scaled by at the start of training.
         weights: Name of torchvision's own weights, for the plain network.
     """
     factory = attention_factory(attention)
@@ -98,7 +103,7 @@ def convnext_tiny(
         convnext.CNBlockConfig(width, following, depth)
         for width, following, depth in zip(widths, (*widths[1:], None), depths, strict=True)
     ]
-    network = ConvNeXt(setting, stochastic_depth, num_classes=num_classes, block=ConvNeXtBlock)
+    network = ConvNeXt(setting, stochastic_depth, layer_scale, num_classes, block=ConvNeXtBlock)
     fill_slots(network, factory, MAP_SIZES)
     for block in network.blocks():
         kaiming_fan_out(block.attention)

@@ -15,26 +15,28 @@ from baselines.backbone import Backbone, fill_slots, kaiming_fan_out, run_blocks
 from baselines.chain import ResidualBranch, Stage
 from baselines.checkpoints import torchvision_weights
 
-# Rows of the paper's table 1: input, kernel, expansion, output channels, squeeze-and-excitation, nonlinearity, stride.
+# Rows of the paper's table 1: input, kernel, expansion, output channels, squeeze-and-excitation, nonlinearity.
 # A stage holds the rows of one output width.
 SETTING = (
-    (16, 3, 16, 16, False, "RE", 1),
-    (16, 3, 64, 24, False, "RE", 2),
-    (24, 3, 72, 24, False, "RE", 1),
-    (24, 5, 72, 40, True, "RE", 2),
-    (40, 5, 120, 40, True, "RE", 1),
-    (40, 5, 120, 40, True, "RE", 1),
-    (40, 3, 240, 80, False, "HS", 2),
-    (80, 3, 200, 80, False, "HS", 1),
-    (80, 3, 184, 80, False, "HS", 1),
-    (80, 3, 184, 80, False, "HS", 1),
-    (80, 3, 480, 112, True, "HS", 1),
-    (112, 3, 672, 112, True, "HS", 1),
-    (112, 5, 672, 160, True, "HS", 2),
-    (160, 5, 960, 160, True, "HS", 1),
-    (160, 5, 960, 160, True, "HS", 1),
+    (16, 3, 16, 16, False, "RE"),
+    (16, 3, 64, 24, False, "RE"),
+    (24, 3, 72, 24, False, "RE"),
+    (24, 5, 72, 40, True, "RE"),
+    (40, 5, 120, 40, True, "RE"),
+    (40, 5, 120, 40, True, "RE"),
+    (40, 3, 240, 80, False, "HS"),
+    (80, 3, 200, 80, False, "HS"),
+    (80, 3, 184, 80, False, "HS"),
+    (80, 3, 184, 80, False, "HS"),
+    (80, 3, 480, 112, True, "HS"),
+    (112, 3, 672, 112, True, "HS"),
+    (112, 5, 672, 160, True, "HS"),
+    (160, 5, 960, 160, True, "HS"),
+    (160, 5, 960, 160, True, "HS"),
 )
 STAGE_DEPTHS = (1, 2, 3, 4, 2, 3)
+# Of the first row of each stage.
+STRIDES = (1, 2, 2, 2, 1, 2)
 MAP_SIZES = [112, 56, 28, 14, 14, 7]
 
 
@@ -117,12 +119,16 @@ class MobileNetV3(Backbone, mobilenetv3.MobileNetV3):
         logits: Tensor = self.classifier(torch.flatten(self.avgpool(feature_map), 1))
         return logits
 
+    def drop_classifier(self) -> None:
+        self.classifier = nn.Sequential()
+
 
 def mobilenet_v3_large(
     attention: str | Callable[[int], nn.Module] | None = None,
     num_classes: int = 1000,
     width: float = 1.0,
     squeeze_excitation: bool | None = None,
+    strides: Sequence[int] = STRIDES,
     weights: str | None = None,
 ) -> MobileNetV3:
     """MobileNetV3-Large.
@@ -133,12 +139,21 @@ def mobilenet_v3_large(
         width: Multiplier of all widths.
         squeeze_excitation: Keep the network's own squeeze-and-excitation. None keeps it only where ``attention`` is
             None: another attention replaces it rather than joins it.
+        strides: Stride of each stage's first row. Small images want smaller last ones.
         weights: Name of torchvision's own weights, for the plain network.
     """
     factory = attention_factory(attention)
     if num_classes < 1:
         raise ValueError(f"num_classes must be at least 1, got {num_classes}")
-    setting = [mobilenetv3.InvertedResidualConfig(*row, dilation=1, width_mult=width) for row in SETTING]
+    if len(strides) != len(STAGE_DEPTHS):
+        raise ValueError(f"MobileNetV3-Large has {len(STAGE_DEPTHS)} stages; got strides {strides}")
+    row_strides = [
+        stride for first, depth in zip(strides, STAGE_DEPTHS, strict=True) for stride in (first, *[1] * (depth - 1))
+    ]
+    setting = [
+        mobilenetv3.InvertedResidualConfig(*row, stride, dilation=1, width_mult=width)
+        for row, stride in zip(SETTING, row_strides, strict=True)
+    ]
     last_channel = mobilenetv3.InvertedResidualConfig.adjust_channels(1280, width)
     network = MobileNetV3(setting, STAGE_DEPTHS, last_channel, num_classes)
     fill_slots(network, factory, MAP_SIZES)

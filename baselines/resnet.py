@@ -143,7 +143,7 @@ class ResNet(Backbone):
                 channels = width * block.expansion
             self.add_module(f"layer{number}", nn.Sequential(*stage))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, num_classes)
+        self.fc: nn.Module = nn.Linear(channels, num_classes)
         # The stem halves the map twice.
         fill_slots(self, factory, [resolution // 4 // math.prod(strides[: i + 1]) for i in range(4)])
         kaiming_fan_out(self)
@@ -168,6 +168,9 @@ class ResNet(Backbone):
     def classify(self, feature_map: Tensor) -> Tensor:
         logits: Tensor = self.fc(torch.flatten(self.avgpool(feature_map), 1))
         return logits
+
+    def drop_classifier(self) -> None:
+        self.fc = nn.Identity()
 
 
 class Options(TypedDict, total=False):

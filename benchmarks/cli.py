@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CONVENTIONS = ("fvcore", "ptflops", "torch")
 FORMATS = ("md", "tex", "csv", "json")
+ON_DISK = ("imagenet", "cub", "dogs", "coco")
 INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -57,11 +58,14 @@ SESSION_OPTIONS = (
     click.option("--models", help="Names, separated by commas; default: the experiment's."),
     click.option("--seeds", default="0", show_default=True, help="Seeds of training, separated by commas."),
     click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
-    click.option("--data-root", type=folder(), help="ImageNet's folder with train/, val/ and V2, for full."),
+    click.option("--data-root", type=folder(), help="Folder of the paper's data sets, for full."),
     click.option("--weights", type=folder(), help="Folder of <model>.pth files, or a file for a single model."),
     click.option("--results", type=folder(), default=Path("results/runs"), show_default=True, help="Results folder."),
     click.option("--cache", type=folder(), default=Path("results/cache"), show_default=True, help="Embedded data."),
     click.option("--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."),
+    click.option("--class-list", type=folder(), help="File with the classes of the reduced data set (figure 8)."),
+    click.option("--threshold", type=click.FloatRange(0, 1), default=0.8, show_default=True,
+                 help="Probability above which a class counts as present, for F1."),
     click.option("--epochs", type=click.IntRange(1), help="Epochs of training; default: the recipe's."),
     click.option("--step-loss", type=click.Choice(("confident", "last")), default="confident", show_default=True,
                  help="Which step's prediction enters the loss of TD models."),
@@ -91,7 +95,7 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
 
 
 # What commands with a session take besides it.
-OWN_NAMES = ("experiments", "model", "out", "tasks")
+OWN_NAMES = ("experiments", "model", "out", "reduced", "tasks")
 
 
 def make_session(profile: str, results: Path, models: str | None, seeds: str, **options: Any) -> "Session":
@@ -111,7 +115,9 @@ def make_session(profile: str, results: Path, models: str | None, seeds: str, **
     return Session(profile=PROFILES[profile], store=Store(results), models=names, seeds=numbers, **options)
 
 
-TASK_NAMES = ("cost", "train", "accuracy", "localization", "attention", "efficiency")
+TASK_NAMES = (
+    "cost", "train", "accuracy", "localization", "attention", "selectivity", "finetune", "transfer", "efficiency"
+)  # fmt: skip
 tasks_option = click.option("--tasks", default=",".join(TASK_NAMES), show_default=True, help="Kinds of work to do.")
 
 
@@ -229,7 +235,8 @@ def show(session: "Session", experiments: Sequence[str]) -> None:
 @main.command()
 @click.argument("model")
 @with_session
-def train(session: "Session", model: str) -> None:
+@click.option("--reduced", is_flag=True, help="Train on the reduced data set of figure 8 (center).")
+def train(session: "Session", model: str, reduced: bool) -> None:
     """Train MODEL by the profile's recipe; goes on from the last epoch of a run that was cut off.
 
     Several processes: torchrun --nproc-per-node 4 -m benchmarks train MODEL --profile full --device cuda ...
@@ -245,7 +252,8 @@ def train(session: "Session", model: str) -> None:
     parse(model)
     check_session(session)
     with processes(session.device), held(session):
-        cells = [Trainings.cell(model, seed, session) for seed in session.seeds]
+        data = session.profile.reduced.train if reduced else "train"
+        cells = [Trainings.cell(model, seed, session, data) for seed in session.seeds]
         with Bar(sys.stderr if rank() == 0 else None) as bar:
             if rank() == 0:
                 tell(prepare(cells, session, bar))
@@ -324,13 +332,24 @@ def tell(findings: "Sequence[Finding]") -> None:
 @main.command()
 @click.argument("root", type=folder())
 @click.option("--num-classes", type=click.IntRange(1), default=1000, show_default=True)
-@click.option("--decode", type=click.Choice(("headers", "full", "none")), default="headers", show_default=True,
-              help="How far images are read.")  # fmt: skip
-def preflight(root: Path, num_classes: int, decode: str) -> None:
-    """Look for the usual mistakes in an ImageNet folder before an hour is spent on it."""
-    from benchmarks.data.preflight import preflight as look
+@click.option(
+    "--decode",
+    type=click.Choice(("headers", "full", "none")),
+    default="headers",
+    show_default=True,
+    help="How far images are read.",
+)
+@click.option("--data", "names", multiple=True, type=click.Choice(ON_DISK), default=("imagenet",), show_default=True,
+              help="Data set to look at; may be given several times.")  # fmt: skip
+def preflight(root: Path, num_classes: int, decode: str, names: Sequence[str]) -> None:
+    """Look for the usual mistakes in the folders of data sets before an hour is spent on them."""
+    from benchmarks.data.registry import Source, find
 
-    findings = look(root, num_classes, decode=decode)  # type: ignore[arg-type]
+    findings: list[Finding] = []
+    for name in names:
+        data = find(name)
+        assert data.look is not None
+        findings += data.look(data.splits, Source(root, root, num_classes, None, num_classes, None), decode, None)  # type: ignore[arg-type]
     tell(findings)
     if any(finding.level == "error" for finding in findings):
         sys.exit(1)

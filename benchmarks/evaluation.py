@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
@@ -32,10 +32,12 @@ class View(NamedTuple):
     Attributes:
         resolution: Side of the network's input in pixels.
         crop: Side of the center crop over the resized shorter side.
+        squashed: Both sides are resized to it, without regard to the image's proportions.
     """
 
     resolution: int
     crop: float
+    squashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,9 @@ def tensor_of(picture: Image.Image) -> Tensor:
 def show(pixels: Tensor, view: View) -> Tensor:
     """A view of images: uint8 (..., 3, H, W) to (..., 3, R, R). Within 2 levels of Pillow's resize, and much faster."""
     side = round(view.resolution / view.crop)
-    if min(pixels.shape[-2:]) != side:
-        pixels = F.resize(pixels, [side], interpolation=InterpolationMode.BICUBIC, antialias=True)
+    wanted = [side, side] if view.squashed else [side]
+    if min(pixels.shape[-2:]) != side or (view.squashed and pixels.shape[-2] != pixels.shape[-1]):
+        pixels = F.resize(pixels, wanted, interpolation=InterpolationMode.BICUBIC, antialias=True)
     if tuple(pixels.shape[-2:]) != (view.resolution, view.resolution):
         pixels = F.center_crop(pixels, [view.resolution])
     return pixels
@@ -204,7 +207,7 @@ def predict(
     }
 
 
-def put(networks: Iterable[Backbone], device: torch.device) -> None:
+def put(networks: Iterable[nn.Module], device: torch.device) -> None:
     """Make networks ready for evaluation on a device."""
     for network in networks:
         network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

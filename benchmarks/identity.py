@@ -43,9 +43,7 @@ def network_version(name: str, size: str) -> str:
     from benchmarks.models import attention_modules, constructor_of, parse, size_options
 
     backbone = parse(name)["backbone"]
-    roots = [constructor_of(backbone).__module__, *attention_modules(name)]
-    # The constructor's own file; what else a TD constructor's file imports is of other backbones.
-    modules = with_imports(roots) | {constructor_of(name).__module__}
+    modules = with_imports([constructor_of(name).__module__, *attention_modules(name)])
     options = repr(sorted(size_options(backbone, size).items()))
     return digest_of([source_of(module) for module in sorted(modules)], name, options)
 

@@ -84,7 +84,7 @@ def true_boxes(
         except AnnotationError as error:
             reasons.append(str(error))
             continue
-        own = [box for box in shown_boxes(everything, size, *view) if box.label == label]
+        own = [box for box in shown_boxes(everything, size, view.resolution, view.crop) if box.label == label]
         truth[place] = {
             "id": images.ids[index],
             "label": label,

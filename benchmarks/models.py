@@ -1,10 +1,12 @@
 """Name to network: the one place that knows both families.
 
-Names are ``<backbone>``, ``<backbone>-<attention>`` or ``<backbone>-td-<kind>-t<steps>-m<distance>``, the last with
-``-l4`` for the module in the last stage only: ``resnet50``, ``resnet50-se``, ``resnet101-td-joint-t2-m1-l4``.
+Names are ``<backbone>``, ``<backbone>-<attention>`` or ``<backbone>-td-<kind>-t<steps>-m<distance>``, the last with a
+feedback technique of figure 8 (``-parallel``) and with ``-l4`` for the module in the last stage only: ``resnet50``,
+``resnet50-se``, ``resnet50-td-joint-t2-m1-spatial``, ``resnet101-td-joint-t2-m1-l4``.
 """
 
 import difflib
+import inspect
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,9 +19,18 @@ from benchmarks.paper import TABLE1
 from tdam.attention import KINDS
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_large", "convnext_tiny")
+# Figure 8's techniques in names; without one it is the paper's own, channel then spatial.
+TECHNIQUES = {
+    "spatial_channel": "spatial->channel",
+    "parallel": "channel||spatial",
+    "channel": "channel",
+    "spatial": "spatial",
+    "convolution": "convolution",
+}
 NAME = re.compile(
     r"(?P<backbone>[a-z0-9_]+?)"
-    r"(-(?P<attention>[a-z0-9_]+)|-td-(?P<kind>[a-z_]+)-t(?P<steps>[1-9][0-9]*)-m(?P<distance>0|[1-9][0-9]*)(?P<last>-l4)?)?"
+    r"(-(?P<attention>[a-z0-9_]+)|-td-(?P<kind>[a-z_]+)-t(?P<steps>[1-9][0-9]*)-m(?P<distance>0|[1-9][0-9]*)"
+    r"(-(?P<technique>[a-z]{3}[a-z_]+))?(?P<last>-l4)?)?"
 )
 
 
@@ -31,9 +42,23 @@ MINI_RESNET50: dict[str, object] = {
     "resolution": 64,
 }
 MINI_RESNET101: dict[str, object] = {**MINI_RESNET50, "depths": (1, 1, 4, 1)}
+MINI_RESNET18: dict[str, object] = {**MINI_RESNET50, "widths": (12, 24, 48, 96)}
+MINI_RESNET34: dict[str, object] = {**MINI_RESNET18, "depths": (1, 1, 3, 1)}
 SIZES: dict[str, dict[str, dict[str, object]]] = {
     "paper": {},
-    "mini": {"resnet50": MINI_RESNET50, "resnet101": MINI_RESNET101},
+    "mini": {
+        "resnet18": MINI_RESNET18,
+        "resnet34": MINI_RESNET34,
+        "resnet50": MINI_RESNET50,
+        "resnet101": MINI_RESNET101,
+        "mobilenet_v3_large": {"width": 0.25, "strides": (1, 2, 2, 2, 1, 1)},
+        "convnext_tiny": {
+            "widths": (16, 32, 64, 128),
+            "depths": (1, 1, 2, 1),
+            "stochastic_depth": 0.0,
+            "layer_scale": 1.0,
+        },
+    },
 }
 
 
@@ -44,7 +69,8 @@ def create(name: str, num_classes: int = 1000, size: str = "paper", zero_init: s
         name: See the module's docstring.
         num_classes: K.
         size: ``paper``, or ``mini`` for the small version of a backbone that has one.
-        zero_init: Where a TD ResNet starts at zero, see ``tdam.networks``; None takes the constructor's default.
+        zero_init: Where a TD ResNet starts at zero, see ``tdam.resnet``; None takes the constructor's default, as do
+            networks that have no such choice.
 
     Raises:
         ValueError: The name is unknown (the message lists what is near and what is allowed), or the configuration
@@ -57,13 +83,21 @@ def create(name: str, num_classes: int = 1000, size: str = "paper", zero_init: s
     if parts["kind"] is None:
         return build(attention=parts["attention"], **options)
     blocks = last_stage(getattr(baselines, backbone)(**options)) if parts["last"] else None
-    options |= {} if zero_init is None else {"zero_init": zero_init}
+    if zero_init is not None and takes(build, "zero_init"):
+        options["zero_init"] = zero_init
+    options |= {} if parts["technique"] is None else {"order": TECHNIQUES[parts["technique"]]}
     steps, distance = int(parts["steps"]), int(parts["distance"])
     return build(kind=parts["kind"], steps=steps, distance=distance, blocks=blocks, **options)
 
 
+def takes(build: Callable[..., Backbone], option: str) -> bool:
+    """Whether a constructor has an option of this name, or passes on options of any name."""
+    parameters = inspect.signature(build).parameters.values()
+    return any(one.name == option or one.kind is one.VAR_KEYWORD for one in parameters)
+
+
 def parse(name: str) -> dict[str, str]:
-    """The parts of a model's name: ``backbone`` and ``attention``, or ``kind``, ``steps``, ``distance``, ``last``.
+    """The parts of a model's name: ``backbone``; ``attention``; ``kind``, ``steps``, ``distance``; and so on.
 
     Raises:
         ValueError: The name is not made of known parts.
@@ -75,6 +109,7 @@ def parse(name: str) -> dict[str, str]:
         or not known
         or not allowed(match["attention"], baselines.ATTENTIONS)
         or not allowed(match["kind"], KINDS)
+        or not allowed(match["technique"], TECHNIQUES)
     ):
         raise ValueError(f"unknown model {name!r}{suggestion(name)}; names are {grammar()}")
     return match.groupdict()
@@ -142,6 +177,7 @@ def suggestion(name: str) -> str:
 def grammar() -> str:
     """What names are made of, in one line."""
     return (
-        f"BACKBONE, BACKBONE-ATTENTION or BACKBONE-td-KIND-tSTEPS-mDISTANCE[-l4] with BACKBONE one of "
-        f"{', '.join(BACKBONES)}; ATTENTION one of {', '.join(baselines.ATTENTIONS)}; KIND one of {', '.join(KINDS)}"
+        f"BACKBONE, BACKBONE-ATTENTION or BACKBONE-td-KIND-tSTEPS-mDISTANCE[-TECHNIQUE][-l4] with BACKBONE one of "
+        f"{', '.join(BACKBONES)}; ATTENTION one of {', '.join(baselines.ATTENTIONS)}; KIND one of {', '.join(KINDS)}; "
+        f"TECHNIQUE one of {', '.join(TECHNIQUES)}"
     )

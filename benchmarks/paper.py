@@ -34,7 +34,14 @@ TABLE1: dict[tuple[str, str], str] = {
     ("resnet101", "TDjoint (t=2, m=1)"): "resnet101-td-joint-t2-m1",
     ("resnet101", "TDjoint (t=2, m=1, L4)"): "resnet101-td-joint-t2-m1-l4",
 }
-TITLES = {"resnet50": "ResNet50", "resnet101": "ResNet101"}
+TITLES = {
+    "resnet18": "ResNet18",
+    "resnet34": "ResNet34",
+    "resnet50": "ResNet50",
+    "resnet101": "ResNet101",
+    "mobilenet_v3_large": "MobileNetV3-Large",
+    "convnext_tiny": "ConvNeXt-Tiny",
+}
 
 
 @functools.cache

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmarks.data.images import DataError, ImageFiles, ImageSet
+from benchmarks.data.images import DataError, ImageSet
+from benchmarks.data.registry import find
 from benchmarks.records import Cell, write_atomically
 from benchmarks.runner import Report
 from benchmarks.session import Session
 
 if TYPE_CHECKING:
     from benchmarks.data.preflight import Finding
+
+# Tasks that train, and the option in which each names its images.
+TRAINING_TASKS = {"train": "trained_on", "finetune": "tuned_on"}
 
 
 def prepare(cells: Sequence[Cell], session: Session, report: Report) -> "list[Finding]":
@@ -23,13 +27,12 @@ def prepare(cells: Sequence[Cell], session: Session, report: Report) -> "list[Fi
     Raises:
         DataError: A network is to be trained, and preflight finds an error.
     """
-    trains = any(cell.task == "train" for cell in cells)
-    needed = {str(cell.options["data"]) for cell in cells if "data" in cell.options} | ({"train"} if trains else set())
+    trained_on = {str(cell.options[TRAINING_TASKS[cell.task]]) for cell in cells if cell.task in TRAINING_TASKS}
+    needed = {str(cell.options["data"]) for cell in cells if "data" in cell.options} | trained_on
     new = {split: images for split in sorted(needed) if (images := opened(split, session)) and is_new(images, session)}
-    files = [split for split, images in new.items() if isinstance(images, ImageFiles)]
-    findings = look_at(files, session, report)
+    findings = look_at(list(new), session, report)
     errors = [finding for finding in findings if finding.level == "error"]
-    if trains and errors:
+    if trained_on and errors:
         raise DataError(
             f"preflight found {len(errors)} errors in {session.data_root}, the first: {errors[0].what}; "
             f"`tdam-bench preflight {session.data_root}` names all of them"
@@ -53,20 +56,27 @@ def is_new(images: ImageSet, session: Session) -> bool:
 
 
 def look_at(splits: Sequence[str], session: Session, report: Report) -> "list[Finding]":
-    """Preflight's findings on splits of the data folder."""
-    if not splits:
-        return []
-    from benchmarks.data.preflight import preflight  # brings torchvision
+    """Preflight's findings on splits of the data folder; embedded data have nothing to look at."""
+    by_set: dict[str, list[str]] = {}
+    for name, split in map(session.located, splits):
+        by_set.setdefault(name, []).append(split)
+    findings = []
+    for name, parts in by_set.items():
+        look = find(name).look
+        if look is not None:
+            findings += look(parts, session.source_of(parts[0]), "headers", Stretch(f"preflight {name}", report))
+    return [finding for finding in findings if finding.level != "info"]
 
-    assert session.data_root is not None
-    before = 0
 
-    def progress(done: int, total: int) -> None:
-        nonlocal before
-        if before == 0:
-            report.start("preflight", total, "images")
-        report.advance(done - before)
-        before = done
+class Stretch:
+    """Progress as preflight tells it, done and total, on a report's bar."""
 
-    found = preflight(session.data_root, session.classes, splits, "headers", progress)  # type: ignore[arg-type]
-    return [finding for finding in found if finding.level != "info"]
+    def __init__(self, what: str, report: Report) -> None:
+        self.what, self.report = what, report
+        self.before = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.before == 0:
+            self.report.start(self.what, total, "images")
+        self.report.advance(done - self.before)
+        self.before = done

@@ -19,7 +19,8 @@ class Recipe:
         min_lr: Learning rate that the cosine ends at.
         optimizer: ``sgd`` (Nesterov momentum 0.9) or ``adamw``.
         label_smoothing: As in ``torch.nn.CrossEntropyLoss``.
-        crop_scale: Least area of the random-resized crop.
+        framing: ``resized``, a random-resized crop; or ``squashed``, a random crop of the squashed image.
+        crop_scale: Least area of the random-resized crop; of a squashed image the share of its side that is kept.
         flip: Probability of a horizontal flip.
         color_jitter: Strength of brightness, contrast and saturation jitter.
         random_erasing: Probability of erasing a rectangle.
@@ -39,6 +40,7 @@ class Recipe:
     min_lr: float = 1e-6
     optimizer: str = "sgd"
     label_smoothing: float = 0.1
+    framing: str = "resized"
     crop_scale: float = 0.08
     flip: float = 0.5
     color_jitter: float = 0.4
@@ -47,6 +49,34 @@ class Recipe:
     cutmix: float = 0.0
     resolution: int = 224
     amp: bool = True
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A task of other data that trained networks are fine-tuned for.
+
+    Attributes:
+        train: Training images, as ``<data set>/<split>``.
+        test: Evaluated images.
+        method: A name in ``benchmarks.methods``.
+        recipe: Of the fine-tuning.
+        crop: Side of the evaluated center crop over the resized side; both sides are resized to it.
+    """
+
+    train: str
+    test: str
+    method: str
+    recipe: Recipe
+    crop: float
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """Some classes of the profile's data, for what would take too long on all: figure 8, center."""
+
+    train: str
+    val: str
+    classes: int
 
 
 @dataclass(frozen=True)
@@ -75,6 +105,7 @@ class Profile:
         size: Which networks: ``paper`` or ``mini``, see ``benchmarks.models``.
         trains: Whether a run trains missing weights by itself.
         num_classes: K.
+        data: Data set that image sets belong to where their name tells none.
         splits: Image sets that stand for the paper's ``v1`` and ``v2`` columns.
         train_count: Training images used, None for all.
         val_count: Images evaluated of each set, None for all.
@@ -84,6 +115,8 @@ class Profile:
         crop: Side of the center crop over the resized side; by backbone, ``""`` for all others.
         batch: Images of an evaluation batch.
         tuning: Image set on which localization chooses thresholds; None sets a tenth of the evaluated images apart.
+        reduced: The reduced data set.
+        transfers: By the data set of the paper that they stand for: ``cub``, ``dogs``, ``coco``.
         efficiency: On the CPU; on CUDA the batch is 256 and rounds are longer.
     """
 
@@ -91,11 +124,14 @@ class Profile:
     size: str
     trains: bool
     num_classes: int
+    data: str
     splits: Mapping[str, str]
     recipe: Recipe
     resolution: int
     batch: int
     efficiency: EfficiencyPlan
+    reduced: Reduced
+    transfers: Mapping[str, Transfer]
     tuning: str | None = None
     train_count: int | None = None
     val_count: int | None = None
@@ -111,12 +147,47 @@ class Profile:
         return self.crop.get(backbone, self.crop[""])
 
 
+# WS-DAN's recipe (arXiv 1901.09891, section 4), with a cosine in place of a factor of 0.9 every second epoch.
+FULL_FINE_GRAINED = Recipe(
+    epochs=80,
+    batch=16,
+    lr=1e-3,
+    reference_batch=16,
+    weight_decay=1e-5,
+    warmup_epochs=0,
+    min_lr=0.0,
+    label_smoothing=0.0,
+    framing="squashed",
+    crop_scale=0.875,
+    color_jitter=0.2,
+    resolution=448,
+)
+# The recipe that ASL's authors published (arXiv 2009.14119) without its moving average of weights and RandAugment;
+# AdamW in place of Adam, random erasing in place of cutout, a cosine in place of one cycle.
+FULL_MULTI_LABEL = Recipe(
+    epochs=40,
+    batch=128,
+    lr=1e-4,
+    reference_batch=128,
+    weight_decay=1e-4,
+    warmup_epochs=4,
+    warmup_lr=4e-6,
+    min_lr=0.0,
+    optimizer="adamw",
+    label_smoothing=0.0,
+    framing="squashed",
+    crop_scale=1.0,
+    random_erasing=0.5,
+    resolution=448,
+)
+
 # The authors' published ImageNet recipe: lr 0.4 at 4 x 128 images, cosine to 1e-6, 5 warm-up epochs from 1e-4.
 FULL = Profile(
     name="full",
     size="paper",
     trains=False,
     num_classes=1000,
+    data="imagenet",
     splits={"v1": "val", "v2": "v2"},
     recipe=Recipe(
         epochs=150,
@@ -132,17 +203,41 @@ FULL = Profile(
         "resnet34": {"epochs": 100},
         "resnet50": {"mixup": 0.7, "cutmix": 1.0},
     },
+    reduced=Reduced("imagenet-reduced/train", "imagenet-reduced/val", classes=200),
+    transfers={
+        "cub": Transfer("cub/train", "cub/test", "ws-dan", FULL_FINE_GRAINED, crop=0.875),
+        "dogs": Transfer("dogs/train", "dogs/test", "ws-dan", FULL_FINE_GRAINED, crop=0.875),
+        "coco": Transfer("coco/train", "coco/val", "asl", FULL_MULTI_LABEL, crop=1.0),
+    },
     resolution=224,
     crop={"": 0.875, "resnet101": 0.95},
     batch=256,
     efficiency=EfficiencyPlan(inference_batch=8, training_batch=4, rounds=15, warmup=2),
 )
 
+MINI_FINE_GRAINED = Recipe(
+    epochs=6,
+    batch=32,
+    lr=0.02,
+    reference_batch=32,
+    weight_decay=5e-4,
+    warmup_epochs=0.25,
+    label_smoothing=0.0,
+    framing="squashed",
+    crop_scale=0.9,
+    flip=0.0,
+    color_jitter=0.0,
+    resolution=96,
+    amp=False,
+)
+MINI_MULTI_LABEL = replace(MINI_FINE_GRAINED, epochs=8, crop_scale=1.0)
+
 MINI = Profile(
     name="mini",
     size="mini",
     trains=True,
     num_classes=10,
+    data="mini",
     splits={"v1": "val", "v2": "val-v2"},
     recipe=Recipe(
         epochs=7,
@@ -157,6 +252,25 @@ MINI = Profile(
         resolution=64,
         amp=False,
     ),
+    recipes={
+        "resnet18": {"epochs": 5},
+        "resnet34": {"epochs": 5},
+        "mobilenet_v3_large": {"epochs": 8},
+        "convnext_tiny": {
+            "epochs": 6,
+            "optimizer": "adamw",
+            "batch": 16,
+            "reference_batch": 16,
+            "lr": 2e-3,
+            "weight_decay": 0.01,
+        },
+    },
+    reduced=Reduced("mini-reduced/train", "mini-reduced/val", classes=5),
+    transfers={
+        "cub": Transfer("spots/train", "spots/test", "ws-dan", MINI_FINE_GRAINED, crop=0.9),
+        "dogs": Transfer("cuts/train", "cuts/test", "ws-dan", MINI_FINE_GRAINED, crop=0.9),
+        "coco": Transfer("many/train", "many/test", "asl", MINI_MULTI_LABEL, crop=1.0),
+    },
     resolution=64,
     batch=250,
     tuning="tune",
@@ -167,6 +281,11 @@ SMOKE = replace(
     MINI,
     name="smoke",
     recipe=replace(MINI.recipe, epochs=1, warmup_epochs=0),
+    recipes={name: {**changes, "epochs": 1} for name, changes in MINI.recipes.items()},
+    transfers={
+        name: replace(transfer, recipe=replace(transfer.recipe, epochs=1, warmup_epochs=0))
+        for name, transfer in MINI.transfers.items()
+    },
     train_count=384,
     val_count=250,
     efficiency=EfficiencyPlan(inference_batch=1, training_batch=1, rounds=1, warmup=1),

@@ -6,6 +6,8 @@ from typing import cast
 
 from benchmarks.data.boxes import Boxed
 from benchmarks.data.images import DataError, ImageSet
+from benchmarks.data.registry import Source, find
+from benchmarks.data.selected import read_class_list
 from benchmarks.profiles import Profile, Recipe
 from benchmarks.records import Store
 
@@ -21,12 +23,14 @@ class Session:
         store: The results folder.
         cache: Where the embedded data set is kept.
         device: ``cpu`` or ``cuda``.
-        data_root: ImageNet's folder, for ``full``.
+        data_root: Folder of the paper's data sets, for ``full``.
         weights: Folder of ``<model>.pth`` files, or one file for a single model; None uses what was trained here.
         models: Names chosen, None for the experiment's own.
         seeds: Seeds of training.
         step_loss: What enters the loss of TD models, see ``benchmarks.training``.
-        zero_init: Where TD ResNets start at zero, see ``tdam.networks``.
+        zero_init: Where TD ResNets start at zero, see ``tdam.resnet``.
+        class_list: File with the classes of the reduced data set, None for the suite's.
+        threshold: Probability above which a class of several counts as present, for F1.
         num_classes: K, None for the profile's.
         epochs: Of training, None for the recipe's.
         workers: Loader processes.
@@ -47,6 +51,8 @@ class Session:
     seeds: tuple[int, ...] = (0,)
     step_loss: str = "confident"
     zero_init: str = "first"
+    class_list: Path | None = None
+    threshold: float = 0.8
     num_classes: int | None = None
     epochs: int | None = None
     workers: int = 0
@@ -67,13 +73,22 @@ class Session:
         """``cpu`` or ``cuda``, without a number."""
         return self.device.partition(":")[0]
 
+    def classes_of(self, split: str) -> int:
+        """Classes of an image set that networks are trained on."""
+        if split != self.profile.reduced.train:
+            return self.classes
+        return self.profile.reduced.classes if self.class_list is None else len(read_class_list(self.class_list))
+
     def chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The experiment's models, or the user's."""
         return names if self.models is None else self.models
 
     def recipe_of(self, model: str) -> Recipe:
         """The training recipe of a model: its backbone's, with this run's number of epochs."""
-        recipe = self.profile.recipe_of(model.partition("-")[0])
+        return self.with_epochs(self.profile.recipe_of(model.partition("-")[0]))
+
+    def with_epochs(self, recipe: Recipe) -> Recipe:
+        """A recipe with this run's number of epochs."""
         if self.epochs is None:
             return recipe
         return replace(recipe, epochs=self.epochs, warmup_epochs=min(recipe.warmup_epochs, self.epochs - 1))
@@ -90,17 +105,21 @@ class Session:
 
     def open(self, split: str) -> ImageSet:
         """Open a split anew; see :meth:`image_set`."""
-        if self.profile.size == "mini":
-            from benchmarks.data.mini import open_mini
+        name, part = self.located(split)
+        return find(name).open(part, self.source_of(split))
 
-            # A smaller profile draws a prefix, so that it need not wait for the whole.
-            count = self.profile.train_count if split == "train" else self.profile.val_count
-            return open_mini(split, self.cache, count)
-        from benchmarks.data.imagenet import open_imagenet
+    def located(self, split: str) -> tuple[str, str]:
+        """Data set and split of an image set's name, such as ``cub/test``, or ``val`` of the profile's own data."""
+        name, _, part = split.rpartition("/")
+        return name or self.profile.data, part
 
-        if self.data_root is None:
-            raise DataError("the profile full needs ImageNet: name its folder with --data-root (make: DATA=...)")
-        return open_imagenet(self.data_root, split, self.classes)  # type: ignore[arg-type]
+    def source_of(self, split: str) -> Source:
+        """Where an image set comes from."""
+        # A smaller profile draws a prefix, so that it need not wait for the whole.
+        training = self.located(split)[1] == "train"
+        limit = self.profile.train_count if training else self.profile.val_count
+        reduced = self.profile.reduced.classes
+        return Source(self.data_root, self.cache, self.classes, limit, reduced, self.class_list)
 
     def boxes(self, split: str) -> Boxed:
         """The boxes of a split's images.
@@ -120,8 +139,8 @@ class Session:
         """Where the manifest of an image set is kept; its hash stands in records."""
         return self.store.path("manifests", f"{images.name}-{images.manifest_hash[:12]}", ".csv")
 
-    def given_weights(self, model: str) -> Path | None:
-        """The user's file for a model, or None.
+    def given_weights(self, model: str, data: str = "train") -> Path | None:
+        """The user's file for a model, or None; ``<model>-reduced`` for weights trained on the reduced data set.
 
         Raises:
             DataError: ``weights`` does not exist, or is one file for several models.
@@ -136,5 +155,6 @@ class Session:
             raise DataError(
                 f"no weights at {self.weights}: name a folder of <model>.pth files, or a file for one model"
             )
-        files = [self.weights / f"{model}{suffix}" for suffix in WEIGHT_SUFFIXES]
+        name = f"{model}-reduced" if data == self.profile.reduced.train else model
+        files = [self.weights / f"{name}{suffix}" for suffix in WEIGHT_SUFFIXES]
         return next((file for file in files if file.is_file()), None)

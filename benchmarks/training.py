@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
 from benchmarks import distributed
-from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet
+from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
 from benchmarks.profiles import Recipe
 from benchmarks.records import file_hash, write_atomically
 
@@ -44,23 +44,47 @@ class Trained:
     history: dict[str, list[float]]
 
 
-class PredictionForLoss(nn.Module):
-    """The logits that enter the loss: a network's last step, or each image's most confident step.
+class Objective(nn.Module):
+    """What a training makes small, of the network that it trains.
+
+    Attributes:
+        network: What is trained and saved; other state, such as moving averages, is kept until training ends.
+
+    Shape: normalized images (N, 3, H, W) and targets, as :meth:`ImageSet.target` gives them, to the loss ().
+    """
+
+    network: nn.Module
+
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Classification(Objective):
+    """Cross-entropy of a network's last step, or of each image's most confident step.
 
     The paper (section 4.1) considers only the most confident prediction in training too. Confidence is the step's
     largest softmax probability. A network with one step has nothing to choose.
 
-    Shape: (N, 3, H, W) to (N, K).
+    Args:
+        network: With logits (N, K).
+        step_loss: ``confident`` or ``last``.
+        label_smoothing: As in ``torch.nn.CrossEntropyLoss``.
     """
 
-    def __init__(self, network: Backbone, step_loss: str) -> None:
+    def __init__(self, network: Backbone, step_loss: str, label_smoothing: float = 0.0) -> None:
         super().__init__()
         if step_loss not in STEP_LOSSES:
             raise ValueError(f"unknown step loss {step_loss!r}; choose one of {', '.join(STEP_LOSSES)}")
-        self.network = network
+        self.network: Backbone = network
         self.chooses = step_loss == "confident" and network.steps > 1
+        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        loss: Tensor = self.loss(self.prediction(images), targets)
+        return loss
+
+    def prediction(self, x: Tensor) -> Tensor:
+        """The logits (N, K) that enter the loss."""
         if not self.chooses:
             logits: Tensor = self.network(x)
             return logits
@@ -69,7 +93,7 @@ class PredictionForLoss(nn.Module):
         return steps[confidence.argmax(dim=0), torch.arange(steps.shape[1], device=steps.device)]
 
 
-class TrainingImages(Dataset[tuple[Tensor, int]]):
+class TrainingImages(Dataset[tuple[Tensor, Target]]):
     """An image set under random augmentation; an unreadable image ends the training with its path."""
 
     def __init__(self, images: ImageSet, transform: Callable[[Any], Tensor], count: int | None = None) -> None:
@@ -80,15 +104,27 @@ class TrainingImages(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(self.images.image(index)), self.images.labels[index]
+    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
+        return self.transform(self.images.image(index)), self.images.target(index)
+
+
+def resized_crop(resolution: int, scale: float) -> list[nn.Module]:
+    """A random part of the image of at least ``scale`` of its area."""
+    return [v2.RandomResizedCrop(resolution, (scale, 1.0), interpolation=v2.InterpolationMode.BILINEAR)]
+
+
+def squashed_crop(resolution: int, share: float) -> list[nn.Module]:
+    """The whole image without regard to its proportions, and of it a square of ``share`` of the side anywhere."""
+    side = round(resolution / share)
+    return [v2.Resize((side, side), interpolation=v2.InterpolationMode.BILINEAR), v2.RandomCrop(resolution)]
+
+
+FRAMINGS: dict[str, Callable[[int, float], list[nn.Module]]] = {"resized": resized_crop, "squashed": squashed_crop}
 
 
 def augmentation(recipe: Recipe) -> v2.Compose:
-    """Random-resized crop, flip and color jitter of one PIL image, to a uint8 tensor (3, H, W)."""
-    steps: list[nn.Module] = [
-        v2.RandomResizedCrop(recipe.resolution, (recipe.crop_scale, 1.0), interpolation=v2.InterpolationMode.BILINEAR)
-    ]
+    """Framing, flip and color jitter of one PIL image, to a uint8 tensor (3, H, W)."""
+    steps = FRAMINGS[recipe.framing](recipe.resolution, recipe.crop_scale)
     if recipe.flip:
         steps.append(v2.RandomHorizontalFlip(recipe.flip))
     if recipe.color_jitter:
@@ -141,11 +177,10 @@ class Training:
     """One training run: its state, its epochs, its checkpoint.
 
     Args:
-        network: Fresh network; its weights must already be drawn from the seed.
+        objective: What is trained, and to what end; weights must already be drawn from the seed.
         images: Training images.
         recipe: The recipe.
         seed: Seeds the order of images and the augmentation, anew for each epoch and process.
-        step_loss: ``confident`` or ``last``, see :class:`PredictionForLoss`.
         device: Where to train.
         workers: Loader processes.
         count: Training images used, None for all.
@@ -153,21 +188,19 @@ class Training:
 
     def __init__(
         self,
-        network: Backbone,
+        objective: Objective,
         images: ImageSet,
         recipe: Recipe,
         seed: int,
-        step_loss: str,
         device: torch.device,
         workers: int = 0,
         count: int | None = None,
     ) -> None:
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        predictor = PredictionForLoss(self.network, step_loss)
-        self.model: nn.Module = DistributedDataParallel(predictor) if distributed.size() > 1 else predictor
+        self.objective: Objective = objective.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: nn.Module = DistributedDataParallel(self.objective) if distributed.size() > 1 else self.objective
         data = TrainingImages(images, augmentation(recipe), count)
-        self.sampler: DistributedSampler[tuple[Tensor, int]] = DistributedSampler(
+        self.sampler: DistributedSampler[tuple[Tensor, Target]] = DistributedSampler(
             data, distributed.size(), distributed.rank(), seed=seed, drop_last=False
         )
         self.loader = DataLoader(
@@ -185,7 +218,6 @@ class Training:
         self.scaler = torch.amp.GradScaler(enabled=self.amp)
         self.finish = finishing(recipe)
         self.mix = mixing(recipe, len(images.classes))
-        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self.history: dict[str, list[float]] = {"loss": [], "lr": []}
 
     @property
@@ -204,8 +236,8 @@ class Training:
         torch.manual_seed((self.seed * 1000 + self.epoch) * 1000 + distributed.rank())
         self.model.train()
         total = torch.zeros((), device=self.device, dtype=torch.float64)
-        for images, labels in self.loader:
-            total += self.step(images, labels)
+        for images, targets in self.loader:
+            total += self.step(images, targets)
             progress(len(images) * distributed.size())
         mean = float(distributed.total(total)) / (len(self.loader) * distributed.size())
         if not torch.isfinite(torch.tensor(mean)):
@@ -215,13 +247,13 @@ class Training:
         self.history["loss"].append(mean)
         self.history["lr"].append(float(self.schedule.get_last_lr()[0]))
 
-    def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One optimizer step on a uint8 batch (N, 3, H, W) and labels (N,); returns the batch's loss."""
+    def step(self, images: Tensor, targets: Tensor) -> Tensor:
+        """One optimizer step on a uint8 batch (N, 3, H, W) and its targets; returns the batch's loss."""
         images = self.finish(images.to(self.device, non_blocking=True))
-        images, labels = self.mix(images, labels.to(self.device, non_blocking=True))
+        images, targets = self.mix(images, targets.to(self.device, non_blocking=True))
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.float16) if self.amp else contextlib.nullcontext():
-            loss = self.loss(self.model(images), labels)
+            loss = self.model(images, targets)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
@@ -232,7 +264,7 @@ class Training:
     def save(self, path: Path) -> None:
         """Keep all that a resumed run needs."""
         state = {
-            "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -243,7 +275,7 @@ class Training:
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of this run."""
         state = torch.load(path, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
+        self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
@@ -267,7 +299,9 @@ def train(training: Training, weights: Path, progress: Callable[[int], None]) ->
         if distributed.rank() == 0 and training.epoch < training.recipe.epochs:
             training.save(checkpoint)
     if distributed.rank() == 0:
-        state = {key: value.detach().cpu().contiguous() for key, value in training.network.state_dict().items()}
+        state = {
+            key: value.detach().cpu().contiguous() for key, value in training.objective.network.state_dict().items()
+        }
         # One entry only: safetensors writes several in random order, and the file's hash is the weights' identity.
         facts = {"training": json.dumps({"recipe": asdict(training.recipe), "seed": training.seed}, sort_keys=True)}
         write_atomically(weights, lambda temporary: safetensors.torch.save_file(state, temporary, facts))

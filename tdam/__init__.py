@@ -2,9 +2,11 @@
 
 from baselines.checkpoints import CheckpointError
 from tdam.attention import AttentionConfig, TopDownAttention
+from tdam.convnext import convnext_tiny
 from tdam.feedback import Feedback, add_feedback
-from tdam.networks import convnext_tiny, mobilenet_v3_large, resnet18, resnet34, resnet50, resnet101
+from tdam.mobilenet import mobilenet_v3_large
 from tdam.released import load_released
+from tdam.resnet import resnet18, resnet34, resnet50, resnet101
 
 __all__ = [
     "AttentionConfig",

@@ -13,7 +13,7 @@ from baselines.published import configuration as published_configuration
 from baselines.resnet import ResNet
 from tdam.attention import KINDS, TopDownAttention
 from tdam.feedback import Feedback
-from tdam.networks import PLACEMENTS, Blocks
+from tdam.placements import PLACEMENTS, Blocks
 
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 

@@ -33,8 +33,9 @@ def test_every_row_has_its_own_version() -> None:
         ("baselines/attentions.py", "resnet50-se", False),
         ("baselines/resnet.py", "resnet50-td-joint-t2-m1", True),
         ("tdam/feedback.py", "resnet50-td-joint-t2-m1", True),
-        ("tdam/networks.py", "resnet50-td-joint-t2-m1", True),
-        ("tdam/networks.py", "resnet50-se", False),
+        ("tdam/resnet.py", "resnet50-td-joint-t2-m1", True),
+        ("tdam/mobilenet.py", "resnet50-td-joint-t2-m1", False),
+        ("tdam/resnet.py", "resnet50-se", False),
     ],
 )
 def test_only_a_networks_own_files_count(

@@ -31,7 +31,7 @@ def count_drawings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     drawn: list[str] = []
     draw = mini.draw
 
-    def counting(split: str, count: int) -> tuple[mini.Pixels, mini.Boxes]:
+    def counting(split: str, count: int) -> tuple[mini.Pixels, mini.Facts]:
         drawn.append(split)
         return draw(split, count)
 
@@ -168,7 +168,7 @@ def change_a_pixel(path: Path) -> None:
 
 def drop_an_array(path: Path) -> None:
     with np.load(path) as file:
-        arrays = {key: file[key] for key in file if key != "boxes"}
+        arrays = {key: file[key] for key in file if key != "facts"}
     np.savez(path, **arrays)
 
 

@@ -248,7 +248,7 @@ def test_released_initialization_starves_the_top_path(zero_init: str, all_steps:
         (lambda: baselines.resnet50(lambda channels: None), "must return an nn.Module, got NoneType"),
         (lambda: create("resnet50-"), "unknown model 'resnet50-'"),
         (lambda: create("resnet50-td-joint-t02-m1"), "unknown model"),
-        (lambda: create("resnet18", size="mini"), "no mini version of resnet18; only of resnet50, resnet101"),
+        (lambda: create("resnet18", size="tiny"), "unknown size 'tiny'; choose one of paper, mini"),
         (lambda: tdam.resnet50(blocks={5: [0]}), "the network has stages 1 to 4, got 5"),
         (lambda: tdam.resnet50(blocks={3: [6]}), "stage 3 has blocks 0 to 5, got 6"),
         (lambda: create("resnet50-td-joint-t2"), "did you mean resnet50-td-joint-t2-m1"),

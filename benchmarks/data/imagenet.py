@@ -12,7 +12,7 @@ import re
 import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy.io import loadmat
@@ -246,13 +246,25 @@ def read_meta(path: Path) -> dict[str, str]:
     Raises:
         DataError: The file is not the devkit's ``meta.mat``.
     """
+    leaves = [node for node in load_meta(path) if node["num_children"] == 0]
+    return {str(int(leaf["ILSVRC2012_ID"])): str(leaf["WNID"]) for leaf in leaves}
+
+
+def load_meta(path: Path) -> Any:
+    """The devkit's ``meta.mat``: a structured array with a row for each WordNet node.
+
+    Raises:
+        DataError: The file is not the devkit's.
+    """
     try:
         synsets = np.atleast_1d(loadmat(path, squeeze_me=True)["synsets"])
-        leaves = synsets[synsets["num_children"] == 0]
-        return {str(int(leaf["ILSVRC2012_ID"])): str(leaf["WNID"]) for leaf in leaves}
+        for name in ("ILSVRC2012_ID", "num_children"):
+            synsets[name].astype(int)
+        synsets[["WNID", "children"]]
     except (OSError, ValueError, TypeError, LookupError, NotImplementedError, zlib.error, MatReadError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is not the devkit's meta.mat ({reason}); extract the devkit again") from error
+    return synsets
 
 
 def read_solution(path: Path) -> tuple[list[str], dict[str, str]]:

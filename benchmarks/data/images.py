@@ -12,11 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 # Of RGB from 0 to 1: what every network here takes its images normalized by.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# In place of a class index, of images with several.
+NO_LABEL = -1
 
 JPEG_END = b"\xff\xd9"
 
@@ -31,6 +36,10 @@ PARSE_ERRORS = (
     struct.error,
     Image.DecompressionBombError,
 )
+
+
+# What an image is trained to give: its class index, or for several classes at once ones and zeros (K,) in float32.
+Target = int | npt.NDArray[np.float32]
 
 
 class DataError(ValueError):
@@ -72,6 +81,8 @@ class ImageSet(ABC):
         classes: Names of the classes; a label is an index into them.
         ids: One name for each image, unique in the set; for files the path below the set's folder, with ``/``.
         labels: The class index of each image.
+        missing: Paths of images that an annotation names and the disk lacks; the set goes on without them.
+        remarks: What else is worth telling, one line each.
     """
 
     def __init__(self, name: str, classes: Sequence[str], ids: Sequence[str], labels: Sequence[int]) -> None:
@@ -79,6 +90,8 @@ class ImageSet(ABC):
         self.classes = list(classes)
         self.ids = list(ids)
         self.labels = list(labels)
+        self.missing: list[str] = []
+        self.remarks: list[str] = []
 
     def __len__(self) -> int:
         """Number of images."""
@@ -91,6 +104,10 @@ class ImageSet(ABC):
         Raises:
             UnreadableImage: The image cannot be decoded.
         """
+
+    def target(self, i: int) -> Target:
+        """What image ``i`` is trained to give."""
+        return self.labels[i]
 
     @abstractmethod
     def size(self, i: int) -> int:
@@ -192,3 +209,25 @@ def naming_the_file(path: Path) -> Iterator[None]:
         raise UnreadableImage(path, error.strerror or str(error)) from error
     except PARSE_ERRORS as error:
         raise UnreadableImage(path, str(error) or type(error).__name__) from error
+
+
+class MultiLabel(ImageSet):
+    """Mixin for sets whose images show several classes at once; their labels are all ``NO_LABEL``.
+
+    Attributes:
+        present: Indices of the classes in each image, ascending.
+    """
+
+    present: list[tuple[int, ...]]
+
+    def target(self, i: int) -> npt.NDArray[np.float32]:
+        """Ones for the classes in image ``i``, zeros for the others, (K,)."""
+        found = np.zeros(len(self.classes), np.float32)
+        found[list(self.present[i])] = 1
+        return found
+
+    @cached_property
+    def manifest_hash(self) -> str:
+        """SHA-256 (hexadecimal) of class names, manifest and the classes of each image."""
+        shown = sorted(zip(self.ids, self.present, strict=True))
+        return hashlib.sha256(f"{super().manifest_hash} {json.dumps(shown)}".encode()).hexdigest()

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ VISIBLE = OPAQUE // 4
 Mask = NDArray[np.int16]
 Canvas = NDArray[np.int16]
 Pixels = NDArray[np.uint8]
-Boxes = NDArray[np.int16]
+Facts = NDArray[np.int16]
 
 
 class Clutter(NamedTuple):
@@ -77,26 +77,38 @@ class Digit(NamedTuple):
 NO_DIGIT = Digit(-1, 0, 0, 0, 0)
 
 
-class Scenes(ImageSet):
-    """Drawn scenes.
+class Drawn(ImageSet):
+    """A drawn image set.
 
     Attributes:
         pixels: RGB, uint8, (N, S, S, 3) with S = ``DRAWN``.
-        digest: SHA-256 (hexadecimal) of pixels and boxes.
+        digest: SHA-256 (hexadecimal) of pixels and what they show.
     """
 
-    def __init__(self, split: str, pixels: Pixels, boxes: Boxes, digest: str) -> None:
-        ids = [f"{split}/{i:06d}" for i in range(len(pixels))]
-        super().__init__(f"mini-{split}", CLASSES, ids, boxes[:, 0, 0].tolist())
-        self.pixels = pixels
-        self.digest = digest
-        self._boxes = boxes
+    pixels: Pixels
+    digest: str
 
     def image(self, i: int) -> Image.Image:
         return Image.fromarray(self.pixels[i])
 
     def size(self, i: int) -> int:
         return int(self.pixels[i].nbytes)
+
+    @functools.cached_property
+    def manifest_hash(self) -> str:
+        """SHA-256 (hexadecimal) of class names, manifest, pixels and what they show."""
+        return hashlib.sha256(f"{super().manifest_hash} {self.digest}".encode()).hexdigest()
+
+
+class Scenes(Drawn):
+    """Drawn scenes with one digit to find."""
+
+    def __init__(self, split: str, pixels: Pixels, boxes: Facts, digest: str) -> None:
+        ids = [f"{split}/{i:06d}" for i in range(len(pixels))]
+        super().__init__(f"mini-{split}", CLASSES, ids, boxes[:, 0, 0].tolist())
+        self.pixels = pixels
+        self.digest = digest
+        self._boxes = boxes
 
     def boxes(self, i: int) -> list[Box]:
         """The whole digits of scene ``i``, the labeled one first: one or two; boxes are tight around visible ink."""
@@ -106,11 +118,6 @@ class Scenes(ImageSet):
     def boxes_hash(self) -> str:
         """The manifest's hash: it covers the boxes."""
         return self.manifest_hash
-
-    @functools.cached_property
-    def manifest_hash(self) -> str:
-        """SHA-256 (hexadecimal) of class names, manifest, pixels and boxes."""
-        return hashlib.sha256(f"{super().manifest_hash} {self.digest}".encode()).hexdigest()
 
 
 def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
@@ -131,34 +138,42 @@ def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
     count = size if count is None else count
     if not 0 < count <= size:
         raise DataError(f"cannot take {count} scenes of the split {split}; choose 1 to {size}")
-    path = cache / f"mini-{split}-{count}.npz"
     key = json.dumps({"version": VERSION, "seed": SEED, "split": split, "count": count, "side": DRAWN})
-    scenes = read_cache(path, split, key)
-    if scenes is None:
-        pixels, boxes = draw(split, count)
-        digest = digest_of(pixels, boxes)
-        write_atomically(path, lambda file: np.savez(file, pixels=pixels, boxes=boxes, key=key, digest=digest))
-        scenes = Scenes(split, pixels, boxes, digest)
-    return scenes
+    return Scenes(split, *cached(cache / f"mini-{split}-{count}.npz", key, lambda: draw(split, count)))
 
 
-def read_cache(path: Path, split: str, key: str) -> Scenes | None:
-    """The scenes of a cache file, or None if it is missing, damaged, or was drawn under another ``key``."""
+def cached(path: Path, key: str, draw: Callable[[], tuple[Pixels, Facts]]) -> tuple[Pixels, Facts, str]:
+    """Pixels, what they show, and the digest of both: from a file of this key, or drawn anew and kept there.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    found = read_cache(path, key)
+    if found is not None:
+        return found
+    pixels, facts = draw()
+    digest = digest_of(pixels, facts)
+    write_atomically(path, lambda file: np.savez(file, pixels=pixels, facts=facts, key=key, digest=digest))
+    return pixels, facts, digest
+
+
+def read_cache(path: Path, key: str) -> tuple[Pixels, Facts, str] | None:
+    """What a cache file holds, or None if it is missing, damaged, or was drawn under another ``key``."""
     try:
         # np.load would leave a damaged file open.
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             if str(file["key"]) != key:
                 return None
-            pixels, boxes, digest = file["pixels"], file["boxes"], str(file["digest"])
+            pixels, facts, digest = file["pixels"], file["facts"], str(file["digest"])
     except (OSError, EOFError, KeyError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return None
-    return Scenes(split, pixels, boxes, digest) if digest_of(pixels, boxes) == digest else None
+    return (pixels, facts, digest) if digest_of(pixels, facts) == digest else None
 
 
-def digest_of(pixels: Pixels, boxes: Boxes) -> str:
-    """SHA-256 (hexadecimal) of pixels and boxes, in little-endian bytes."""
+def digest_of(pixels: Pixels, facts: Facts) -> str:
+    """SHA-256 (hexadecimal) of pixels and what they show, in little-endian bytes."""
     digest = hashlib.sha256(np.ascontiguousarray(pixels).data)
-    digest.update(boxes.astype("<i2").tobytes())
+    digest.update(facts.astype("<i2").tobytes())
     return digest.hexdigest()
 
 
@@ -208,7 +223,7 @@ def digits_of(split: str) -> list[list[int]]:
     return pools
 
 
-def draw(split: str, count: int) -> tuple[Pixels, Boxes]:
+def draw(split: str, count: int) -> tuple[Pixels, Facts]:
     """The first ``count`` scenes of a split: pixels (N, S, S, 3), and boxes (N, 2, 5), rows of a :class:`Digit`."""
     artist = Artist(split)
     pixels = np.empty((count, DRAWN, DRAWN, 3), np.uint8)
@@ -225,12 +240,13 @@ class Artist:
 
     Args:
         split: A key of ``SIZES``.
+        salt: Of data sets that draw other scenes of the same digits.
     """
 
-    def __init__(self, split: str) -> None:
+    def __init__(self, split: str, *salt: int) -> None:
         self.pools = digits_of(split)
         self.clutter = CLUTTER[split]
-        self.dice = Dice(SEED, list(SIZES).index(split))
+        self.dice = Dice(SEED, list(SIZES).index(split), *salt)
         # One sheet of noise for all scenes, each under a window of it: fresh noise would cost half the drawing time.
         self.noise = self.dice.around(self.clutter.noise, 2 * DRAWN, 2 * DRAWN, 1).astype(np.int16)
 
@@ -243,16 +259,20 @@ class Artist:
         digit = ink(self.cells(label), dice.between(*(LARGER if two else LONE)))
         box = self.place(label, digit, 0, 0, DRAWN, DRAWN)
         boxes = [box]
-        self.scatter(canvas, base, box)
+        self.scatter(canvas, base, box, self.clutter.fragments)
         if two:
             other = (label + dice.between(1, len(CLASSES))) % len(CLASSES)
             second = ink(self.cells(other), dice.between(box.height * 2 // 5, box.height * 2 // 3))
             boxes.append(self.beside(box, other, second))
             paste(canvas, second, boxes[1].x, boxes[1].y, self.color(base))
         paste(canvas, digit, box.x, box.y, self.color(base))
-        x, y = dice.between(0, DRAWN), dice.between(0, DRAWN)
+        return self.finish(canvas), boxes
+
+    def finish(self, canvas: Canvas) -> Canvas:
+        """A canvas under noise, cut to 0 to 255."""
+        x, y = self.dice.between(0, DRAWN), self.dice.between(0, DRAWN)
         canvas += self.noise[y : y + DRAWN, x : x + DRAWN]
-        return np.minimum(np.maximum(canvas, 0), 255), boxes
+        return np.minimum(np.maximum(canvas, 0), 255)
 
     def cells(self, label: int) -> NDArray[np.float32]:
         """A random digit of a class, (8, 8)."""
@@ -284,10 +304,10 @@ class Artist:
         wide_enough = [s for s in strips if s[2] - s[0] >= width and s[3] - s[1] >= height]
         return self.place(label, mask, *wide_enough[self.dice.between(0, len(wide_enough))])
 
-    def scatter(self, canvas: Canvas, base: list[int], box: Digit) -> None:
+    def scatter(self, canvas: Canvas, base: list[int], box: Digit, fragments: tuple[int, int]) -> None:
         """Paste fragments of digits, none centered in the labeled digit's box: people must be able to read it."""
         dice = self.dice
-        for _ in range(dice.between(*self.clutter.fragments)):
+        for _ in range(dice.between(*fragments)):
             cells = self.cells(dice.between(0, len(CLASSES)))
             height, width = dice.between(*FRAGMENT_CELLS), dice.between(*FRAGMENT_CELLS)
             top, left = dice.between(0, 9 - height), dice.between(0, 9 - width)

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -19,7 +19,14 @@ from benchmarks.data.imagenet import (
     is_wordnet_id,
     open_flat_val,
 )
-from benchmarks.data.images import DataError, UnreadableImage, read_image, verify_image
+from benchmarks.data.images import (
+    DataError,
+    ImageFiles,
+    ImageSet,
+    UnreadableImage,
+    read_image,
+    verify_image,
+)
 
 Level = Literal["error", "warning", "info"]
 Decode = Literal["none", "headers", "full"]
@@ -77,6 +84,37 @@ def preflight(
     if decode != "none":
         images = [path for report in reports.values() for path in report.images]
         findings += look_at_images(images, read_image if decode == "full" else verify_image, progress)
+    return findings
+
+
+def look_at_listed(
+    openers: Mapping[str, Callable[[], ImageSet]], decode: Decode, progress: Progress | None = None
+) -> list[Finding]:
+    """Everything noteworthy about sets whose images are named by files; bad data is reported, never raised.
+
+    Args:
+        openers: What opens each set, by its name.
+        decode: As for :func:`preflight`.
+        progress: Likewise.
+    """
+    findings: list[Finding] = []
+    paths: list[Path] = []
+    for name, opens in openers.items():
+        try:
+            images = opens()
+        except (DataError, OSError) as error:
+            findings.append(Finding("error", str(error)))
+            continue
+        findings.append(Finding("info", f"{name} has {len(images)} images of {len(images.classes)} classes"))
+        findings += [Finding("warning", remark) for remark in images.remarks]
+        if images.missing:
+            what = f"{name} lacks {len(images.missing)} of the images that its lists name"
+            shown = [Finding("warning", f"missing: {path}") for path in images.missing[:LISTED_FILES]]
+            findings += [Finding("warning", f"{what}; what is computed from it is partial"), *shown]
+        if isinstance(images, ImageFiles):
+            paths += [images.path(i) for i in range(len(images))]
+    if decode != "none":
+        findings += look_at_images(paths, read_image if decode == "full" else verify_image, progress)
     return findings
 
 

@@ -26,7 +26,18 @@ class Experiment(Protocol):
         """The experiment's table for a terminal."""
 
 
-EXPERIMENTS = ("table1", "efficiency", "table4", "fig4", "table7-wsol", "fig5")
+EXPERIMENTS = (
+    "table1",
+    "efficiency",
+    "table4",
+    "fig4",
+    "table7-wsol",
+    "table7-tasks",
+    "fig5",
+    "fig8",
+    "supplement",
+    "selectivity",
+)
 
 
 def module_name(name: str) -> str:

@@ -19,14 +19,21 @@ class Accuracies:
     parallel = False
 
     @staticmethod
-    def cell(model: str, split: str, seed: int, session: Session, resolution: int | None = None) -> Cell:
+    def cell(
+        model: str,
+        split: str,
+        seed: int,
+        session: Session,
+        resolution: int | None = None,
+        trained_on: str = "train",
+    ) -> Cell:
         """The cell of one model on one image set, by default at the profile's resolution."""
         options: dict[str, Scalar] = {
             "data": split,
             "resolution": resolution or session.profile.resolution,
             "crop": session.profile.crop_of(model.partition("-")[0]),
             "dtype": "float32",
-            **weights_options(model, seed, session),
+            **weights_options(model, seed, session, trained_on),
         }
         return Cell("accuracy", model, session.profile.name, options)
 

@@ -17,24 +17,26 @@ if TYPE_CHECKING:
     from baselines.backbone import Backbone
 
 # Which weights a file holds, and where they go.
+TRAINING_CODE = ("training.py", "data/images.py", "data/selected.py")
 READING_CODE = ("../baselines/checkpoints.py", "../baselines/published.py", "../tdam/released.py")
 
 
 class Trainings:
-    """Training a model on the profile's data."""
+    """Training a model on the profile's data, or on the reduced data set."""
 
     name = "train"
     shared = True
     parallel = True
 
     @staticmethod
-    def cell(model: str, seed: int, session: Session) -> Cell:
+    def cell(model: str, seed: int, session: Session, data: str = "train") -> Cell:
         """The cell of one training run; networks without feedback pass over ``step_loss`` and ``zero_init``."""
         recipe = session.recipe_of(model)
         options: dict[str, Scalar] = {
             "seed": seed,
             "recipe": hashlib.sha256(canonical(asdict(recipe)).encode()).hexdigest()[:8],
-            "classes": session.classes,
+            "trained_on": data,
+            "classes": session.classes_of(data),
             "step_loss": session.step_loss,
             "zero_init": session.zero_init,
         }
@@ -43,14 +45,14 @@ class Trainings:
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked:
         """Training images, training code, networks, versions, device kind."""
         try:
-            data = session.image_set("train").manifest_hash
+            data = session.image_set(str(cell.options["trained_on"])).manifest_hash
         except DataError as error:
-            return Blocked(str(error), f"tdam-bench train {cell.model} --profile {cell.profile} --data-root DIR")
+            return Blocked(str(error), train_command(cell))
         count = session.profile.train_count
         return {
             "data": data,
             "count": count,
-            "code": code_version("training.py", "data/images.py"),
+            "code": code_version(*TRAINING_CODE),
             "network": network_version(cell.model, session.profile.size),
             "device": session.device_kind,
             **versions("torch", "torchvision"),
@@ -62,26 +64,28 @@ class Trainings:
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images of all epochs."""
-        images = len(session.image_set("train"))
-        count = min(images, session.profile.train_count or images)
-        return Amount(sum(session.recipe_of(cell.model).epochs * count for cell in cells), "images")
+        sizes = {cell: len(session.image_set(str(cell.options["trained_on"]))) for cell in cells}
+        counts = {cell: min(size, session.profile.train_count or size) for cell, size in sizes.items()}
+        return Amount(sum(session.recipe_of(cell.model).epochs * count for cell, count in counts.items()), "images")
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Train one model."""
         import torch
 
-        from benchmarks.training import Training, train
+        from benchmarks.models import create
+        from benchmarks.training import Classification, Training, train
 
         (cell,) = cells
         seed = int(str(cell.options["seed"]))
         torch.manual_seed(seed)
         recipe = session.recipe_of(cell.model)
+        classes, zero_init = int(str(cell.options["classes"])), str(cell.options["zero_init"])
+        network = create(cell.model, classes, session.profile.size, zero_init)
         training = Training(
-            trained_network(cell, session),
-            session.image_set("train"),
+            Classification(network, str(cell.options["step_loss"]), recipe.label_smoothing),
+            session.image_set(str(cell.options["trained_on"])),
             recipe,
             seed,
-            str(cell.options["step_loss"]),
             torch.device(session.device),
             session.workers,
             session.profile.train_count,
@@ -109,45 +113,44 @@ def threads_of_training(session: Session) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def trained_network(cell: Cell, session: Session) -> "Backbone":
-    """A fresh network for a training cell."""
-    from benchmarks.models import create
+def train_command(cell: Cell) -> str:
+    """What trains a cell's network."""
+    reduced = "" if cell.options["trained_on"] == "train" else " --reduced"
+    return f"tdam-bench train {cell.model} --profile {cell.profile} --data-root DIR{reduced}"
 
-    return create(cell.model, session.classes, session.profile.size, zero_init=str(cell.options["zero_init"]))
 
-
-def seeds_of(model: str, session: Session) -> tuple[int, ...]:
+def seeds_of(model: str, session: Session, data: str = "train") -> tuple[int, ...]:
     """The run's seeds; given weights are one set."""
-    return session.seeds if session.given_weights(model) is None else session.seeds[:1]
+    return session.seeds if session.given_weights(model, data) is None else session.seeds[:1]
 
 
-def training_cells(model: str, session: Session) -> list[Cell]:
+def training_cells(model: str, session: Session, data: str = "train") -> list[Cell]:
     """What an experiment has to train of a model: a cell for each seed; none where weights are given or looked for."""
-    if not session.profile.trains or session.given_weights(model) is not None:
+    if not session.profile.trains or session.given_weights(model, data) is not None:
         return []
-    return [Trainings.cell(model, seed, session) for seed in session.seeds]
+    return [Trainings.cell(model, seed, session, data) for seed in session.seeds]
 
 
-def weights_options(model: str, seed: int, session: Session) -> dict[str, Scalar]:
+def weights_options(model: str, seed: int, session: Session, data: str = "train") -> dict[str, Scalar]:
     """What a cell says of the weights that it needs: how they are trained. Given weights have no seed of ours."""
-    if session.given_weights(model) is None:
-        return dict(Trainings.cell(model, seed, session).options)
-    return {"weights": "given", "classes": session.classes}
+    if session.given_weights(model, data) is None:
+        return dict(Trainings.cell(model, seed, session, data).options)
+    return {"weights": "given", "trained_on": data, "classes": session.classes_of(data)}
 
 
 def weights_name(cell: Cell) -> str:
     """The network and the weights that a cell needs; cells that differ only in what they measure share them."""
-    return f"{cell.model} {cell.options.get('seed', 'given')}"
+    return f"{cell.model} {cell.options.get('seed', 'given')} {cell.options['trained_on']}"
 
 
 def training_cell(cell: Cell, session: Session) -> Cell:
     """The training run whose weights a cell uses."""
-    return Trainings.cell(cell.model, int(str(cell.options["seed"])), session)
+    return Trainings.cell(cell.model, int(str(cell.options["seed"])), session, str(cell.options["trained_on"]))
 
 
 def weights_of(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Waiting:
     """Weights file and hash of a cell that needs a trained network."""
-    given = session.given_weights(cell.model)
+    given = session.given_weights(cell.model, str(cell.options["trained_on"]))
     if given is not None:
         return given, file_hash(given)
     source = training_cell(cell, session)
@@ -158,10 +161,7 @@ def weights_of(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Wai
     if session.profile.trains:
         return inputs if isinstance(inputs, Blocked) else Waiting(source)
     where = f" in {session.weights}" if session.weights else ""
-    return Blocked(
-        f"no weights of {cell.model}{where}",
-        f"tdam-bench train {cell.model} --profile {cell.profile} --data-root DIR (or --weights DIR)",
-    )
+    return Blocked(f"no weights of {cell.model}{where}", f"{train_command(source)} (or --weights DIR)")
 
 
 def loaded_network(cell: Cell, session: Session) -> "Backbone":
@@ -171,7 +171,7 @@ def loaded_network(cell: Cell, session: Session) -> "Backbone":
     weights = weights_of(cell, session)
     if isinstance(weights, Blocked | Waiting):
         raise DataError(f"no weights for {cell}: {weights}")
-    network = create(cell.model, session.classes, session.profile.size)
+    network = create(cell.model, int(str(cell.options["classes"])), session.profile.size)
     load_weights(network, weights[0])
     return network
 

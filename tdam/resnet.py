@@ -1,43 +1,20 @@
-"""TD versions of the six backbones. ``blocks=None`` is the paper's placement, read off its parameter counts."""
+"""TD ResNets. ``blocks=None`` is the paper's placement."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict, cast
 
 from torch import nn
 from typing_extensions import Unpack
 
-import baselines
 from baselines.chain import ResidualBranch
-from baselines.convnext import DEPTHS as CONVNEXT_DEPTHS
-from baselines.convnext import WIDTHS as CONVNEXT_WIDTHS
-from baselines.convnext import ConvNeXt
-from baselines.mobilenet import MobileNetV3
 from baselines.resnet import ResNet
+from baselines.resnet import build as build_plain
 from tdam.attention import AttentionConfig, check_choice
 from tdam.feedback import Feedback, add_feedback
+from tdam.placements import PLACEMENTS, Blocks
 
-Blocks = Mapping[int, Iterable[int]]
-
-# The released placement in ResNet101's 23 blocks of layer3; the paper's text says ten alternating blocks.
-RESNET101_LAYER3 = (0, 1, 2, 8, 13, 18, 22)
-
+ATTENTION_OPTIONS = ("order", "reduction", "filter")
 ZERO_INITS = ("first", "last", "none")
-
-
-def layers_3_and_4(depths: Sequence[int], distance: int) -> Blocks:
-    """All blocks of the last two stages: ResNet18 and 34, ConvNeXt."""
-    return {3: range(depths[2]), 4: range(depths[3])}
-
-
-def resnet50_blocks(depths: Sequence[int], distance: int) -> Blocks:
-    """As :func:`layers_3_and_4`; at distance 3 the printed counts leave out one block of layer3, here its last."""
-    return {3: range(depths[2] - (distance == 3)), 4: range(depths[3])}
-
-
-def resnet101_blocks(depths: Sequence[int], distance: int) -> Blocks:
-    """Seven of layer3's 23 blocks and all of layer4; other depths take the blocks at the same relative places."""
-    last = RESNET101_LAYER3[-1]
-    return {3: sorted({round(i * (depths[2] - 1) / last) for i in RESNET101_LAYER3}), 4: range(depths[3])}
 
 
 class Options(TypedDict, total=False):
@@ -74,8 +51,7 @@ def build(
     mine: dict[str, Any] = {key: value for key, value in options.items() if key in ATTENTION_OPTIONS}
     rest = {key: value for key, value in options.items() if key not in (*ATTENTION_OPTIONS, "zero_init")}
     attention = AttentionConfig(kind, **mine)
-    plain: Callable[..., ResNet] = getattr(baselines, name)
-    network = plain(num_classes=num_classes, zero_init=zero_init != "none", **rest)
+    network = build_plain(name, None, {"num_classes": num_classes, "zero_init": zero_init != "none", **rest})  # type: ignore[typeddict-item]
     if blocks is None:
         blocks = PLACEMENTS[name]([len(stage) for stage in network.stages()], distance)
     for block in add_feedback(network, blocks, attention, steps, distance):
@@ -90,16 +66,6 @@ def start_at_last_step(block: ResidualBranch) -> None:
     if loop.norms and loop.distance:
         nn.init.ones_(cast(nn.BatchNorm2d, chain[-1].norm).weight)
         nn.init.zeros_(cast(nn.BatchNorm2d, loop.stages_at(chain, loop.steps)[-1].norm).weight)
-
-
-ATTENTION_OPTIONS = ("order", "reduction", "filter")
-PLACEMENTS: dict[str, Callable[[Sequence[int], int], Blocks]] = {
-    "resnet18": layers_3_and_4,
-    "resnet34": layers_3_and_4,
-    "resnet50": resnet50_blocks,
-    "resnet101": resnet101_blocks,
-    "convnext_tiny": layers_3_and_4,
-}
 
 
 def resnet18(
@@ -148,46 +114,3 @@ def resnet101(
 ) -> ResNet:
     """TD ResNet101: searchlight, T, m, blocks by stage (None: the paper's), K; row L4 has ``blocks={4: range(3)}``."""
     return build("resnet101", kind, steps, distance, blocks, num_classes, options)
-
-
-def mobilenet_v3_large(
-    kind: str = "joint",
-    steps: int = 2,
-    distance: int = 1,
-    blocks: Blocks | None = None,
-    num_classes: int = 1000,
-    order: str = "channel->spatial",
-    reduction: int = 4,
-    filter: str = "logit",
-    width: float = 1.0,
-) -> MobileNetV3:
-    """TD MobileNetV3-Large: TD in place of squeeze-and-excitation in the last three blocks (stage 6).
-
-    No code was released. The paper's 15 % fewer parameters fit a reduction of 4, the network's own ratio.
-    """
-    network = baselines.mobilenet_v3_large(num_classes=num_classes, width=width)
-    blocks = {6: range(3)} if blocks is None else blocks
-    add_feedback(network, blocks, AttentionConfig(kind, order, reduction, filter), steps, distance)
-    return network
-
-
-def convnext_tiny(
-    kind: str = "joint",
-    steps: int = 2,
-    distance: int = 1,
-    blocks: Blocks | None = None,
-    num_classes: int = 1000,
-    order: str = "channel->spatial",
-    reduction: int = 16,
-    filter: str = "logit",
-    widths: Sequence[int] = CONVNEXT_WIDTHS,
-    depths: Sequence[int] = CONVNEXT_DEPTHS,
-    stochastic_depth: float = 0.1,
-) -> ConvNeXt:
-    """TD ConvNeXt-Tiny: all blocks of stages 3 and 4; layer scale follows the loop, steps share the layer norm."""
-    network = baselines.convnext_tiny(
-        num_classes=num_classes, widths=widths, depths=depths, stochastic_depth=stochastic_depth
-    )
-    blocks = layers_3_and_4(depths, distance) if blocks is None else blocks
-    add_feedback(network, blocks, AttentionConfig(kind, order, reduction, filter), steps, distance)
-    return network

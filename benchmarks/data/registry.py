@@ -1,0 +1,167 @@
+"""The data sets by name. A new one needs its file, its test and a line here."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.data.images import DataError, ImageSet
+from benchmarks.data.selected import Selected, read_class_list
+
+if TYPE_CHECKING:
+    from benchmarks.data.preflight import Decode, Finding, Progress
+
+
+class Source(NamedTuple):
+    """Where data come from, and how much of them.
+
+    Attributes:
+        root: The user's data folder, or None.
+        cache: Where embedded data are kept.
+        num_classes: Classes that ImageNet's folders are declared to have.
+        limit: Of embedded data the first so many images, None for all.
+        reduced_classes: Classes of the reduced data set.
+        class_list: The user's own list of them, or None.
+    """
+
+    root: Path | None
+    cache: Path
+    num_classes: int
+    limit: int | None
+    reduced_classes: int
+    class_list: Path | None
+
+
+class DataSet(NamedTuple):
+    """A data set.
+
+    Attributes:
+        open: Opens a split by its name.
+        splits: Their names.
+        look: Looks at splits on disk for the usual mistakes, reading images up to the given depth; None where there is
+            nothing on disk to look at.
+    """
+
+    open: Callable[[str, Source], ImageSet]
+    splits: tuple[str, ...]
+    look: "Callable[[Sequence[str], Source, Decode, Progress | None], list[Finding]] | None" = None
+
+
+def root_of(source: Source) -> Path:
+    """The user's data folder.
+
+    Raises:
+        DataError: None was named.
+    """
+    if source.root is None:
+        raise DataError("the profile full needs the paper's data: name their folder with --data-root (make: DATA=...)")
+    return source.root
+
+
+def imagenet(split: str, source: Source) -> ImageSet:
+    """ImageNet, see ``benchmarks.data.imagenet``."""
+    from benchmarks.data.imagenet import open_imagenet
+
+    return open_imagenet(root_of(source), split, source.num_classes)  # type: ignore[arg-type]
+
+
+def reduced_imagenet(split: str, source: Source) -> ImageSet:
+    """The classes of ImageNet that figure 8 (center) is about, see ``benchmarks.data.wordnet``."""
+    from benchmarks.data.wordnet import reduced_classes
+
+    chosen = reduced_classes(root_of(source), source.reduced_classes, source.class_list)
+    return Selected("imagenet-reduced", imagenet(split, source), chosen)
+
+
+def mini(split: str, source: Source) -> ImageSet:
+    """The embedded scenes."""
+    from benchmarks.data.mini import open_mini
+
+    return open_mini(split, source.cache, source.limit)
+
+
+def reduced_mini(split: str, source: Source) -> ImageSet:
+    """The first digits of the embedded scenes, or the user's."""
+    scenes = mini(split, source)
+    listed = source.class_list
+    chosen = scenes.classes[: source.reduced_classes] if listed is None else read_class_list(listed)
+    return Selected("mini-reduced", scenes, chosen)
+
+
+def cub(split: str, source: Source) -> ImageSet:
+    """CUB-200-2011."""
+    from benchmarks.data.cub import open_cub
+
+    return open_cub(root_of(source), split)
+
+
+def dogs(split: str, source: Source) -> ImageSet:
+    """Stanford Dogs."""
+    from benchmarks.data.dogs import open_dogs
+
+    return open_dogs(root_of(source), split)
+
+
+def coco(split: str, source: Source) -> ImageSet:
+    """MS-COCO 2014."""
+    from benchmarks.data.coco import open_coco
+
+    return open_coco(root_of(source), split)
+
+
+def marks(name: str, split: str, source: Source) -> ImageSet:
+    """One of the embedded fine-grained sets."""
+    from benchmarks.data.mini_marks import open_marks
+
+    return open_marks(name, split, source.cache, source.limit)
+
+
+def many(split: str, source: Source) -> ImageSet:
+    """The embedded multi-label set."""
+    from benchmarks.data.mini_many import open_many
+
+    return open_many(split, source.cache, source.limit)
+
+
+def look_at_imagenet(
+    splits: Sequence[str], source: Source, decode: "Decode", progress: "Progress | None"
+) -> "list[Finding]":
+    """ImageNet's folders, layout by layout."""
+    from benchmarks.data.preflight import preflight
+
+    return preflight(root_of(source), source.num_classes, splits, decode, progress)  # type: ignore[arg-type]
+
+
+def look_at_lists(
+    name: str, splits: Sequence[str], source: Source, decode: "Decode", progress: "Progress | None"
+) -> "list[Finding]":
+    """A data set whose images are named by files: whether it opens, what it lacks, whether its images can be read."""
+    from benchmarks.data.preflight import look_at_listed
+
+    openers = {f"{name}/{split}": partial(DATA_SETS[name].open, split, source) for split in splits}
+    return look_at_listed(openers, decode, progress)
+
+
+DATA_SETS: dict[str, DataSet] = {
+    "imagenet": DataSet(imagenet, ("train", "val", "v2"), look_at_imagenet),
+    "imagenet-reduced": DataSet(reduced_imagenet, ("train", "val"), look_at_imagenet),
+    "cub": DataSet(cub, ("train", "test"), partial(look_at_lists, "cub")),
+    "dogs": DataSet(dogs, ("train", "test"), partial(look_at_lists, "dogs")),
+    "coco": DataSet(coco, ("train", "val"), partial(look_at_lists, "coco")),
+    "mini": DataSet(mini, ("train", "tune", "val", "val-v2")),
+    "mini-reduced": DataSet(reduced_mini, ("train", "val")),
+    "spots": DataSet(partial(marks, "spots"), ("train", "test")),
+    "cuts": DataSet(partial(marks, "cuts"), ("train", "test")),
+    "many": DataSet(many, ("train", "test")),
+}
+
+
+def find(name: str) -> DataSet:
+    """A data set by its name.
+
+    Raises:
+        DataError: There is none of that name.
+    """
+    if name not in DATA_SETS:
+        raise DataError(f"unknown data set {name!r}; choose one of {', '.join(DATA_SETS)}")
+    return DATA_SETS[name]

@@ -1,0 +1,71 @@
+"""Some classes of an image set."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.data.images import DataError, ImageSet
+
+SHOWN = 3
+
+
+class Selected(ImageSet):
+    """The images of some classes of another set, labeled by their rank among these.
+
+    Args:
+        name: Of the data set.
+        images: The other set.
+        classes: Names of the classes wanted; they keep the other set's order.
+
+    Raises:
+        DataError: The other set has no class of a name, or no image of all of them.
+    """
+
+    def __init__(self, name: str, images: ImageSet, classes: Sequence[str]) -> None:
+        unknown = sorted(set(classes) - set(images.classes))
+        if unknown:
+            more = ", ..." if len(unknown) > SHOWN else ""
+            raise DataError(
+                f"{len(unknown)} classes that {images.name} does not have ({', '.join(unknown[:SHOWN])}{more}); "
+                "a class list has one of its class names on each line"
+            )
+        wanted = [label for label, one in enumerate(images.classes) if one in set(classes)]
+        rank = {label: place for place, label in enumerate(wanted)}
+        self.of = images
+        self.indices = [i for i, label in enumerate(images.labels) if label in rank]
+        if not self.indices:
+            raise DataError(f"{images.name} has no image of the classes chosen; choose at least one of its classes")
+        ids = [images.ids[i] for i in self.indices]
+        labels = [rank[images.labels[i]] for i in self.indices]
+        super().__init__(f"{name}-{images.name}", [images.classes[label] for label in wanted], ids, labels)
+
+    def image(self, i: int) -> Image.Image:
+        return self.of.image(self.indices[i])
+
+    def size(self, i: int) -> int:
+        return self.of.size(self.indices[i])
+
+    @cached_property
+    def manifest_hash(self) -> str:
+        """SHA-256 (hexadecimal) of the selection and of the whole set."""
+        return hashlib.sha256(f"{super().manifest_hash} {self.of.manifest_hash}".encode()).hexdigest()
+
+
+def read_class_list(path: Path) -> list[str]:
+    """Class names from a file, one on each line; empty lines and what follows a ``#`` do not count.
+
+    Raises:
+        DataError: The file cannot be read, is empty, or names a class twice.
+    """
+    try:
+        lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the class list {path} ({error}); name a text file") from error
+    names = [line for line in lines if line]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not names or twice:
+        raise DataError(f"{path} {f'names {twice[0]} twice' if twice else 'names no class'}; put a class on each line")
+    return names
