@@ -216,9 +216,9 @@ FULL = Profile(
 )
 
 MINI_FINE_GRAINED = Recipe(
-    epochs=6,
+    epochs=5,
     batch=32,
-    lr=0.02,
+    lr=3e-3,
     reference_batch=32,
     weight_decay=5e-4,
     warmup_epochs=0.25,
@@ -230,7 +230,7 @@ MINI_FINE_GRAINED = Recipe(
     resolution=96,
     amp=False,
 )
-MINI_MULTI_LABEL = replace(MINI_FINE_GRAINED, epochs=8, crop_scale=1.0)
+MINI_MULTI_LABEL = replace(MINI_FINE_GRAINED, lr=0.02, crop_scale=1.0)
 
 MINI = Profile(
     name="mini",

@@ -1,6 +1,7 @@
-"""Small ImageNet trees drawn on the spot: real JPEG files in the official folders, with learnable classes."""
+"""Small trees of ImageNet, CUB, Stanford Dogs and COCO drawn on the spot: real JPEG files, learnable classes."""
 
 import colorsys
+import json
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,81 @@ def write_voc(path: Path, objects: list[tuple[str, float, float, float, float]])
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"<annotation><filename>{path.stem}</filename>{found}</annotation>")
+
+
+def draw_cub(root: Path, classes: int = 4, per_class: int = 3, seed: int = 0) -> Path:
+    """Draw CUB-200-2011: of each class all images but the last are for training; returns its folder."""
+    folder = root / "CUB_200_2011"
+    names = [f"{label + 1:03d}.Bird_{label}" for label in range(classes)]
+    images = [(label, f"{names[label]}/Bird_{label}_{k:04d}.jpg") for label in range(classes) for k in range(per_class)]
+    for place, (label, name) in enumerate(images):
+        save(picture(label, classes, [seed, 3, place]), folder / "images" / name)
+    numbered = list(enumerate(images, start=1))
+    write_lines(folder / "classes.txt", [f"{label} {name}" for label, name in enumerate(names, start=1)])
+    write_lines(folder / "images.txt", [f"{i} {name}" for i, (_, name) in numbered])
+    write_lines(folder / "image_class_labels.txt", [f"{i} {label + 1}" for i, (label, _) in numbered])
+    write_lines(folder / "train_test_split.txt", [f"{i} {int(i % per_class != 0)}" for i, _ in numbered])
+    return folder
+
+
+def draw_dogs(root: Path, classes: int = 4, per_class: int = 3, seed: int = 0) -> Path:
+    """Draw Stanford Dogs: of each class all images but the last are for training; returns its folder."""
+    folder = root / "StanfordDogs"
+    names = [f"n{2_085_620 + label:08d}-Dog_{label}" for label in range(classes)]
+    lists: dict[str, list[tuple[str, int]]] = {"train": [], "test": []}
+    for label, breed in enumerate(names):
+        for k in range(per_class):
+            name = f"{breed}/{breed.partition('-')[0]}_{k}.jpg"
+            save(picture(label, classes, [seed, 4, label, k]), folder / "Images" / name)
+            lists["test" if k == per_class - 1 else "train"].append((name, label + 1))
+    for split, rows in lists.items():
+        write_dog_list(folder / f"{split}_list.mat", rows)
+    return folder
+
+
+def write_dog_list(path: Path, rows: list[tuple[str, int]]) -> None:
+    """Write a list of Stanford Dogs from paths and labels, which start at 1."""
+    files = np.array([name for name, _ in rows], dtype=object)[:, None]
+    savemat(path, {"file_list": files, "labels": np.array([[label] for _, label in rows], np.uint8)})
+
+
+def draw_coco(root: Path, images: int = 6, seed: int = 0) -> Path:
+    """Draw MS-COCO 2014 with three categories; the last image of each split has no object; returns its folder."""
+    folder = root / "coco"
+    numbers = [1, 18, 90]
+    for split in ("train", "val"):
+        rows, objects = [], []
+        for i in range(images):
+            name = f"COCO_{split}2014_{i:012d}.jpg"
+            rows.append({"id": 100 + i, "file_name": name})
+            shown = {i % 3, (i * i) % 3} if i < images - 1 else set()
+            objects += [{"image_id": 100 + i, "category_id": numbers[k], "iscrowd": 0} for k in sorted(shown)]
+            save(picture(i % 3, 3, [seed, 5, split == "val", i]), folder / f"{split}2014" / name)
+        categories = [{"id": number, "name": f"thing {number}"} for number in numbers]
+        write_instances(folder, split, {"images": rows, "annotations": objects, "categories": categories})
+    return folder
+
+
+def write_instances(folder: Path, split: str, content: object) -> None:
+    """Write a COCO file of instances."""
+    path = folder / "annotations" / f"instances_{split}2014.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def write_lines(path: Path, lines: list[str]) -> None:
+    """Write a text file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*lines, ""]))
+
+
+def write_tree(devkit: Path, children: dict[str, list[str]]) -> None:
+    """Write a ``meta.mat`` of a WordNet tree: the children of each node by WordNet id; leaves are numbered first."""
+    names = sorted(children, key=lambda name: (bool(children[name]), name))
+    number = {name: i for i, name in enumerate(names, start=1)}
+    rows: list[tuple[object, ...]] = [
+        (number[name], name, "words", "gloss", len(children[name]), [number[one] for one in children[name]], 0, 0)
+        for name in names
+    ]
+    devkit.mkdir(parents=True, exist_ok=True)
+    savemat(devkit / "meta.mat", {"synsets": np.array(rows, dtype=META_TYPE)[:, None]})

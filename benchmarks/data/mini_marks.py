@@ -1,8 +1,8 @@
 """Two embedded fine-grained sets: the same digit twice, told apart by a small mark on its ink.
 
 They stand for the paper's CUB-200 and Stanford Dogs: 20 classes each, ten digits by two marks. ``spots`` paints a dark
-disc or a dark cross on the ink; ``cuts`` cuts a thin slit through it, rising or falling. A mark is about a sixth of its
-digit tall, and lies anywhere on the ink.
+disc or a dark cross on the ink; ``cuts`` cuts a thin slit through it, rising or falling. A mark is a quarter of its
+digit tall at most, and lies anywhere on the ink.
 """
 
 import json
@@ -24,6 +24,7 @@ DIGITS_OF = {"train": "train", "test": "val"}
 DIGIT = (72, 100)
 FRAGMENTS = (1, 4)
 DARKER = 70
+PARTS = 4  # a mark's side is its digit's over this
 
 Shape = NDArray[np.bool_]
 
@@ -62,12 +63,11 @@ def falling(side: int) -> Shape:
     return inside
 
 
-# The two marks of each set, and the side of a mark as a share of its digit's.
+# The two marks of each set.
 MARKS: dict[str, tuple[tuple[str, Callable[[int], Shape]], ...]] = {
     "spots": (("disc", disc), ("cross", cross)),
     "cuts": (("rising slit", rising), ("falling slit", falling)),
 }
-SHARES = {"spots": (1, 5), "cuts": (1, 4)}
 
 
 class Marked(Drawn):
@@ -110,11 +110,11 @@ def draw(name: str, split: str, count: int) -> tuple[Pixels, Facts]:
     pixels = np.empty((count, DRAWN, DRAWN, 3), np.uint8)
     labels = (np.arange(count) % (2 * len(mini.CLASSES))).astype(np.int16)
     for i, label in enumerate(labels.tolist()):
-        pixels[i] = scene(artist, label // 2, MARKS[name][label % 2][1], SHARES[name])
+        pixels[i] = scene(artist, label // 2, MARKS[name][label % 2][1])
     return pixels, labels
 
 
-def scene(artist: Artist, digit: int, shape: Callable[[int], Shape], share: tuple[int, int]) -> Canvas:
+def scene(artist: Artist, digit: int, shape: Callable[[int], Shape]) -> Canvas:
     """One marked digit among a few fragments."""
     dice = artist.dice
     base = [dice.between(*mini.BACKGROUND) for _ in range(3)]
@@ -124,7 +124,7 @@ def scene(artist: Artist, digit: int, shape: Callable[[int], Shape], share: tupl
     box = artist.place(digit, mask, 0, 0, DRAWN, DRAWN)
     artist.scatter(canvas, base, box, FRAGMENTS)
     mini.paste(canvas, mask, box.x, box.y, artist.color(base))
-    mark, x, y = placed(mask, shape(side * share[0] // share[1]), dice)
+    mark, x, y = placed(mask, shape(side // PARTS), dice)
     dark = np.array([max(0, level - DARKER) for level in base], np.int16)
     mini.paste(canvas, mark, box.x + x, box.y + y, dark)
     return artist.finish(canvas)

@@ -1,0 +1,79 @@
+"""The embedded sets of other tasks: the same bytes everywhere, classes that differ in a small mark only."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.data import mini, mini_many, mini_marks
+from benchmarks.data.images import NO_LABEL, DataError
+from benchmarks.data.mini_many import open_many
+from benchmarks.data.mini_marks import MARKS, open_marks
+
+COUNT = 40
+DIGESTS = {
+    "spots": "a65e314e98838713fb62a9e498c2fbdd8796e0ab06e83b2c4c2c0c8936cb46f9",
+    "cuts": "a76ef1c936a1e22e6bf14f5b7a6e1586caa91c1825c545992ac6327e0462664e",
+    "many": "c86118861c3a8918ebaf6b58984b0cea08d722b9e071bf0630a2aa14c0747ff4",
+}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_marked_scenes(tmp_path: Path, name: str) -> None:
+    """After a wanted change of the drawing: raise VERSION, and put the new digest here."""
+    found = open_marks(name, "train", tmp_path, COUNT)
+    assert found.digest == DIGESTS[name]
+    assert len(found.classes) == 20
+    assert np.bincount(found.labels).tolist() == [2] * 20
+    assert found.classes[3].startswith("1 with a ")
+    assert open_marks(name, "train", tmp_path, COUNT).manifest_hash == found.manifest_hash
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_a_mark_is_all_that_tells_two_classes_apart(name: str) -> None:
+    """The same stream draws the same scene but for a patch of at most a quarter of the digit's side."""
+    scenes = []
+    for _, shape in MARKS[name]:
+        artist = mini.Artist("train", 1)
+        scenes.append(mini_marks.scene(artist, 3, shape).astype(int))
+    rows, columns = np.nonzero(np.abs(scenes[0] - scenes[1]).sum(axis=2))
+    largest = mini_marks.DIGIT[1] // mini_marks.PARTS
+    assert len(rows)
+    assert np.ptp(rows) < largest
+    assert np.ptp(columns) < largest
+
+
+def test_sets_and_splits_are_apart(tmp_path: Path) -> None:
+    sets = [open_marks(name, split, tmp_path, 20).pixels for name in MARKS for split in ("train", "test")]
+    assert len({one.tobytes() for one in sets}) == 4
+
+
+def test_several_digits(tmp_path: Path) -> None:
+    """One to four different classes, about equally often; a shorter draw is a prefix."""
+    found = open_many("train", tmp_path, 200)
+    assert set(found.labels) == {NO_LABEL}
+    numbers = np.bincount([len(present) for present in found.present], minlength=5)
+    assert numbers[0] == 0
+    assert (numbers[1:] > 30).all()
+    assert found.target(0).sum() == len(found.present[0])
+    few = open_many("train", tmp_path, COUNT)
+    assert few.digest == DIGESTS["many"]
+    assert np.array_equal(few.pixels, found.pixels[:COUNT])
+    assert few.present == found.present[:COUNT]
+
+
+def test_shuffling_reaches_every_order() -> None:
+    dice = mini.Dice(1)
+    assert len({tuple(mini_many.shuffled(3, dice)) for _ in range(100)}) == 6
+
+
+def test_unknown_splits_and_counts(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="unknown split 'val' of spots; choose one of train, test"):
+        open_marks("spots", "val", tmp_path)
+    with pytest.raises(DataError, match="unknown split 'val' of many"):
+        open_many("val", tmp_path)
+    for count in (0, 5000):
+        with pytest.raises(DataError, match=f"cannot take {count} scenes"):
+            open_marks("cuts", "test", tmp_path, count)
+        with pytest.raises(DataError, match=f"cannot take {count} scenes"):
+            open_many("test", tmp_path, count)

@@ -1,0 +1,166 @@
+"""Table 7 (right), figure 8, the supplement and selectivity from the command line, on small trees and on smoke."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from benchmarks.cli import main
+from benchmarks.models import create
+from benchmarks.records import Record, Store
+from tests.trees import draw_coco, draw_cub, draw_dogs, draw_imagenet
+
+MODEL = "mobilenet_v3_large"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The three data sets, one of CUB's test images missing, and weights to start from."""
+    root = tmp_path_factory.mktemp("data")
+    draw_dogs(root, classes=2)
+    draw_coco(root, images=4)
+    cub = draw_cub(root, classes=2)
+    (cub / "images" / "001.Bird_0" / "Bird_0_0002.jpg").unlink()
+    torch.manual_seed(0)
+    torch.save(create(MODEL, 10).state_dict(), root / f"{MODEL}.pth")
+    return root
+
+
+def run(tree: Path, results: Path, *more: str, experiment: str = "table7-tasks") -> Result:
+    arguments = ["--profile", "full", "--data-root", str(tree), "--weights", str(tree), "--num-classes", "10"]
+    arguments += ["--models", MODEL, "--epochs", "1", "--results", str(results), "--out", str(results / "report")]
+    return CliRunner().invoke(main, ["run", experiment, *arguments, *more])
+
+
+@pytest.fixture(scope="module")
+def finished(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder after one epoch of each fine-tuning."""
+    results = tmp_path_factory.mktemp("results")
+    result = run(tree, results)
+    assert result.exit_code == 0, result.output
+    assert "cub/test lacks 1 of the images that its lists name" in result.output
+    return results
+
+
+def transfers(results: Path) -> dict[str, Record]:
+    """Evaluations by target."""
+    records = [record for record in Store(results).records() if record.cell.task == "transfer"]
+    return {str(record.cell.options["target"]): record for record in records}
+
+
+def test_each_data_set_is_tuned_on_and_evaluated(finished: Path) -> None:
+    found = transfers(finished)
+    assert set(found) == {"cub", "dogs", "coco"}
+    assert found["dogs"].metrics["top1"].n == 2
+    assert found["coco"].metrics["map"].n == 3
+    assert found["coco"].cell.options["threshold"] == 0.8
+    assert set(found["coco"].metrics) == {"map", "f1_overall", "f1_class"}
+    assert "leaves out 1 images without objects" in found["coco"].notes["remarks"][0]
+    tuned = [record for record in Store(finished).records() if record.cell.task == "finetune"]
+    assert all((finished / "weights" / record.notes["weights"]).is_file() for record in tuned)
+
+
+def test_a_missing_image_makes_the_cell_partial(finished: Path) -> None:
+    record = transfers(finished)["cub"]
+    assert record.metrics["top1"].n == 1
+    assert record.metrics["top1"].status == "partial: 1 of 2 images missing or unreadable"
+    assert [Path(path).name for path in record.notes["missing"]] == ["Bird_0_0002.jpg"]
+
+
+def test_probabilities_are_kept_per_image(finished: Path) -> None:
+    record = transfers(finished)["coco"]
+    with np.load(finished / "scores" / record.notes["scores"]) as file:
+        assert file["ids"].tolist() == [f"COCO_val2014_{i:012d}.jpg" for i in range(3)]
+        assert file["scores"].shape == file["targets"].shape == (3, 3)
+        assert ((file["scores"] >= 0) & (file["scores"] <= 1)).all()
+
+
+def test_every_number_names_its_record(finished: Path) -> None:
+    with (finished / "report" / "tables" / "table7-tasks.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["measured"]]
+    assert len(rows) == 5
+    assert {row["record"] for row in rows} == {record.id for record in transfers(finished).values()}
+
+
+def test_a_second_run_does_nothing(tree: Path, finished: Path) -> None:
+    assert "0 cells run, 6 done before" in run(tree, finished).output
+
+
+def test_another_threshold_is_another_cell(tree: Path, finished: Path) -> None:
+    """The fine-tuning stays valid; only the evaluation is made anew."""
+    result = run(tree, finished, "--threshold", "0.3", "--tasks", "finetune,transfer")
+    assert "3 cells run, 3 done before" in result.output
+
+
+def test_missing_data_are_told_with_the_reason(tree: Path, tmp_path: Path) -> None:
+    draw_cub(tmp_path / "data", classes=2)
+    torch.save(torch.load(tree / f"{MODEL}.pth"), tmp_path / "data" / f"{MODEL}.pth")
+    result = run(tmp_path / "data", tmp_path, "--tasks", "transfer")
+    assert result.exit_code == 1
+    lines = [line for line in result.output.splitlines() if line.startswith("could not run")]
+    assert any("Stanford Dogs is missing" in line for line in lines)
+    assert any("MS-COCO 2014 is missing" in line for line in lines)
+    assert "Traceback" not in result.output
+
+
+def test_preflight_looks_at_each_data_set(tree: Path) -> None:
+    arguments = [part for name in ("cub", "dogs", "coco") for part in ("--data", name)]
+    result = CliRunner().invoke(main, ["preflight", str(tree), *arguments])
+    assert result.exit_code == 0, result.output
+    assert "info: dogs/train has 4 images of 2 classes" in result.output
+    assert "warning: cub/test lacks 1 of the images" in result.output
+    assert "warning: coco/val leaves out 1 images without objects" in result.output
+    failing = CliRunner().invoke(main, ["preflight", str(tree / "coco"), "--data", "cub"])
+    assert failing.exit_code == 1
+    assert "error: CUB-200-2011 is missing" in failing.output
+
+
+def test_training_on_the_reduced_imagenet(tmp_path: Path) -> None:
+    """Two of four classes by the user's list; an unknown id is one clear line."""
+    names = draw_imagenet(tmp_path / "data", classes=4, per_class=2)
+    listed = tmp_path / "classes.txt"
+    listed.write_text(f"{names[1]}\n{names[3]}\n")
+    arguments = ["--profile", "full", "--data-root", str(tmp_path / "data"), "--num-classes", "4", "--epochs", "1"]
+    arguments += ["--results", str(tmp_path), "--class-list", str(listed)]
+    trained = CliRunner().invoke(main, ["train", MODEL, "--reduced", *arguments])
+    assert trained.exit_code == 0, trained.output
+    more = ["--models", MODEL, "--tasks", "accuracy", "--out", str(tmp_path / "report")]
+    assert CliRunner().invoke(main, ["run", "fig8", *arguments, *more]).exit_code == 0
+    (record,) = [one for one in Store(tmp_path).records() if one.cell.task == "accuracy"]
+    assert (record.cell.options["classes"], record.metrics["last/top1"].n) == (2, 4)
+    listed.write_text("n99999999\n")
+    unknown = CliRunner().invoke(main, ["train", MODEL, "--reduced", *arguments])
+    assert unknown.exit_code == 1
+    assert unknown.output.splitlines()[-1].startswith("Error: 1 classes that imagenet-train does not have (n99999999)")
+
+
+def test_figure_8_says_how_to_train_what_it_lacks(tmp_path: Path) -> None:
+    draw_imagenet(tmp_path / "data", classes=4, per_class=2, flat_val=True)
+    arguments = ["--profile", "full", "--data-root", str(tmp_path / "data"), "--num-classes", "4"]
+    arguments += ["--results", str(tmp_path), "--models", "resnet18-td-joint-t2-m2", "--tasks", "accuracy"]
+    result = CliRunner().invoke(main, ["run", "fig8", *arguments, "--out", str(tmp_path / "report")])
+    assert result.exit_code == 1
+    assert "tdam-bench train resnet18-td-joint-t2-m2 --profile full --data-root DIR --reduced" in result.output
+
+
+def test_smoke_runs_every_new_experiment(tmp_path: Path) -> None:
+    """One model of each: trained, tuned, evaluated, rendered; figures and tables are there."""
+    chosen = {
+        "table7-tasks": "resnet50-td-joint-t2-m1",
+        "fig8": "resnet50-td-joint-t2-m1,resnet50-td-joint-t2-m1-spatial,resnet18",
+        "supplement": "resnet18-se",
+        "selectivity": "resnet50-td-joint-t2-m1",
+    }
+    for experiment, models in chosen.items():
+        arguments = ["--profile", "smoke", "--models", models, "--results", str(tmp_path), "--jobs", "1"]
+        arguments += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "report")]
+        result = CliRunner().invoke(main, ["run", experiment, *arguments])
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / "report" / "tables" / f"{experiment}.md").exists()
+    figures = {path.name for path in (tmp_path / "report" / "figures").glob("*.png")}
+    assert figures == {"fig8.png", "fig8-training.png", "selectivity.png"}
+    steps = [record for record in Store(tmp_path).records() if record.cell.task == "selectivity"]
+    assert {len(record.samples) for record in steps} == {1, 2}
