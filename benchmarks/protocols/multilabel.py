@@ -17,11 +17,19 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % bootstrap interval over images, all from 0 to 1."""
+    """A number with its 95 % bootstrap interval over images, all from 0 to 1.
+
+    Attributes:
+        value: Of all images.
+        low: Lower end.
+        high: Upper end.
+        draws: Of each resample; those of two networks on the same images are paired by their place.
+    """
 
     value: float
     low: float
     high: float
+    draws: tuple[float, ...]
 
 
 def average_precision(scores: Floats, targets: Floats, weights: Floats | None = None) -> Floats:
@@ -118,6 +126,7 @@ def estimates(scores: Floats, targets: Floats, threshold: float, resamples: int 
     ]
     found = {}
     for name, estimate in value.items():
-        low, high = np.nanquantile([draw[name] for draw in draws], (0.025, 0.975))
-        found[name] = Estimate(estimate, float(low), float(high))
+        values = tuple(draw[name] for draw in draws)
+        low, high = np.nanquantile(values, (0.025, 0.975))
+        found[name] = Estimate(estimate, float(low), float(high), values)
     return found

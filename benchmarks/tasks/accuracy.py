@@ -80,7 +80,8 @@ class Accuracies:
 def accuracy_record(cell: Cell, inputs: Inputs, predictions: Any, count: int, session: Session) -> Record:
     """Numbers of one model under every protocol; the predictions go beside the record."""
     from benchmarks import distributed
-    from benchmarks.protocols.accuracy import PROTOCOLS, accuracy
+    from benchmarks.protocols.accuracy import PROTOCOLS, accuracy, correct
+    from benchmarks.protocols.paired import images_hash, pack
 
     table = predictions.table
     record = new_record(cell, inputs, {})
@@ -96,5 +97,13 @@ def accuracy_record(cell: Cell, inputs: Inputs, predictions: Any, count: int, se
     path = session.store.path("predictions", f"{cell.model}-{record.id}", ".parquet")
     if distributed.rank() == 0:
         write_atomically(path, lambda temporary: table.to_parquet(temporary, index=False))
-    notes = {"predictions": path.name, "unreadable": predictions.unreadable, "steps": int(table["step"].max())}
+    hits = {f"{protocol}/top1": correct(table, protocol, 1) for protocol in PROTOCOLS}
+    notes = {
+        "predictions": path.name,
+        "unreadable": predictions.unreadable,
+        "steps": int(table["step"].max()),
+        # By image in the order of their ids, for paired tests.
+        "outcomes": {name: pack(hit) for name, hit in hits.items()},
+        "images": images_hash(hits["last/top1"].index),
+    }
     return replace(record, metrics=metrics, notes=notes)

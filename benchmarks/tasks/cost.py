@@ -1,11 +1,15 @@
 """Parameters and FLOPs."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from benchmarks.identity import code_version, network_version, versions
 from benchmarks.records import Cell, Metric, Record, new_record
 from benchmarks.session import Session
 from benchmarks.tasks.task import Advance, Amount, Inputs
+
+if TYPE_CHECKING:
+    from baselines.backbone import Backbone
 
 
 class Costs:
@@ -48,6 +52,19 @@ class Costs:
                 "parameters": Metric(count_parameters(network), "1"),
                 "flops": Metric(flops.total, "multiply-accumulates"),
             }
-            notes = {"by_operator": flops.by_operator, "left_out": flops.left_out}
+            notes = {
+                "by_operator": flops.by_operator,
+                "left_out": flops.left_out,
+                "feedback": blocks_with_feedback(network),
+            }
             yield new_record(cell, self.inputs(cell, session), metrics, notes=notes)
             advance(1)
+
+
+def blocks_with_feedback(network: "Backbone") -> dict[str, list[int]]:
+    """Indices from 0 of the blocks that loop, by stage from 1; stages without any are left out."""
+    found = {
+        str(stage): [index for index, block in enumerate(blocks) if block.loop.steps > 1]
+        for stage, blocks in enumerate(network.stages(), start=1)
+    }
+    return {stage: indices for stage, indices in found.items() if indices}

@@ -22,6 +22,8 @@ CODE = (
 )
 # Without images for tuning, every so many-th of the evaluated ones is set apart.
 APART = 10
+# The box rule whose outcomes are kept by image, for paired tests.
+PAIRED = "gradcam"
 
 
 class Localizations:
@@ -105,7 +107,8 @@ def localization_record(cell: Cell, inputs: Inputs, found: dict[str, Any], sessi
     """Numbers of one model under every rule and protocol; the localizations go beside the record."""
     from benchmarks import distributed
     from benchmarks.protocols.accuracy import PROTOCOLS
-    from benchmarks.protocols.localization import RULES, localization, max_box_accuracy
+    from benchmarks.protocols.localization import RULES, localization, localized, max_box_accuracy
+    from benchmarks.protocols.paired import images_hash, pack
 
     split, count = str(cell.options["data"]), count_of(str(cell.options["data"]), session)
     table, unreadable = found[split].table, found[split].unreadable
@@ -115,12 +118,13 @@ def localization_record(cell: Cell, inputs: Inputs, found: dict[str, Any], sessi
     apart = table[table["id"].isin(set(ids[::APART]))]
     tuning = apart if cell.options["tuning"] is None else found[str(cell.options["tuning"])].table
     status = "ok" if len(ids) == count else f"partial: {count - len(ids)} of {count} images left out"
-    metrics, thresholds = {}, {}
+    metrics, thresholds, outcomes = {}, {}, {}
     for protocol in PROTOCOLS:
         for rule in RULES:
             for name, share in localization(table, protocol, rule).items():
                 low, value, high = (100 * x for x in (share.low, share.value, share.high))
                 metrics[f"{rule}/{protocol}/{name}"] = Metric(value, "%", share.n, low, high, status)
+        outcomes[f"{PAIRED}/{protocol}/top1_loc"] = pack(localized(table, protocol, PAIRED)["top1_loc"])
         best = max_box_accuracy(table, tuning, protocol)
         tested = len(set(ids) - set(tuning["id"]))
         metrics[f"{protocol}/max_box_acc_v2"] = Metric(100 * best.pop("max_box_acc_v2"), "%", tested, status=status)
@@ -131,6 +135,7 @@ def localization_record(cell: Cell, inputs: Inputs, found: dict[str, Any], sessi
     if distributed.rank() == 0:
         write_atomically(path, lambda temporary: table.to_parquet(temporary, index=False))
     notes = {"localizations": path.name, "unreadable": unreadable, "thresholds": thresholds}
+    notes |= {"outcomes": outcomes, "images": images_hash(ids)}
     return replace(record, metrics={**metrics, **moves}, samples=overlaps, notes=notes)
 
 

@@ -115,23 +115,27 @@ def transfer_record(
 ) -> Record:
     """Numbers of one network; its probabilities go beside the record."""
     from benchmarks import distributed
+    from benchmarks.protocols.paired import images_hash, pack
 
     n = len(found.positions)
     if not n:
         raise DataError(f"no image of {cell.options['data']} could be read; the first: {found.unreadable[0]}")
     status = "ok" if n == wanted else f"partial: {wanted - n} of {wanted} images missing or unreadable"
     targets = np.stack([np.asarray(images.target(i)) for i in found.positions.tolist()])
+    samples: dict[str, list[float]] = {}
+    outcomes: dict[str, Any] = {}
     if isinstance(images, MultiLabel):
-        metrics = multi_label(found.scores, targets, float(str(cell.options["threshold"])), status)
+        metrics, samples = multi_label(found.scores, targets, float(str(cell.options["threshold"])), status)
     else:
         metrics = single_label(found.scores, targets, status)
+        outcomes = {"outcomes": {"top1": pack(found.scores.argmax(axis=1) == targets)}}
     record = new_record(cell, inputs, metrics)
     path = session.store.path("scores", f"{cell.model}-{cell.options['target']}-{record.id}", ".npz")
     arrays = {"ids": np.array([images.ids[i] for i in found.positions]), "scores": found.scores, "targets": targets}
     if distributed.rank() == 0:
         write_atomically(path, partial(save, arrays))
     notes = {"scores": path.name, "missing": images.missing, "unreadable": found.unreadable, "remarks": images.remarks}
-    return replace(record, notes=notes)
+    return replace(record, samples=samples, notes={**notes, **outcomes, "images": images_hash(arrays["ids"].tolist())})
 
 
 def save(arrays: "dict[str, np.ndarray]", path: Any) -> None:
@@ -152,11 +156,15 @@ def single_label(scores: np.ndarray, labels: np.ndarray, status: str) -> dict[st
     return metrics
 
 
-def multi_label(scores: np.ndarray, targets: np.ndarray, threshold: float, status: str) -> dict[str, Metric]:
-    """mAP, overall and per-class F1 in percent with bootstrap intervals."""
+def multi_label(
+    scores: np.ndarray, targets: np.ndarray, threshold: float, status: str
+) -> tuple[dict[str, Metric], dict[str, list[float]]]:
+    """mAP, overall and per-class F1 in percent with bootstrap intervals, and the bootstrap's draws, paired by place."""
     from benchmarks.protocols.multilabel import estimates
 
-    return {
+    found = estimates(scores, targets, threshold)
+    metrics = {
         name: Metric(100 * one.value, "%", len(targets), 100 * one.low, 100 * one.high, status)
-        for name, one in estimates(scores, targets, threshold).items()
+        for name, one in found.items()
     }
+    return metrics, {name: [100 * draw for draw in one.draws] for name, one in found.items()}
