@@ -10,7 +10,7 @@ from benchmarks.runner import Report
 from benchmarks.session import Session
 
 if TYPE_CHECKING:
-    from benchmarks.data.preflight import Finding
+    from benchmarks.data.preflight import Decode, Finding
 
 # Tasks that train, and the option in which each names its images.
 TRAINING_TASKS = {"train": "trained_on", "finetune": "tuned_on"}
@@ -30,13 +30,18 @@ def prepare(cells: Sequence[Cell], session: Session, report: Report) -> "list[Fi
     trained_on = {str(cell.options[TRAINING_TASKS[cell.task]]) for cell in cells if cell.task in TRAINING_TASKS}
     needed = {str(cell.options["data"]) for cell in cells if "data" in cell.options} | trained_on
     new = {split: images for split in sorted(needed) if (images := opened(split, session)) and is_new(images, session)}
-    findings = look_at(list(new), session, report)
-    errors = [finding for finding in findings if finding.level == "error"]
+    layout = look_at(list(new), session, "none", report)
+    trained = look_at([split for split in new if split in trained_on], session, "headers", report)
+    others = look_at([split for split in new if split not in trained_on], session, "headers", report)
+    # What is wrong with an image that is only evaluated makes its cell partial.
+    errors = [finding for finding in (*layout, *trained) if finding.level == "error"]
     if trained_on and errors:
+        sets = " ".join(f"--data {name}" for name in dict.fromkeys(session.located(split)[0] for split in new))
         raise DataError(
             f"preflight found {len(errors)} errors in {session.data_root}, the first: {errors[0].what}; "
-            f"`tdam-bench preflight {session.data_root}` names all of them"
+            f"`tdam-bench preflight {session.data_root} {sets}` names all of them"
         )
+    findings = list(dict.fromkeys([*layout, *trained, *others]))
     for images in new.values():
         write_atomically(session.manifest_path(images), images.write_manifest)
     return findings
@@ -55,7 +60,7 @@ def is_new(images: ImageSet, session: Session) -> bool:
     return not session.manifest_path(images).exists()
 
 
-def look_at(splits: Sequence[str], session: Session, report: Report) -> "list[Finding]":
+def look_at(splits: Sequence[str], session: Session, decode: "Decode", report: Report) -> "list[Finding]":
     """Preflight's findings on splits of the data folder; embedded data have nothing to look at."""
     by_set: dict[str, list[str]] = {}
     for name, split in map(session.located, splits):
@@ -64,7 +69,7 @@ def look_at(splits: Sequence[str], session: Session, report: Report) -> "list[Fi
     for name, parts in by_set.items():
         look = find(name).look
         if look is not None:
-            findings += look(parts, session.source_of(parts[0]), "headers", Stretch(f"preflight {name}", report))
+            findings += look(parts, session.source_of(parts[0]), decode, Stretch(f"preflight {name}", report))
     return [finding for finding in findings if finding.level != "info"]
 
 

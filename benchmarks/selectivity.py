@@ -10,7 +10,7 @@ from torch import Tensor
 
 from baselines.backbone import Backbone
 from benchmarks import distributed
-from benchmarks.data.images import ImageSet
+from benchmarks.data.images import DataError, ImageSet
 from benchmarks.evaluation import View, batches, normalized, put
 
 
@@ -49,6 +49,9 @@ def activations(
         workers: Loader processes.
         count: The first so many images, None for all.
         progress: Called with the number of images of each step.
+
+    Raises:
+        DataError: No image could be read.
     """
     classes = len(images.classes)
     sums: dict[str, Tensor] = {}
@@ -70,7 +73,9 @@ def activations(
     shards = distributed.gather((sums, counts, reasons))
     seen = torch.stack([shard[1] for shard in shards]).sum(0)
     unreadable = sorted(reason for _, _, found_reasons in shards for reason in found_reasons)
-    whole = {name: torch.stack([shard[0][name] for shard in shards if name in shard[0]]).sum(0) for name in sums}
+    if not seen.sum():
+        raise DataError(f"no image of {images.name} could be read; the first: {unreadable[0]}")
+    whole = {name: torch.stack([shard[0][name] for shard in shards if name in shard[0]]).sum(0) for name in networks}
     shown = seen > 0
     return {
         name: Activations((total[:, shown] / seen[shown, None]).numpy(), int(seen.sum()), unreadable)

@@ -150,7 +150,7 @@ class Session:
         if self.weights.is_file():
             if self.models is None or len(self.models) != 1:
                 raise DataError(f"{self.weights} is one file, so name its model with --models, or give a folder")
-            return self.weights
+            return self.weights if model in self.models else None
         if not self.weights.is_dir():
             raise DataError(
                 f"no weights at {self.weights}: name a folder of <model>.pth files, or a file for one model"

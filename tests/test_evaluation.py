@@ -1,5 +1,6 @@
 """One pass serves all models at all resolutions: each image is read once, and nothing else changes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from benchmarks.data.mini import open_mini
 from benchmarks.evaluation import View, batches, normalized, predict, show
 from benchmarks.maps import class_maps
 from benchmarks.models import create
+from benchmarks.profiles import MINI
 from benchmarks.protocols.accuracy import BOX, PROTOCOLS, accuracy, correct
 from benchmarks.protocols.boxes import released_box
+from benchmarks.training import augmentation
 
 CPU = torch.device("cpu")
 VIEWS = [View(32, 1.0), View(64, 1.0), View(96, 0.875)]
@@ -143,3 +146,26 @@ def test_normalization() -> None:
 def test_an_image_of_the_wanted_size_is_not_touched(tmp_path: Path) -> None:
     pixels = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
     assert show(pixels, View(64, 1.0)) is pixels
+
+
+def test_a_squashed_view_shows_the_whole_image() -> None:
+    """A wide picture with a mark at each end: the usual view cuts both off, the squashed one keeps them."""
+    pixels = torch.zeros(3, 40, 120, dtype=torch.uint8)
+    pixels[:, :, :12] = pixels[:, :, -12:] = 255
+    usual, squashed = show(pixels, View(20, 1.0)), show(pixels, View(20, 1.0, squashed=True))
+    assert usual.shape == squashed.shape == (3, 20, 20)
+    assert usual.max() == 0
+    assert (squashed[:, :, 0] > 200).all()
+    assert (squashed[:, :, -1] > 200).all()
+    assert squashed[:, :, 5:15].max() == 0
+
+
+def test_a_squashed_training_crop_keeps_its_share() -> None:
+    """At a share of one it is the whole image; below, a square of that share somewhere."""
+    ramp = np.tile(np.linspace(0, 255, 120).astype(np.uint8)[None, :, None], (40, 1, 3))
+    recipe = replace(MINI.recipe, framing="squashed", resolution=20)
+    whole = augmentation(replace(recipe, crop_scale=1.0))(Image.fromarray(ramp))
+    part = augmentation(replace(recipe, crop_scale=0.5))(Image.fromarray(ramp))
+    assert whole.shape == part.shape == (3, 20, 20)
+    assert int(whole[0, 0, -1]) - int(whole[0, 0, 0]) > 230
+    assert 100 < int(part[0, 0, -1]) - int(part[0, 0, 0]) < 135

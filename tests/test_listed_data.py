@@ -137,6 +137,7 @@ def empty(folder: Path) -> None:
 
 MISTAKES: list[tuple[str, Callable[[Path], object], str]] = [
     ("cub", lambda f: (f / "train_test_split.txt").unlink(), "lacks train_test_split.txt; extract"),
+    ("cub", lambda f: replace_line(f / "classes.txt", 2, "two 002.Bird_1"), "class numbers that are none \\(two\\)"),
     ("cub", lambda f: shutil.rmtree(f / "images"), "lacks images; extract"),
     ("cub", lambda f: replace_line(f / "image_class_labels.txt", 2, "2 99"), "classes: 1 unknown \\(99\\)"),
     ("cub", lambda f: replace_line(f / "image_class_labels.txt", 2, "2 3"), "1 images lie in the folder of another"),

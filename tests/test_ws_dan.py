@@ -47,6 +47,21 @@ def test_pooling_of_nothing_has_finite_gradients() -> None:
     assert torch.isfinite(maps.grad).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_trains_with_silent_maps(dtype: torch.dtype) -> None:
+    """Under autocast too the gradient stays finite where maps and channels are exactly zero, as after a ReLU."""
+    features, maps = torch.zeros(2, 3, 4, 4), torch.zeros(2, 2, 4, 4)
+    features[:, 0] = maps[:, 0] = 1.0
+    features.requires_grad_()
+    maps.requires_grad_()
+    with torch.autocast("cpu", dtype):
+        matrix = bilinear_attention_pooling(features.to(dtype), maps.to(dtype))
+        matrix.sum().backward()
+    assert matrix.dtype == torch.float32
+    assert torch.isfinite(features.grad).all()
+    assert torch.isfinite(maps.grad).all()
+
+
 def test_maps_are_scaled_from_zero_to_one() -> None:
     scaled = min_max(torch.tensor([[[1.0, 3.0], [2.0, 1.0]], [[5.0, 5.0], [5.0, 5.0]]]), (2, 2))
     assert scaled[0].tolist() == [[0.0, 1.0], [0.5, 0.0]]

@@ -26,6 +26,9 @@ def open_cub(root: Path, split: str) -> ImageFiles:
         raise DataError(f"unknown split {split!r} of CUB; choose one of {', '.join(SPLITS)}")
     folder = find_folder(root, PLACES, FILES, "CUB-200-2011")
     classes, images, class_of, split_of = (read_pairs(folder / name) for name in FILES[:4])
+    strange_numbers = [key for key in classes if not key.isdecimal()]
+    if strange_numbers:
+        raise DataError(f"{folder / FILES[0]}: class numbers that are none ({few(strange_numbers)}); extract it again")
     refuse_unknown(f"{folder / FILES[2]}, images", class_of, images)
     refuse_unknown(f"{folder / FILES[2]}, classes", class_of.values(), classes)
     refuse_unknown(f"{folder / FILES[3]}, images", split_of, images)

@@ -27,6 +27,7 @@ from benchmarks.data.images import (
     read_image,
     verify_image,
 )
+from benchmarks.data.selected import Selected
 
 Level = Literal["error", "warning", "info"]
 Decode = Literal["none", "headers", "full"]
@@ -111,11 +112,18 @@ def look_at_listed(
             what = f"{name} lacks {len(images.missing)} of the images that its lists name"
             shown = [Finding("warning", f"missing: {path}") for path in images.missing[:LISTED_FILES]]
             findings += [Finding("warning", f"{what}; what is computed from it is partial"), *shown]
-        if isinstance(images, ImageFiles):
-            paths += [images.path(i) for i in range(len(images))]
+        paths += paths_of(images)
     if decode != "none":
         findings += look_at_images(paths, read_image if decode == "full" else verify_image, progress)
     return findings
+
+
+def paths_of(images: ImageSet) -> list[Path]:
+    """The files of an image set; none of one that is not made of files."""
+    if isinstance(images, Selected):
+        whole = paths_of(images.of)
+        return [whole[i] for i in images.indices] if whole else []
+    return [images.path(i) for i in range(len(images))] if isinstance(images, ImageFiles) else []
 
 
 def look_at_split(root: Path, split: Split, num_classes: int) -> SplitReport:

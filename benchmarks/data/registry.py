@@ -144,7 +144,7 @@ def look_at_lists(
 
 DATA_SETS: dict[str, DataSet] = {
     "imagenet": DataSet(imagenet, ("train", "val", "v2"), look_at_imagenet),
-    "imagenet-reduced": DataSet(reduced_imagenet, ("train", "val"), look_at_imagenet),
+    "imagenet-reduced": DataSet(reduced_imagenet, ("train", "val"), partial(look_at_lists, "imagenet-reduced")),
     "cub": DataSet(cub, ("train", "test"), partial(look_at_lists, "cub")),
     "dogs": DataSet(dogs, ("train", "test"), partial(look_at_lists, "dogs")),
     "coco": DataSet(coco, ("train", "val"), partial(look_at_lists, "coco")),

@@ -37,6 +37,7 @@ EXPERIMENTS = (
     "fig8",
     "supplement",
     "selectivity",
+    "claims",
 )
 
 

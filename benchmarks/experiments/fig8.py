@@ -19,7 +19,7 @@ from benchmarks.render.layout import Column, Line, Table, Value
 from benchmarks.render.plots import Series, curves_figure, write_figure
 from benchmarks.selection import Selection, judged_share, select
 from benchmarks.session import Session
-from benchmarks.tasks import Accuracies, Costs
+from benchmarks.tasks import Accuracies, Costs, Trainings
 from benchmarks.tasks.training import seeds_of, training_cells
 
 TITLE = "Figure 8: feedback distance, steps and technique"
@@ -87,8 +87,16 @@ def variants() -> Iterator[Variant]:
 
 
 def chosen(session: Session) -> list[Variant]:
-    """The figure's points, or those of the user's models."""
-    names = session.chosen(tuple(one.model for one in variants()))
+    """The figure's points, or those of the user's models.
+
+    Raises:
+        ValueError: The figure does not have one of these.
+    """
+    everything = list(dict.fromkeys(one.model for one in variants()))
+    names = session.chosen(tuple(everything))
+    unknown = [name for name in names if name not in everything]
+    if unknown:
+        raise ValueError(f"figure 8 does not have {', '.join(unknown)}; choose of {', '.join(everything)}")
     return [one for one in variants() if one.model in names]
 
 
@@ -190,8 +198,8 @@ def losses(session: Session, selection: Selection) -> list[Series]:
     """Training loss by epoch of the six techniques."""
     series = []
     for variant in (one for one in chosen(session) if one.panel == TECHNIQUE):
-        for cell in training_cells(variant.model, session):
-            record = selection.newest.get(cell)
+        for seed in session.seeds:
+            record = selection.newest.get(Trainings.cell(variant.model, seed, session))
             if record is not None:
                 loss = record.samples["loss"]
                 series.append(Series(variant.label, "TDjoint", list(range(1, len(loss) + 1)), loss))

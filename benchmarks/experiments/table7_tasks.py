@@ -90,7 +90,7 @@ def notes(session: Session) -> list[str]:
         f"F1 counts a class as present above a probability of {session.threshold:g}; overall F1 is of all decisions "
         "together, per-class F1 of the mean precision and recall of the classes.",
         "Intervals: top-1 Wilson, mAP and F1 bootstrap over images; of several seeds their range. Seeds "
-        f"{', '.join(map(str, session.seeds))}, each with a pretraining of its own.",
+        f"{', '.join(map(str, session.seeds))}" + ("." if session.weights else ", each with a pretraining of its own."),
     ]
     if session.profile.name != "full":
         said.append(

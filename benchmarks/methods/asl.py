@@ -2,6 +2,10 @@
 
 Symbols, theirs in brackets: ``gamma_negative`` and ``gamma_positive`` (gamma- and gamma+), ``clip`` (m), probability
 (p). The head is global average pooling and one linear layer; with feedback, the last step's map is used.
+
+As the equations have it, the gradient runs through the focusing weight too; the authors' training code cuts it there.
+That code also keeps biases and norms out of the weight decay, and counts a class as present above 0.8, which is the
+default threshold of F1 here.
 """
 
 from typing import cast

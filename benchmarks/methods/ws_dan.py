@@ -3,10 +3,17 @@
 Symbols, theirs in brackets: ``feature_map`` (F), ``maps`` (A, M of them), ``matrix`` (P, one part feature f_k for each
 map), ``centers`` (c_k), ``rate`` (beta), ``threshold`` (theta_c and theta_d).
 
-Where the paper and the authors' code differ, or the paper is silent: the signed square root, the L2 norm and the factor
-of 100 before the classifier are the code's; centers are kept for each class, as the code does (``centers="global"`` has
-one for all, as equation 6 reads); the paper's thresholds and its uniform choice of a map are kept; a crop grows by a
-tenth of the image on each side in training, by a twentieth in testing. With feedback, the last step's map is used.
+Where the paper and the authors' code differ, or the paper is silent:
+
+- the signed square root, the L2 norm and the factor of 100 before the classifier are the code's;
+- centers are kept for each class, as in the code; ``centers="global"`` has one for all, as equation 6 reads. They move
+  by the mean over a batch's images of a class, and are not brought to length 1, as the code does;
+- one map, drawn uniformly, guides crop and drop, with thresholds of 0.5 of its range, as the paper has them; the code
+  draws a map for each and thresholds at random shares (0.4 to 0.6, 0.2 to 0.5) of its maximum;
+- the threshold of the object (0.1), and that a crop grows by a tenth of the image on each side in training and by a
+  twentieth in testing, are the code's.
+
+With feedback, the last step's map is used.
 """
 
 from collections.abc import Callable
@@ -55,10 +62,11 @@ def bilinear_attention_pooling(feature_map: Tensor, maps: Tensor) -> Tensor:
         (N, M * C), the C features of the first map first.
     """
     area = feature_map.shape[2] * feature_map.shape[3]
-    matrix = torch.einsum("nmhw,nchw->nmc", maps.float(), feature_map.float()).flatten(1) / area
-    # The root's slope at zero is infinite.
-    rooted = matrix.sign() * torch.sqrt(matrix.abs() + EPSILON)
-    return F.normalize(rooted, dim=1)
+    # In half precision the small number below would be zero, and the root's slope at zero is infinite.
+    with torch.autocast(feature_map.device.type, enabled=False):
+        matrix = torch.einsum("nmhw,nchw->nmc", maps.float(), feature_map.float()).flatten(1) / area
+        rooted = matrix.sign() * torch.sqrt(matrix.abs() + EPSILON)
+        return F.normalize(rooted, dim=1)
 
 
 def min_max(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binom
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,3 +31,19 @@ def class_selectivity(means: Floats) -> Floats:
     total = best + rest
     index: Floats = np.divide(best - rest, total, out=np.full(means.shape[1], np.nan), where=total > 0)
     return index
+
+
+def median_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float]:
+    """A distribution-free interval of the median: order statistics by the binomial distribution.
+
+    With too few values for the confidence it is their whole range.
+
+    Args:
+        values: (n,), at least one.
+        confidence: Probability that such intervals cover the median.
+    """
+    ordered = np.sort(values)
+    below = int(binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
+    # The chance that fewer than this many values lie below the median stays under what the confidence leaves.
+    rank = max(0, below - 1)
+    return float(ordered[rank]), float(ordered[len(ordered) - 1 - rank])

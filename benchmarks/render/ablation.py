@@ -13,6 +13,7 @@ from benchmarks.render.plots import NOTHING, STYLE, settle, unique
 # Colors that stay apart for color-blind readers (Okabe and Ito), and markers that do without color.
 LOOKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "D"), ("#CC79A7", "^"), ("#555555", "*"))
 SMALLEST, LARGEST = 30.0, 170.0  # square points
+Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def ablation_figure(title: str, rows: Mapping[str, Sequence[Panel]], y_label: st
     labels = unique(one.label for panels in rows.values() for panel in panels for one in panel.marks)
     looks = {label: LOOKS[place % len(LOOKS)] for place, label in enumerate(labels)}
     sizes = [size for panels in rows.values() for p in panels for one in p.marks for size in one.sizes if size]
-    span = (min(sizes), max(sizes)) if sizes else (0.0, 1.0)
+    span = (min(sizes), max(sizes)) if sizes else None
     with rc_context(STYLE):
         figure = Figure(figsize=(4.1 * columns, 3.3 * len(rows)), layout="constrained", facecolor="white")
         figure.suptitle(title)
@@ -72,19 +73,20 @@ def ablation_figure(title: str, rows: Mapping[str, Sequence[Panel]], y_label: st
             row[0].set_ylabel(f"{name}: {y_label}")
         handles = [Line2D([], [], color=color, marker=mark, label=label) for label, (color, mark) in looks.items()]
         if handles:
-            sized = f"marker area: {span[0]:.2f} to {span[1]:.2f} M parameters"
+            sized = f"marker area: {span[0]:.2f} to {span[1]:.2f} M parameters; hollow: not counted" if span else None
             figure.legend(handles=handles, title=sized, loc="outside lower center", ncols=len(handles))
         settle(figure)
     return figure
 
 
-def draw_panel(axis: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]], span: tuple[float, float]) -> None:
+def draw_panel(axis: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]], span: Span | None) -> None:
     """One plot."""
     for one in panel.marks:
         color, marker = looks[one.label]
         areas = [area(size, span) for size in one.sizes]
+        fills = ["none" if size is None else color for size in one.sizes]
         axis.vlines(one.x, one.low, one.high, color=color, linewidth=1, alpha=0.6)
-        axis.scatter(one.x, one.y, s=areas, color=color, marker=marker, zorder=3)
+        axis.scatter(one.x, one.y, s=areas, facecolors=fills, edgecolors=color, marker=marker, zorder=3)
         if panel.joined:
             axis.plot(one.x, one.y, color=color, linewidth=1.2)
     axis.set_title(panel.heading, fontsize=10)
@@ -97,8 +99,8 @@ def draw_panel(axis: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]], s
         axis.text(0.5, 0.5, NOTHING, transform=axis.transAxes, ha="center", va="center", color="#555555")
 
 
-def area(size: float | None, span: tuple[float, float]) -> float:
-    """A marker's area for a size; the smallest where it is unknown."""
-    if size is None or span[1] <= span[0]:
+def area(size: float | None, span: Span | None) -> float:
+    """A marker's area for a size; the smallest where it is unknown, and where all are alike."""
+    if size is None or span is None or span[1] <= span[0]:
         return SMALLEST
     return SMALLEST + (LARGEST - SMALLEST) * (size - span[0]) / (span[1] - span[0])

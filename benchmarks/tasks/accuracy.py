@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.data.images import DataError
 from benchmarks.records import Cell, Metric, Record, Scalar, new_record, write_atomically
 from benchmarks.session import Session
-from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Waiting
+from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Waiting, evaluated_images
 from benchmarks.tasks.training import evaluated_inputs, known_inputs, loaded_network, weights_name, weights_options
 
 
@@ -49,8 +49,7 @@ class Accuracies:
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images; all models see each of them in one go."""
-        images = len(session.image_set(str(cells[0].options["data"])))
-        return Amount(min(images, session.profile.val_count or images), "images")
+        return evaluated_images(cells, session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """One pass over one image set."""

@@ -1,17 +1,19 @@
 """Class selectivity of the channels of trained networks."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.data.images import DataError
 from benchmarks.records import Cell, Metric, Record, Scalar, new_record
 from benchmarks.session import Session
-from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Waiting
+from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Waiting, evaluated_images
 from benchmarks.tasks.training import evaluated_inputs, known_inputs, loaded_network, weights_name, weights_options
 
-CODE = ("selectivity.py", "evaluation.py", "protocols/selectivity.py")
+if TYPE_CHECKING:
+    from benchmarks.selectivity import Activations
+
+CODE = ("tasks/selectivity.py", "selectivity.py", "evaluation.py", "protocols/selectivity.py")
 
 
 class Selectivities:
@@ -42,15 +44,13 @@ class Selectivities:
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images; all models see each of them in one go."""
-        images = len(session.image_set(str(cells[0].options["data"])))
-        return Amount(min(images, session.profile.val_count or images), "images")
+        return evaluated_images(cells, session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """One pass over the image set."""
         import torch
 
         from benchmarks.evaluation import View
-        from benchmarks.protocols.selectivity import class_selectivity
         from benchmarks.selectivity import activations
 
         o: Any = cells[0].options
@@ -66,18 +66,36 @@ class Selectivities:
         )
         wanted = self.amount(cells, session).total
         for cell in cells:
-            seen = found[weights_name(cell)]
-            if not seen.images:
-                raise DataError(f"no image of {o['data']} could be read; the first: {seen.unreadable[0]}")
-            missing = wanted - seen.images
-            status = f"partial: {missing} of {wanted} images unreadable" if missing else "ok"
-            metrics, samples = {}, {}
-            for step, means in enumerate(seen.means, start=1):
-                index = class_selectivity(means)
-                heard = np.sort(index[~np.isnan(index)])
-                low, middle, high = np.quantile(heard, (0.25, 0.5, 0.75)).tolist() if len(heard) else [None] * 3
-                metrics[f"step{step}/median"] = Metric(middle, "1", len(heard), low, high, status)
-                metrics[f"step{step}/silent"] = Metric(float(len(index) - len(heard)), "channels", len(index))
-                samples[f"step{step}"] = heard.tolist()
             inputs = known_inputs(self, cell, session)
-            yield new_record(cell, inputs, metrics, samples, {"unreadable": seen.unreadable})
+            yield selectivity_record(cell, inputs, found[weights_name(cell)], wanted)
+
+
+def selectivity_record(cell: Cell, inputs: Inputs, seen: "Activations", wanted: int) -> Record:
+    """Each step's median index with its interval, the middle half of the channels, and all of them as samples."""
+    from benchmarks.protocols.selectivity import class_selectivity, median_interval
+
+    missing = wanted - seen.images
+    status = f"partial: {missing} of {wanted} images unreadable" if missing else "ok"
+    metrics: dict[str, Metric] = {}
+    samples: dict[str, list[float]] = {}
+    silent: dict[str, list[int]] = {}
+    for step, means in enumerate(seen.means, start=1):
+        name = f"step{step}"
+        try:
+            index = class_selectivity(means)
+        except ValueError as error:  # of a network whose last map is signed; the others go on
+            metrics[f"{name}/median"] = Metric(None, "1", status=str(error))
+            continue
+        heard = index[~np.isnan(index)]
+        silent[name] = np.flatnonzero(np.isnan(index)).tolist()
+        samples[name] = heard.tolist()
+        metrics[f"{name}/silent"] = Metric(float(len(silent[name])), "channels", len(index), status=status)
+        if not len(heard):
+            metrics[f"{name}/median"] = Metric(None, "1", status="every channel is silent")
+            continue
+        low, high = median_interval(heard)
+        metrics[f"{name}/median"] = Metric(float(np.median(heard)), "1", len(heard), low, high, status)
+        for share in (25, 75):
+            metrics[f"{name}/p{share}"] = Metric(float(np.percentile(heard, share)), "1", len(heard), status=status)
+    notes = {"unreadable": seen.unreadable, "silent": silent, "steps": len(seen.means)}
+    return new_record(cell, inputs, metrics, samples, notes)

@@ -60,3 +60,9 @@ class Task(Protocol):
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Run a group; each cell's record as soon as it is there. ``advance`` is told what is done, in units."""
+
+
+def evaluated_images(cells: Sequence[Cell], session: Session) -> Amount:
+    """The images of the set that a group of cells looks at in one pass."""
+    images = len(session.image_set(str(cells[0].options["data"])))
+    return Amount(min(images, session.profile.val_count or images), "images")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.data.images import DataError, ImageSet, MultiLabel
-from benchmarks.identity import code_version, versions
+from benchmarks.identity import code_version, network_version, versions
 from benchmarks.records import Cell, Metric, Record, Scalar, new_record, write_atomically
 from benchmarks.session import Session
 from benchmarks.tasks.finetuning import (
@@ -18,13 +18,20 @@ from benchmarks.tasks.finetuning import (
     tuned_network,
     tuned_weights,
 )
-from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Waiting
+from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Waiting, evaluated_images
 from benchmarks.tasks.training import known_inputs
 
 if TYPE_CHECKING:
     from benchmarks.transfer import Scores
 
-CODE = ("transfer.py", "evaluation.py", "data/images.py", "protocols/multilabel.py", "protocols/accuracy.py")
+CODE = (
+    "tasks/transfer.py",
+    "transfer.py",
+    "evaluation.py",
+    "data/images.py",
+    "protocols/multilabel.py",
+    "protocols/accuracy.py",
+)
 TOP = 5
 
 
@@ -44,8 +51,9 @@ class Transfers:
             "data": transfer.test,
             "resolution": transfer.recipe.resolution,
             "crop": transfer.crop,
-            "threshold": session.threshold,
         }
+        if transfer.multi_label:
+            options["threshold"] = session.threshold
         return Cell("transfer", model, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
@@ -62,6 +70,7 @@ class Transfers:
             "data": data,
             "count": session.profile.val_count,
             "code": code_version(*CODE, *method_code(cell)),
+            "network": network_version(cell.model, session.profile.size),
             "device": session.device_kind,
             **versions("torch", "torchvision", "pillow"),
         }
@@ -72,8 +81,7 @@ class Transfers:
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images; all networks see each of them in one go."""
-        images = len(session.image_set(str(cells[0].options["data"])))
-        return Amount(min(images, session.profile.val_count or images), "images")
+        return evaluated_images(cells, session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """One pass over one image set."""
@@ -84,6 +92,7 @@ class Transfers:
 
         o: Any = cells[0].options
         images = session.image_set(o["data"])
+        check_classes(session.image_set(o["tuned_on"]), images)
         named = {str(place): cell for place, cell in enumerate(cells)}
         networks = {
             name: tuned_network(tuning_cell(cell, session), len(images.classes), session)
@@ -104,6 +113,20 @@ class Transfers:
             yield transfer_record(cell, known_inputs(self, cell, session), images, found[name], wanted, session)
 
 
+def check_classes(tuned_on: ImageSet, images: ImageSet) -> None:
+    """Refuse to evaluate on other classes than those of the fine-tuning.
+
+    Raises:
+        DataError: They differ.
+    """
+    if tuned_on.classes != images.classes:
+        differ = sorted(set(tuned_on.classes) ^ set(images.classes)) or ["their order"]
+        raise DataError(
+            f"{tuned_on.name} and {images.name} differ in their classes ({', '.join(differ[:3])}); "
+            "take both from one release of the data"
+        )
+
+
 def tuning_cell(cell: Cell, session: Session) -> Cell:
     """The fine-tuning whose network a cell is about."""
     target, seed = str(cell.options["target"]), int(str(cell.options["tuning_seed"]))
@@ -121,6 +144,10 @@ def transfer_record(
     if not n:
         raise DataError(f"no image of {cell.options['data']} could be read; the first: {found.unreadable[0]}")
     status = "ok" if n == wanted else f"partial: {wanted - n} of {wanted} images missing or unreadable"
+    tuned_on = session.image_set(str(cell.options["tuned_on"]))
+    if tuned_on.missing:
+        lacking = f"{len(tuned_on.missing)} training images missing"
+        status = f"partial: {lacking}" if status == "ok" else f"{status}; {lacking}"
     targets = np.stack([np.asarray(images.target(i)) for i in found.positions.tolist()])
     samples: dict[str, list[float]] = {}
     outcomes: dict[str, Any] = {}
