@@ -71,6 +71,8 @@ SESSION_OPTIONS = (
                  help="Which step's prediction enters the loss of TD models."),
     click.option("--zero-init", type=click.Choice(("first", "last", "none")), default="first", show_default=True,
                  help="Which norm of TD blocks starts at zero; see tdam/DEVIATIONS.md."),
+    click.option("--plugin", "plugins", multiple=True, type=folder(),
+                 help="Python file with attentions of your own (ATTENTIONS); may be given several times."),
     click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
                  help="Models trained at a time on the CPU, one thread each."),
     click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Loader processes."),
@@ -98,21 +100,26 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
 OWN_NAMES = ("experiments", "model", "out", "reduced", "tasks")
 
 
-def make_session(profile: str, results: Path, models: str | None, seeds: str, **options: Any) -> "Session":
+def make_session(
+    profile: str, results: Path, models: str | None, seeds: str, plugins: tuple[Path, ...], **options: Any
+) -> "Session":
     """The session that the options tell.
 
     Raises:
         click.BadParameter: A list that is none.
     """
+    from benchmarks.plugins import add_files
     from benchmarks.records import Store
     from benchmarks.session import Session
 
+    added = add_files(plugins)
     names = None if models is None else tuple(name.strip() for name in models.split(",") if name.strip())
     try:
         numbers = tuple(int(seed) for seed in seeds.split(","))
     except ValueError as error:
         raise click.BadParameter(f"--seeds takes whole numbers separated by commas, got {seeds!r}") from error
-    return Session(profile=PROFILES[profile], store=Store(results), models=names, seeds=numbers, **options)
+    store = Store(results)
+    return Session(profile=PROFILES[profile], store=store, models=names, seeds=numbers, plugins=added, **options)
 
 
 TASK_NAMES = (

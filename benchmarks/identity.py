@@ -45,7 +45,15 @@ def network_version(name: str, size: str) -> str:
     backbone = parse(name)["backbone"]
     modules = with_imports([constructor_of(name).__module__, *attention_modules(name)])
     options = repr(sorted(size_options(backbone, size).items()))
-    return digest_of([source_of(module) for module in sorted(modules)], name, options)
+    packages = foreign_packages(modules)
+    return digest_of([source_of(module) for module in sorted(modules)], name, options, *packages)
+
+
+def foreign_packages(modules: Iterable[str]) -> list[str]:
+    """Name and version of the installed packages, other than the suite, that modules belong to."""
+    roots = sorted({module.partition(".")[0] for module in modules} - set(MODEL_PACKAGES))
+    installed = metadata.packages_distributions()
+    return [f"{root} {metadata.version(installed[root][0])}" for root in roots if root in installed]
 
 
 def with_imports(modules: Iterable[str]) -> set[str]:

@@ -15,6 +15,7 @@ import baselines
 import tdam
 from baselines.backbone import Backbone
 from baselines.checkpoints import load_renamed, read_checkpoint
+from benchmarks import plugins
 from benchmarks.paper import TABLE1
 from tdam.attention import KINDS
 
@@ -29,7 +30,7 @@ TECHNIQUES = {
 }
 NAME = re.compile(
     r"(?P<backbone>[a-z0-9_]+?)"
-    r"(-(?P<attention>[a-z0-9_]+)|-td-(?P<kind>[a-z_]+)-t(?P<steps>[1-9][0-9]*)-m(?P<distance>0|[1-9][0-9]*)"
+    r"(-(?P<attention>(timm:)?[a-z0-9_]+)|-td-(?P<kind>[a-z_]+)-t(?P<steps>[1-9][0-9]*)-m(?P<distance>0|[1-9][0-9]*)"
     r"(-(?P<technique>[a-z]{3}[a-z_]+))?(?P<last>-l4)?)?"
 )
 
@@ -51,7 +52,7 @@ SIZES: dict[str, dict[str, dict[str, object]]] = {
         "resnet34": MINI_RESNET34,
         "resnet50": MINI_RESNET50,
         "resnet101": MINI_RESNET101,
-        "mobilenet_v3_large": {"width": 0.25, "strides": (1, 2, 2, 2, 1, 1)},
+        "mobilenet_v3_large": {"width": 0.25, "strides": (2, 2, 2, 1, 1, 1)},
         "convnext_tiny": {
             "widths": (16, 32, 64, 128),
             "depths": (1, 1, 2, 1),
@@ -107,12 +108,18 @@ def parse(name: str) -> dict[str, str]:
     if (
         match is None
         or not known
-        or not allowed(match["attention"], baselines.ATTENTIONS)
+        or not known_attention(match["attention"])
         or not allowed(match["kind"], KINDS)
         or not allowed(match["technique"], TECHNIQUES)
     ):
         raise ValueError(f"unknown model {name!r}{suggestion(name)}; names are {grammar()}")
     return match.groupdict()
+
+
+def known_attention(name: str | None) -> bool:
+    """Whether an attention is left out, the suite's own, a plug-in, or one of timm's."""
+    plugins.load()
+    return allowed(name, baselines.ATTENTIONS) or (str(name).startswith(plugins.TIMM) and plugins.add_timm(str(name)))
 
 
 def allowed(part: str | None, names: Iterable[str]) -> bool:
@@ -158,8 +165,13 @@ def attention_modules(name: str) -> set[str]:
         return {tdam.Feedback.__module__}
     if parts["attention"] is None:
         return set()
-    attention = baselines.ATTENTIONS[parts["attention"]](64, 56)
-    return {found for part in attention.modules() if (found := type(part).__module__).partition(".")[0] != "torch"}
+    build = baselines.ATTENTIONS[parts["attention"]]
+    attention = build(64, 56)
+    # A plug-in may be made of torch's own modules: its file decides too.
+    own = {build.module} if isinstance(build, plugins.PluggedIn) else set()
+    return own | {
+        found for part in attention.modules() if (found := type(part).__module__).partition(".")[0] != "torch"
+    }
 
 
 def last_stage(network: Backbone) -> dict[int, range]:

@@ -269,7 +269,7 @@ MINI = Profile(
     recipes={
         "resnet18": {"epochs": 5},
         "resnet34": {"epochs": 5},
-        "mobilenet_v3_large": {"epochs": 8},
+        "mobilenet_v3_large": {"epochs": 6},
         "convnext_tiny": {
             "epochs": 6,
             "optimizer": "adamw",

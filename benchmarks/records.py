@@ -201,8 +201,8 @@ class Store:
                 )
 
     def path(self, kind: str, name: str, suffix: str) -> Path:
-        """Where a file of this kind lies."""
-        return self.folder / kind / f"{name}{suffix}"
+        """Where a file of this kind lies; a colon, which not every disk takes, becomes an underscore."""
+        return self.folder / kind / f"{name.replace(':', '_')}{suffix}"
 
     def record_path(self, cell: Cell, record_id: str) -> Path:
         """Where a record lies; the name tells people what it is, the id makes it unique."""

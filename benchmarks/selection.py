@@ -1,10 +1,10 @@
 """Which records a table shows: the newest of each cell, and why there is none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.records import Cell, Metric, Record
-from benchmarks.render.layout import Value
+from benchmarks.render.layout import Line, Value
 from benchmarks.session import Session
 from benchmarks.verdicts import Judgement, Verdict, judge_share
 
@@ -57,6 +57,15 @@ class Selection:
             record=" ".join(record.id for record in records),
             note=next((m.status for m in metrics if m.status != "ok"), None),
         )
+
+
+def line_of(session: Session, group: str, label: str, model: str, values: Mapping[str, Value]) -> Line:
+    """A table's row; what was measured of a plug-in has no number of the paper's to stand against."""
+    if model.partition("-")[2] not in session.plugins:
+        return Line(group, label, model, values)
+    new = Judgement(Verdict.NEW, "a plug-in: the paper has no such row")
+    marked = {key: judged(value, None, new if value.measured is not None else None) for key, value in values.items()}
+    return Line(group, label, model, marked)
 
 
 def interval(metrics: Sequence[Metric], scale: float) -> tuple[float | None, float | None]:

@@ -39,6 +39,7 @@ class Session:
         dtype: ``float32``, ``bfloat16`` or ``float16``, of speed measurements.
         channels_last: Memory format of speed measurements.
         compile: Whether speed measurements compile the networks.
+        plugins: Names of attentions from outside, see ``benchmarks.plugins``.
     """
 
     profile: Profile
@@ -61,6 +62,7 @@ class Session:
     dtype: str = "float32"
     channels_last: bool = True
     compile: bool = False
+    plugins: tuple[str, ...] = ()
     opened: dict[str, ImageSet] = field(default_factory=dict)
 
     @property
@@ -80,8 +82,11 @@ class Session:
         return self.profile.reduced.classes if self.class_list is None else len(read_class_list(self.class_list))
 
     def chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The experiment's models, or the user's."""
-        return names if self.models is None else self.models
+        """The experiment's models and each plug-in on its plain networks, or the user's."""
+        if self.models is not None:
+            return self.models
+        plain = [name for name in names if "-" not in name]
+        return (*names, *(f"{name}-{plugin}" for name in plain for plugin in self.plugins))
 
     def recipe_of(self, model: str) -> Recipe:
         """The training recipe of a model: its backbone's, with this run's number of epochs."""

@@ -13,12 +13,13 @@ FLOPS_TOLERANCE = 0.02  # G
 
 
 class Verdict(Enum):
-    """How a measured value stands to the paper's."""
+    """How a measured value stands to the paper's; ``NEW``: of a plug-in, which the paper does not have."""
 
     REPRODUCED = "REPRODUCED"
     DIFFERS = "DIFFERS"
     UNDECIDED = "UNDECIDED"
     NOT_RUN = "NOT RUN"
+    NEW = "NEW"
 
     def __str__(self) -> str:
         return self.value

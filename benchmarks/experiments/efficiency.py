@@ -17,8 +17,8 @@ from benchmarks.paper import TABLE1 as MODELS
 from benchmarks.paper import paper_rows
 from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table, Value
-from benchmarks.selection import Selection, judged, select
+from benchmarks.render.layout import Column, Table, Value
+from benchmarks.selection import Selection, judged, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import Efficiencies
 from benchmarks.verdicts import judge_ratio, paired_ratio
@@ -121,7 +121,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
         for model in models:
             values = {key: value_of(model, key, session, selection) for key in keys}
             values |= {f"{key}_ratio": ratio_of(model, key, session, selection) for key in keys}
-            lines.append(Line(backbone, model, model, values))
+            lines.append(line_of(session, backbone, model, model, values))
     return Table("efficiency", TITLE, notes(session, selection), columns, lines)
 
 

@@ -13,9 +13,9 @@ from benchmarks.experiments.table4 import table as sweep_table
 from benchmarks.paper import read_paper
 from benchmarks.records import Record
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table
+from benchmarks.render.layout import Column, Table
 from benchmarks.render.plots import Series, curves_figure, write_figure
-from benchmarks.selection import judged_share, select
+from benchmarks.selection import judged_share, line_of, select
 from benchmarks.session import Session
 
 __all__ = ["TIME", "TITLE", "cells", "render", "table_text"]
@@ -59,7 +59,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
             value = top1(model, int(at), protocol, session, selection)
             paper = printed[model].get(at) if protocol == "released" else None
             values[column.key] = judged_share(value, paper or None, "fig4", session)
-        lines.append(Line("ResNet50", method, model, values))
+        lines.append(line_of(session, "ResNet50", method, model, values))
     return Table(
         "fig4", f"Figure 4, profile {session.profile.name}", sweep_table(session, records).notes, columns, lines
     )

@@ -17,9 +17,9 @@ from benchmarks.protocols.attention import OBJECTS
 from benchmarks.records import Cell, Record
 from benchmarks.render.attention import Look, Picture, grid_figure, histogram_figure
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table
+from benchmarks.render.layout import Column, Table
 from benchmarks.render.plots import write_figure
-from benchmarks.selection import Selection, select
+from benchmarks.selection import Selection, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import Attentions
 from benchmarks.tasks.training import training_cells
@@ -61,7 +61,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
         for kind in OBJECTS:
             for column, metric in (("moved", "moved"), ("iou", "overlap")):
                 values[f"{column}_{kind}"] = selection.value(cells_of(model, session), f"{metric}/{kind}")
-        lines.append(Line("ResNet50", method, model, values))
+        lines.append(line_of(session, "ResNet50", method, model, values))
     return Table(
         "fig5", f"Figure 5, profile {session.profile.name}: how far the box moves", notes(session), columns, lines
     )

@@ -15,9 +15,9 @@ from benchmarks.paper import TITLES, read_paper
 from benchmarks.records import Cell, Record
 from benchmarks.render.ablation import Marks, Panel, ablation_figure
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table, Value
+from benchmarks.render.layout import Column, Table, Value
 from benchmarks.render.plots import Series, curves_figure, write_figure
-from benchmarks.selection import Selection, judged_share, select
+from benchmarks.selection import Selection, judged_share, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import Accuracies, Costs, Trainings
 from benchmarks.tasks.training import seeds_of, training_cells
@@ -93,7 +93,8 @@ def chosen(session: Session) -> list[Variant]:
         ValueError: The figure does not have one of these.
     """
     everything = list(dict.fromkeys(one.model for one in variants()))
-    names = session.chosen(tuple(everything))
+    # An ablation of feedback has no row for other attentions.
+    names = session.models or tuple(everything)
     unknown = [name for name in names if name not in everything]
     if unknown:
         raise ValueError(f"figure 8 does not have {', '.join(unknown)}; choose of {', '.join(everything)}")
@@ -139,7 +140,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
         for metric in PROTOCOLS:
             paper = variant.paper if metric == "released/top1" else None
             values[metric] = judged_share(top1(variant, metric, session, selection), paper, "fig8", session)
-        lines.append(Line(variant.panel, variant.label, variant.model, values))
+        lines.append(line_of(session, variant.panel, variant.label, variant.model, values))
     return Table("fig8", f"Figure 8, profile {session.profile.name}: ablations", notes(session), columns, lines)
 
 

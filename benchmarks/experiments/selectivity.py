@@ -14,9 +14,9 @@ from benchmarks.paper import TABLE1, TITLES
 from benchmarks.records import Cell, Record
 from benchmarks.render.attention import histogram_figure
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table
+from benchmarks.render.layout import Column, Table
 from benchmarks.render.plots import write_figure
-from benchmarks.selection import Selection, select
+from benchmarks.selection import Selection, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import Selectivities
 from benchmarks.tasks.training import seeds_of, training_cells
@@ -76,7 +76,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
                 for column in ("median", "p25", "p75", "silent")
             }
             name = f"{label}, step {step}" if len(steps) > 1 else label
-            lines.append(Line(TITLES.get(model.partition("-")[0], model), name, model, values))
+            lines.append(line_of(session, TITLES.get(model.partition("-")[0], model), name, model, values))
     title = f"Channel selectivity, profile {session.profile.name}"
     return Table("selectivity", title, notes(session), columns, lines)
 

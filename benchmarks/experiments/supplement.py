@@ -12,8 +12,8 @@ from benchmarks.experiments.table1 import accuracy_cells
 from benchmarks.paper import TITLES, read_paper
 from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table
-from benchmarks.selection import judged_share, select
+from benchmarks.render.layout import Column, Table
+from benchmarks.selection import judged_share, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import Costs
 from benchmarks.tasks.training import training_cells
@@ -73,7 +73,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
                 printed = released.get(model, {}).get(key) if key and split == "v1" else None
                 values[f"{split}_{metric}"] = judged_share(value, printed, "supplement", session)
         backbone = model.partition("-")[0]
-        lines.append(Line(TITLES.get(backbone, backbone), ROWS.get(model, model), model, values))
+        lines.append(line_of(session, TITLES.get(backbone, backbone), ROWS.get(model, model), model, values))
     title = f"Supplement, profile {session.profile.name}: other backbones"
     return Table("supplement", title, notes(session), columns, lines)
 

@@ -14,9 +14,9 @@ from benchmarks.paper import TABLE1 as MODELS
 from benchmarks.paper import TITLES, paper_rows
 from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table, Value
+from benchmarks.render.layout import Column, Table, Value
 from benchmarks.render.plots import Panel, Point, Series, curves_figure, scatter_figure, write_figure
-from benchmarks.selection import Selection, judged, judged_share, select
+from benchmarks.selection import Selection, judged, judged_share, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import Accuracies, Costs, Trainings
 from benchmarks.tasks.training import seeds_of, training_cells
@@ -121,7 +121,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
                 value = accuracy_value(model, split, metric, against_paper, session, selection)
                 values[f"{split}_{metric}"] = value
         group, label = labels.get(model, (model.partition("-")[0], model))
-        lines.append(Line(group, label, model, values))
+        lines.append(line_of(session, group, label, model, values))
     return Table("table1", title(session), notes(session, selection), columns(session), lines)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.paper import TABLE1, read_paper
 from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table, Value
-from benchmarks.selection import Selection, judged_share, select
+from benchmarks.render.layout import Column, Table, Value
+from benchmarks.selection import Selection, judged_share, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import Accuracies
 from benchmarks.tasks.training import seeds_of, training_cells
@@ -88,7 +88,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
                 )
                 paper = printed.get(model, {}).get(f"{key}_top1") if protocol == "released" else None
                 values[f"{key}_{protocol}"] = judged_share(value, paper, "table4", session)
-        lines.append(Line("ResNet50", labels.get(model, model), model, values))
+        lines.append(line_of(session, "ResNet50", labels.get(model, model), model, values))
     return Table(
         "table4", f"Table 4, profile {session.profile.name}: top-1 by test resolution", notes(session), columns, lines
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.paper import TABLE1, TITLES, read_paper
 from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table
-from benchmarks.selection import judged_share, select
+from benchmarks.render.layout import Column, Table
+from benchmarks.selection import judged_share, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import FineTunings, Transfers
 from benchmarks.tasks.training import training_cells
@@ -70,7 +70,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
             paper = printed.get(key) if against_paper else None
             values[key] = judged_share(value, paper, "table7-tasks", session)
         group = TITLES.get(model.partition("-")[0], model)
-        lines.append(Line(group, printed.get("method", model), model, values))
+        lines.append(line_of(session, group, printed.get("method", model), model, values))
     title = f"Table 7, right, profile {session.profile.name}: other tasks"
     return Table("table7-tasks", title, notes(session), columns, lines)
 

@@ -14,7 +14,7 @@ from benchmarks.paper import TABLE1, TITLES, read_paper
 from benchmarks.records import Cell, Record
 from benchmarks.render.comparison import to_markdown, write_table
 from benchmarks.render.layout import Column, Line, Table
-from benchmarks.selection import judged_share, select
+from benchmarks.selection import judged_share, line_of, select
 from benchmarks.session import Session
 from benchmarks.tasks import Localizations
 from benchmarks.tasks.training import seeds_of, training_cells
@@ -77,7 +77,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
             value = selection.value(cells_of(model, session), key)
             values[key] = judged_share(value, printed.get(paper) if paper else None, "table7-wsol", session)
         group = TITLES.get(model.partition("-")[0], model)
-        lines.append(Line(group, printed.get("model", model), model, values))
+        lines.append(line_of(session, group, printed.get("model", model), model, values))
     lines.sort(key=lambda line: order.index(line.group))
     return Table(
         "table7-wsol", f"Table 7, left, profile {session.profile.name}: localization", notes(session), columns, lines

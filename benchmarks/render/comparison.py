@@ -152,7 +152,8 @@ def legend(table: Table, markup: Markup) -> list[str]:
     """What the symbols mean and how often each occurs, and how to read the numbers."""
     values = [value_of(line, column) for line in table.lines for column in table.columns]
     counts = Counter(value.judgement.verdict for value in values if value.judgement)
-    verdicts = ", ".join(f"{markup.symbols[verdict]} {verdict} ({counts[verdict]})" for verdict in Verdict)
+    shown = [verdict for verdict in Verdict if counts[verdict] or verdict is not Verdict.NEW]
+    verdicts = ", ".join(f"{markup.symbols[verdict]} {verdict} ({counts[verdict]})" for verdict in shown)
     said = [f"Verdicts: {verdicts}."] if counts else []
     return [*said, markup.text(READING.format(name=table.name))]
 
@@ -173,7 +174,13 @@ MARKDOWN = Markup(
     italic=lambda text: f"*{text}*",
     bold=lambda text: f"**{text}**",
     marks=lambda numbers: f" [{numbers}]",
-    symbols={Verdict.REPRODUCED: "✓", Verdict.DIFFERS: "✗", Verdict.UNDECIDED: "?", Verdict.NOT_RUN: "-"},
+    symbols={
+        Verdict.REPRODUCED: "✓",
+        Verdict.DIFFERS: "✗",
+        Verdict.UNDECIDED: "?",
+        Verdict.NOT_RUN: "-",
+        Verdict.NEW: "new",
+    },
 )
 
 
@@ -295,6 +302,7 @@ LATEX = Markup(
         Verdict.DIFFERS: r"$\times$",
         Verdict.UNDECIDED: "?",
         Verdict.NOT_RUN: "--",
+        Verdict.NEW: "new",
     },
 )
 

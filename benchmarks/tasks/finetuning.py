@@ -14,6 +14,7 @@ from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Waiting
 from benchmarks.tasks.training import (
     READING_CODE,
     TRAINING_CODE,
+    drawing,
     known_inputs,
     loaded_network,
     threads_of_training,
@@ -62,7 +63,8 @@ class FineTunings:
             "code": code_version(*TRAINING_CODE, *READING_CODE, *method_code(cell)),
             "network": network_version(cell.model, session.profile.size),
             "device": session.device_kind,
-            **versions("torch", "torchvision"),
+            **drawing(session),
+            **versions("torch", "torchvision", "pillow"),
         }
 
     def group(self, cell: Cell) -> object:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.data.images import DataError
+from benchmarks.data.selected import read_class_list
 from benchmarks.identity import code_version, network_version, versions
 from benchmarks.records import Cell, Metric, Record, Scalar, canonical, file_hash, new_record
 from benchmarks.session import Session
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # Which weights a file holds, and where they go.
 TRAINING_CODE = ("training.py", "data/images.py", "data/selected.py")
+USUAL = {"processes": 1, "workers": 0}
 READING_CODE = ("../baselines/checkpoints.py", "../baselines/published.py", "../tdam/released.py")
 
 
@@ -40,6 +42,8 @@ class Trainings:
             "step_loss": session.step_loss,
             "zero_init": session.zero_init,
         }
+        if data == session.profile.reduced.train and session.class_list is not None:
+            options["class_list"] = names_hash(read_class_list(session.class_list))
         return Cell("train", model, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked:
@@ -55,7 +59,8 @@ class Trainings:
             "code": code_version(*TRAINING_CODE),
             "network": network_version(cell.model, session.profile.size),
             "device": session.device_kind,
-            **versions("torch", "torchvision"),
+            **drawing(session),
+            **versions("torch", "torchvision", "pillow"),
         }
 
     def group(self, cell: Cell) -> object:
@@ -73,7 +78,7 @@ class Trainings:
         import torch
 
         from benchmarks.models import create
-        from benchmarks.training import Classification, Training, train
+        from benchmarks.training import Classification, Diverged, Training, train
 
         (cell,) = cells
         seed = int(str(cell.options["seed"]))
@@ -92,11 +97,34 @@ class Trainings:
         )
         record = new_record(cell, known_inputs(self, cell, session), {})
         weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
-        with threads_of_training(session):
-            trained = train(training, weights, advance)
+        try:
+            with threads_of_training(session):
+                trained = train(training, weights, advance)
+        except Diverged as error:
+            yield diverged(record, training.history, str(error))
+            return
         metrics = {"loss": Metric(trained.history["loss"][-1], "nat", n=recipe.epochs)}
         notes = {"weights": weights.name, "sha256": trained.sha256, "recipe": asdict(recipe)}
         yield replace(record, metrics=metrics, samples=trained.history, notes=notes)
+
+
+def drawing(session: Session) -> dict[str, Scalar]:
+    """What else decides which random numbers a training draws, where it is not the usual: one process, no workers."""
+    from benchmarks import distributed
+
+    unusual: dict[str, Scalar] = {"processes": distributed.size(), "workers": session.workers}
+    return {name: value for name, value in unusual.items() if value != USUAL[name]}
+
+
+def names_hash(names: Sequence[str]) -> str:
+    """Hash of class names, 12 hexadecimal digits."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+
+
+def diverged(record: Record, history: dict[str, list[float]], reason: str) -> Record:
+    """What a training leaves whose loss is no longer a number: its curve up to there, and no weights."""
+    metrics = {"loss": Metric(None, "nat", n=len(history["loss"]), status=reason)}
+    return replace(record, metrics=metrics, samples=history, notes={"diverged": reason})
 
 
 @contextlib.contextmanager
@@ -156,6 +184,8 @@ def weights_of(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Wai
     source = training_cell(cell, session)
     inputs = Trainings().inputs(source, session)
     record = None if isinstance(inputs, Blocked | Waiting) else session.store.find(source, inputs)
+    if record is not None and "weights" not in record.notes:
+        return Blocked(f"{cell.model} has no weights: {record.notes['diverged']}", "")
     if record is not None:
         return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
     if session.profile.trains:

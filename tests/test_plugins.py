@@ -1,0 +1,168 @@
+"""Attentions from outside: a file, an entry point, timm; and what is said of those that cannot be used."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+import baselines
+from benchmarks import plugins
+from benchmarks.cli import main
+from benchmarks.identity import network_version
+from benchmarks.models import create
+from benchmarks.plugins import PluginError, add_files
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "gated_channel.py"
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test begins and ends without plug-ins."""
+    monkeypatch.setattr(baselines, "ATTENTIONS", baselines.ATTENTIONS)
+    before = dict(baselines.ATTENTIONS)
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    for cached in (plugins.load, plugins.attentions_of, network_version):
+        cached.cache_clear()
+    yield
+    baselines.ATTENTIONS.clear()
+    baselines.ATTENTIONS.update(before)
+    for cached in (plugins.load, plugins.attentions_of, network_version):
+        cached.cache_clear()
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.py"
+    path.write_text(text)
+    return path
+
+
+def run(folder: Path, experiment: str, *arguments: str) -> Result:
+    common = ["--profile", "smoke", "--results", str(folder / "runs"), "--cache", str(folder / "cache"), "--jobs", "1"]
+    out = ["--out", str(folder / "report")]
+    return CliRunner().invoke(main, ["run", experiment, *common, *out, *arguments])
+
+
+def test_the_example_is_short_and_works() -> None:
+    code = [line for line in EXAMPLE.read_text().partition('"""\n\n')[2].splitlines() if line.strip()]
+    assert len(code) <= 20
+    assert add_files([EXAMPLE]) == ("gated",)
+    network = create("resnet50-gated", 10, "mini")
+    assert network(torch.randn(2, 3, 64, 64)).shape == (2, 10)
+    plain = sum(p.numel() for p in create("resnet50", 10, "mini").parameters())
+    assert sum(p.numel() for p in network.parameters()) == plain + 2 * (32 + 64 + 2 * 128 + 256)
+
+
+def test_a_plug_in_gets_through_the_experiments(tmp_path: Path) -> None:
+    """Trained, measured and shown beside its plain network, with the verdict new; the repository stays as it is."""
+    chosen = "resnet50,resnet50-gated"
+    for experiment in ("table1", "table4", "table7-wsol", "table7-tasks"):
+        result = run(tmp_path, experiment, "--plugin", str(EXAMPLE), "--models", chosen)
+        assert result.exit_code == 0, result.output
+        table = (tmp_path / "report" / "tables" / f"{experiment}.md").read_text()
+        rows = [line for line in table.splitlines() if "resnet50-gated" in line]
+        assert rows, table
+        assert "new" in table
+    with (tmp_path / "report" / "tables" / "table1.csv").open() as file:
+        own = [line for line in file if ",resnet50-gated," in line and ",NEW," in line]
+    assert len(own) >= 10
+
+
+def test_a_plug_in_is_a_row_of_every_experiment() -> None:
+    """Without --models it joins the paper's rows, on each plain network that an experiment has."""
+    from benchmarks.experiments import find
+    from benchmarks.profiles import PROFILES
+    from benchmarks.records import Store
+    from benchmarks.session import Session
+
+    session = Session(PROFILES["smoke"], Store(ROOT / "none"), ROOT / "none", plugins=add_files([EXAMPLE]))
+    rows = {name: {cell.model for cell in find(name).cells(session)} for name in ("table1", "table4", "supplement")}
+    assert {"resnet50-gated", "resnet101-gated"} <= rows["table1"]
+    assert "resnet50-gated" in rows["table4"]
+    assert {"resnet18-gated", "mobilenet_v3_large-gated", "convnext_tiny-gated"} <= rows["supplement"]
+    assert not any("gated" in cell.model for cell in find("fig8").cells(session))
+
+
+def test_a_change_of_the_file_is_another_network(tmp_path: Path) -> None:
+    """Even where the plug-in is made of torch's own modules."""
+    versions = set()
+    for width in (3, 5):
+        text = (
+            f"from torch import nn\nATTENTIONS = {{'conv': lambda c: nn.Conv2d(c, c, {width}, padding={width // 2})}}\n"
+        )
+        add_files([written(tmp_path, text)])
+        for cached in (plugins.attentions_of, network_version):
+            cached.cache_clear()
+        from benchmarks import identity
+
+        identity.what_it_does.cache_clear()
+        add_files([written(tmp_path, text)])
+        versions.add(network_version("resnet50-conv", "mini"))
+    assert len(versions) == 2
+
+
+def test_child_processes_find_it(tmp_path: Path) -> None:
+    code = "from benchmarks.models import create; create('resnet50-gated', 10, 'mini')"
+    add_files([EXAMPLE])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_an_entry_point_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As an installed package would offer it."""
+    (tmp_path / "outside.py").write_text("from baselines import ECA\nmake = lambda channels: ECA(channels)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = metadata.EntryPoint("outside", "outside:make", plugins.GROUP)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == plugins.GROUP else [])
+    assert plugins.names() == ("outside",)
+    assert create("resnet18-outside", 10, "mini")(torch.zeros(1, 3, 64, 64)).shape == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", "has no dictionary ATTENTIONS"),
+        ("def f(:\n", "cannot be loaded \\(SyntaxError"),
+        ("import nothing_of_this_name\n", "cannot be loaded \\(ModuleNotFoundError"),
+        ("ATTENTIONS = {'se': lambda c: None}\n", "the name 'se' is taken"),
+        ("ATTENTIONS = {'My Own': lambda c: None}\n", "is no name for an attention"),
+        ("ATTENTIONS = {'own': 3}\n", "must be a callable channels -> nn.Module, got int"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(PluginError, match=message):
+        add_files([written(tmp_path, text)])
+    result = CliRunner().invoke(main, ["show", "table1", "--plugin", str(tmp_path / "mine.py")])
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+
+
+def test_a_plug_in_that_returns_no_module(tmp_path: Path) -> None:
+    add_files([written(tmp_path, "ATTENTIONS = {'none': lambda channels: None}\n")])
+    with pytest.raises(TypeError, match=r"must return an nn\.Module, got NoneType"):
+        create("resnet50-none", 10, "mini")
+
+
+def test_a_missing_file() -> None:
+    with pytest.raises(PluginError, match=r"no plug-in file nowhere\.py"):
+        add_files([Path("nowhere.py")])
+
+
+def test_timm_by_name() -> None:
+    pytest.importorskip("timm")
+    network = create("resnet50-timm:gc", 10, "mini").eval()
+    assert network(torch.randn(1, 3, 64, 64)).shape == (1, 10)
+    assert network_version("resnet50-timm:gc", "mini") != network_version("resnet50-timm:eca", "mini")
+    with pytest.raises(ValueError, match="unknown model 'resnet50-timm:nothing'"):
+        create("resnet50-timm:nothing", 10, "mini")
+
+
+def test_without_timm_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.setitem(sys.modules, "timm.layers", None)
+    with pytest.raises(PluginError, match=r"pip install 'tdam-bench\[timm\]'"):
+        create("resnet50-timm:gc", 10, "mini")
