@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
-.PHONY: help setup test check costs table1 efficiency $(EXPERIMENTS) bench-sweep bench-maps kill-test clean
+.PHONY: help setup test check costs table1 efficiency $(EXPERIMENTS) report bench-sweep bench-maps kill-test clean
 
 # Settings of the experiments: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda
 PROFILE ?= mini
@@ -56,6 +56,9 @@ selectivity: $(READY)  ## how much channels prefer one class
 
 $(EXPERIMENTS):
 	$(BIN)/tdam-bench run $@ $(OPTIONS)
+
+report: $(READY)  ## the report from records: page, Markdown, LaTeX, PDF
+	$(BIN)/tdam-bench report $(OPTIONS)
 
 bench-sweep: $(READY)  ## what the resolution sweep costs above its bare forward passes (after table1)
 	$(BIN)/python -m benchmarks.measure.sweep --results $(RESULTS)

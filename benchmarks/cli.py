@@ -231,6 +231,36 @@ def render_all(session: "Session", experiments: Sequence[str], out: Path) -> Non
 @main.command()
 @experiment_arguments
 @with_session
+@click.option("--out", type=folder(), default=Path("report"), show_default=True, help="Where to write to.")
+def report(session: "Session", experiments: Sequence[str], out: Path) -> None:
+    """The whole report from records: index.html, report.md, report.tex, and report.pdf where LaTeX is installed."""
+    from benchmarks.report import write_report
+
+    for file in write_report(session, out, chosen(experiments)):
+        click.echo(str(file))
+
+
+@main.command("verify")
+@click.argument("folder_of_report", metavar="REPORT", type=folder())
+@click.option("--results", type=folder(), default=Path("results/runs"), show_default=True, help="Results folder.")
+@click.option("--cache", type=folder(), default=Path("results/cache"), show_default=True, help="Embedded data.")
+def verify_report(folder_of_report: Path, results: Path, cache: Path) -> None:
+    """Whether a report still says what the records say; names each number that does not, and exits with 1."""
+    from benchmarks.records import Store
+    from benchmarks.session import Session
+    from benchmarks.verification import verify
+
+    problems = verify(folder_of_report, Session(PROFILES["mini"], Store(results), cache))
+    for line in problems:
+        click.echo(line, err=True)
+    if problems:
+        sys.exit(1)
+    click.echo(f"{folder_of_report}: every number is that of its record")
+
+
+@main.command()
+@experiment_arguments
+@with_session
 def show(session: "Session", experiments: Sequence[str]) -> None:
     """Print an experiment's table from its records."""
     from benchmarks.experiments import find

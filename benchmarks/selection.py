@@ -1,7 +1,7 @@
 """Which records a table shows: the newest of each cell, and why there is none."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from benchmarks.records import Cell, Metric, Record
 from benchmarks.render.layout import Line, Value
@@ -106,3 +106,22 @@ def judged_share(value: Value, printed: str | None, target: str, session: Sessio
     assert value.low is not None
     assert value.high is not None
     return judged(value, printed, judge_share(value.low, value.high, printed))
+
+
+def recorded_seeds(
+    cells: Callable[[Session], Sequence[Cell]], session: Session, newest: Mapping[Cell, Record]
+) -> tuple[int, ...]:
+    """The seeds of which every cell that has one is recorded; the session's where there is none such.
+
+    Args:
+        cells: The cells of a session.
+        session: The run's settings.
+        newest: Records by cell.
+    """
+    found = sorted({int(str(seed)) for cell in newest if (seed := cell.options.get("seed")) is not None})
+    complete = []
+    for seed in found:
+        needed = [cell for cell in cells(replace(session, seeds=(seed,))) if "seed" in cell.options]
+        if needed and all(cell in newest for cell in needed):
+            complete.append(seed)
+    return tuple(complete) or session.seeds

@@ -124,8 +124,15 @@ class ClaimResult:
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[ClaimResult]:
-    """All claims, with p-values corrected for all tests that were made under one protocol."""
-    found = {rule: [[attempt(part, evidence, rule) for part in claim.parts] for claim in claims] for rule in RULES}
+    """All claims, with p-values corrected for all tests that were made under one protocol.
+
+    Each claim rests on the seeds of which all that it needs is recorded.
+    """
+    seen = [evidence.of_recorded_seeds(claim_cells(claim)) for claim in claims]
+    found = {
+        rule: [[attempt(part, one, rule) for part in claim.parts] for claim, one in zip(claims, seen, strict=True)]
+        for rule in RULES
+    }
     corrected = {rule: correct(parts) for rule, parts in found.items()}
     results = []
     for place, claim in enumerate(claims):
@@ -137,6 +144,11 @@ def judge(claims: Sequence[Claim], evidence: Evidence) -> list[ClaimResult]:
 
 
 RULES = ("last", "released")
+
+
+def claim_cells(claim: Claim) -> Callable[[Session], list[Cell]]:
+    """All cells that a claim rests on."""
+    return lambda session: [cell for part in claim.parts for cell in part.cells(session)]
 
 
 def attempt(part: Part, evidence: Evidence, rule: str) -> PartResult:

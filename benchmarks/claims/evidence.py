@@ -1,7 +1,7 @@
 """What claims are decided by: numbers and outcomes of records, or why there are none."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from benchmarks.protocols.paired import unpack
 from benchmarks.records import Cell, Record
-from benchmarks.selection import Selection
+from benchmarks.selection import Selection, recorded_seeds
 from benchmarks.session import Session
 
 Bools = npt.NDArray[np.bool_]
@@ -30,6 +30,11 @@ class Evidence:
 
     session: Session
     selection: Selection
+
+    def of_recorded_seeds(self, cells: Callable[[Session], Sequence[Cell]]) -> "Evidence":
+        """The same records, seen for the seeds of which all of these cells are recorded."""
+        seeds = recorded_seeds(cells, self.session, self.selection.newest)
+        return replace(self, session=replace(self.session, seeds=seeds))
 
     def record(self, cell: Cell) -> Record:
         """The record of a cell.

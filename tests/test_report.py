@@ -1,0 +1,151 @@
+"""The report is made from records alone, and verify names every number that is not its record's."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmarks.cli import main
+from benchmarks.profiles import PROFILES
+from benchmarks.records import Record, Store
+from benchmarks.report import write_report
+from benchmarks.session import Session
+from benchmarks.verification import verify
+from tests.test_claims import both as networks
+
+EXPERIMENTS = ("table1", "claims")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with the counts of two networks, and its report."""
+    root = tmp_path_factory.mktemp("made")
+    counted = ["--profile", "smoke", "--tasks", "cost", "--models", "resnet50,resnet50-eca"]
+    arguments = [*counted, "--results", str(root / "runs"), "--out", str(root / "unused")]
+    result = CliRunner().invoke(main, ["run", "table1", *arguments])
+    assert result.exit_code == 0, result.output
+    write_report(session_of(root), root / "report", EXPERIMENTS)
+    return root
+
+
+def session_of(root: Path) -> Session:
+    return Session(PROFILES["mini"], Store(root / "runs"), root / "cache")
+
+
+@pytest.fixture
+def spoiled(made: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(made, tmp_path / "copy"))
+
+
+def verified(root: Path) -> Result:
+    return CliRunner().invoke(main, ["verify", str(root / "report"), "--results", str(root / "runs")])
+
+
+def test_an_untouched_report_is_right(made: Path) -> None:
+    result = verified(made)
+    assert result.exit_code == 0, result.output
+    assert "every number is that of its record" in result.output
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Change the first place of a text."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def edit_cell(page: Path) -> None:
+    """Change a digit in the page's table."""
+    text = page.read_text()
+    changed = re.sub(
+        r'(data-cell="table1/resnet50/[^"]*params_m">.*?>)25\.56(</button>)', r"\g<1>25.66\2", text, count=1
+    )
+    assert changed != text
+    page.write_text(changed)
+
+
+def one_record(root: Path) -> Path:
+    return next((root / "runs" / "records").glob("cost-resnet50-eca-*.json"))
+
+
+def change_record(root: Path) -> None:
+    """Another number in a record, and nothing else."""
+    path = one_record(root)
+    content = json.loads(path.read_text())
+    content["metrics"]["parameters"]["value"] += 100_000
+    path.write_text(json.dumps(content))
+
+
+def newer_record(root: Path) -> None:
+    """A record of the same cell from a later run, so that the table shows an older one."""
+    path = one_record(root)
+    content = json.loads(path.read_text())
+    content["metrics"]["parameters"]["value"] += 200_000
+    content |= {"created": "2999-01-01T00:00:00", "id": "0" * 16}
+    path.with_name(f"cost-resnet50-eca-{'0' * 16}.json").write_text(json.dumps(content))
+
+
+SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "Markdown": (lambda r: edit(r / "report" / "tables" / "table1.md", "25.56", "25.57"), "shows 25.57, the records say 25.56"),
+    "whole Markdown": (lambda r: edit(r / "report" / "report.md", "4.11", "4.21"), "shows 4.21, the records say 4.11"),
+    "page": (lambda r: edit_cell(r / "report" / "index.html"), "shows '25.66', the records say '25.56"),
+    "LaTeX": (lambda r: edit(r / "report" / "tables" / "table1.tex", "25.56", "26.56"), "shows 26.56, the records say 25.56"),
+    "CSV": (lambda r: edit(r / "report" / "tables" / "table1.csv", ",25.557032,", ",25.557033,"), "shows 25.557033"),
+    "record deleted": (lambda r: one_record(r).unlink(), "is gone from"),
+    "record changed": (change_record, "has changed since the report was made"),
+    "older record": (newer_record, "the records say 25.76"),
+    "file missing": (lambda r: (r / "report" / "tables" / "table1.md").unlink(), "tables/table1.md is missing"),
+    "a claim's number": (lambda r: edit(r / "report" / "index.html", "4.11 and", "4.12 and"), "4.1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SPOILS)
+def test_what_is_not_its_records_is_named(spoiled: Path, what: str) -> None:
+    spoil, message = SPOILS[what]
+    spoil(spoiled)
+    result = verified(spoiled)
+    assert result.exit_code == 1, result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_folder_without_a_report(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["verify", str(tmp_path), "--results", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "is no report's manifest" in result.output
+
+
+def test_the_report_is_the_same_every_time(made: Path, tmp_path: Path) -> None:
+    write_report(session_of(made), tmp_path, EXPERIMENTS)
+    for name in ("index.html", "report.md", "report.tex", "manifest.json"):
+        assert (tmp_path / name).read_bytes() == (made / "report" / name).read_bytes(), name
+
+
+def test_the_page_needs_no_network(made: Path) -> None:
+    """No address is loaded; every picture has a text, every table headings; headings descend by one."""
+    page = (made / "report" / "index.html").read_text()
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page.replace('<a href="http', '<a link="http'))
+    assert "url(http" not in page
+    assert all('alt="' in image and 'alt=""' not in image for image in re.findall(r"<img[^>]*>", page))
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page.partition("<dialog")[0])]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_text_of_records_cannot_break_the_page(tmp_path: Path) -> None:
+    """A device that calls itself a script is shown as text."""
+    evil: list[Record] = networks("resnet50", 0.9)
+    store = Store(tmp_path / "runs")
+    for record in evil:
+        store.write(Record(**{**vars(record), "inputs": {"device": "</script><script>alert(1)</script>"}}))
+    write_report(Session(PROFILES["mini"], store, tmp_path), tmp_path / "report", EXPERIMENTS)
+    assert "<script>alert" not in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_verify_checks_without_the_command_line(made: Path) -> None:
+    assert verify(made / "report", session_of(made)) == []
