@@ -1,5 +1,6 @@
 """The report is made from records alone, and verify names every number that is not its record's."""
 
+import itertools
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ from benchmarks.verification import verify
 from tests.test_claims import both as networks
 
 EXPERIMENTS = ("table1", "claims")
+TABLES = "report/tables"
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +93,15 @@ def newer_record(root: Path) -> None:
 
 
 SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "Markdown": (lambda r: edit(r / "report" / "tables" / "table1.md", "25.56", "25.57"), "shows 25.57, the records say 25.56"),
+    "Markdown": (lambda r: edit(r / TABLES / "table1.md", "25.56", "25.57"), "shows 25.57, the records say 25.56"),
     "whole Markdown": (lambda r: edit(r / "report" / "report.md", "4.11", "4.21"), "shows 4.21, the records say 4.11"),
     "page": (lambda r: edit_cell(r / "report" / "index.html"), "shows '25.66', the records say '25.56"),
-    "LaTeX": (lambda r: edit(r / "report" / "tables" / "table1.tex", "25.56", "26.56"), "shows 26.56, the records say 25.56"),
-    "CSV": (lambda r: edit(r / "report" / "tables" / "table1.csv", ",25.557032,", ",25.557033,"), "shows 25.557033"),
+    "LaTeX": (lambda r: edit(r / TABLES / "table1.tex", "25.56", "26.56"), "shows 26.56, the records say 25.56"),
+    "CSV": (lambda r: edit(r / TABLES / "table1.csv", ",25.557032,", ",25.557033,"), "shows 25.557033"),
     "record deleted": (lambda r: one_record(r).unlink(), "is gone from"),
     "record changed": (change_record, "has changed since the report was made"),
     "older record": (newer_record, "the records say 25.76"),
-    "file missing": (lambda r: (r / "report" / "tables" / "table1.md").unlink(), "tables/table1.md is missing"),
+    "file missing": (lambda r: (r / TABLES / "table1.md").unlink(), "tables/table1.md is missing"),
     "a claim's number": (lambda r: edit(r / "report" / "index.html", "4.11 and", "4.12 and"), "4.1"),
 }  # fmt: skip
 
@@ -134,7 +136,7 @@ def test_the_page_needs_no_network(made: Path) -> None:
     assert all('alt="' in image and 'alt=""' not in image for image in re.findall(r"<img[^>]*>", page))
     levels = [int(level) for level in re.findall(r"<h([1-6])", page.partition("<dialog")[0])]
     assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_text_of_records_cannot_break_the_page(tmp_path: Path) -> None:
