@@ -11,8 +11,17 @@ from matplotlib.lines import Line2D
 from benchmarks.render.plots import NOTHING, STYLE, settle, unique
 
 # Colors that stay apart for color-blind readers (Okabe and Ito), and markers that do without color.
-LOOKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "D"), ("#CC79A7", "^"), ("#555555", "*"))
-SMALLEST, LARGEST = 30.0, 170.0  # square points
+LOOKS = (
+    ("#0072B2", "o"),
+    ("#D55E00", "s"),
+    ("#009E73", "D"),
+    ("#CC79A7", "^"),
+    ("#555555", "*"),
+    ("#E69F00", "v"),
+    ("#56B4E9", "P"),
+    ("#000000", "X"),
+)
+SMALLEST, LARGEST = 20.0, 110.0  # square points
 Span = tuple[float, float]
 
 
@@ -64,7 +73,7 @@ def ablation_figure(title: str, rows: Mapping[str, Sequence[Panel]], y_label: st
     sizes = [size for panels in rows.values() for p in panels for one in p.marks for size in one.sizes if size]
     span = (min(sizes), max(sizes)) if sizes else None
     with rc_context(STYLE):
-        figure = Figure(figsize=(4.1 * columns, 3.3 * len(rows)), layout="constrained", facecolor="white")
+        figure = Figure(figsize=(max(7.0, 4.1 * columns), 3.3 * len(rows) + 0.5), layout="constrained", facecolor="white")
         figure.suptitle(title)
         axes = figure.subplots(len(rows), columns, squeeze=False)
         for row, (name, panels) in zip(axes, rows.items(), strict=True):
@@ -73,8 +82,9 @@ def ablation_figure(title: str, rows: Mapping[str, Sequence[Panel]], y_label: st
             row[0].set_ylabel(f"{name}: {y_label}")
         handles = [Line2D([], [], color=color, marker=mark, label=label) for label, (color, mark) in looks.items()]
         if handles:
+            across = min(len(handles), 3 * columns)
             sized = f"marker area: {span[0]:.2f} to {span[1]:.2f} M parameters; hollow: not counted" if span else None
-            figure.legend(handles=handles, title=sized, loc="outside lower center", ncols=len(handles))
+            figure.legend(handles=handles, title=sized, loc="outside lower center", ncols=across)
         settle(figure)
     return figure
 
@@ -84,7 +94,7 @@ def draw_panel(axis: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]], s
     for one in panel.marks:
         color, marker = looks[one.label]
         areas = [area(size, span) for size in one.sizes]
-        fills = ["none" if size is None else color for size in one.sizes]
+        fills = ["none" if size is None and span else color for size in one.sizes]
         axis.vlines(one.x, one.low, one.high, color=color, linewidth=1, alpha=0.6)
         axis.scatter(one.x, one.y, s=areas, facecolors=fills, edgecolors=color, marker=marker, zorder=3)
         if panel.joined:
