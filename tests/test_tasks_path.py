@@ -1,6 +1,10 @@
 """Table 7 (right), figure 8, the supplement and selectivity from the command line, on small trees and on smoke."""
 
 import csv
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +74,17 @@ def test_a_missing_image_makes_the_cell_partial(finished: Path) -> None:
     assert [Path(path).name for path in record.notes["missing"]] == ["Bird_0_0002.jpg"]
 
 
+def test_other_categories_are_refused(tree: Path, tmp_path: Path) -> None:
+    """COCO's val with another category than train: its labels would be wrong."""
+    root = Path(shutil.copytree(tree, tmp_path / "data"))
+    path = root / "coco" / "annotations" / "instances_val2014.json"
+    path.write_text(path.read_text().replace("thing 90", "thing 91"))
+    result = run(root, tmp_path / "results", "--tasks", "finetune,transfer")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.output.splitlines() if line.startswith("failed")]
+    assert "coco-train and coco-val differ in their classes (thing 90, thing 91)" in line
+
+
 def test_probabilities_are_kept_per_image(finished: Path) -> None:
     record = transfers(finished)["coco"]
     with np.load(finished / "scores" / record.notes["scores"]) as file:
@@ -93,6 +108,23 @@ def test_another_threshold_is_another_cell(tree: Path, finished: Path) -> None:
     """The fine-tuning stays valid; only the evaluation is made anew."""
     result = run(tree, finished, "--threshold", "0.3", "--tasks", "finetune,transfer")
     assert "3 cells run, 3 done before" in result.output
+
+
+def test_two_processes_tune_and_evaluate_every_image_once(tree: Path, tmp_path: Path) -> None:
+    """Their number belongs to the record: they draw other random numbers than one process."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "benchmarks", "run"]
+    given = ["--profile", "full", "--data-root", str(tree), "--weights", str(tree), "--num-classes", "10"]
+    given += ["--models", MODEL, "--epochs", "1", "--results", str(tmp_path), "--out", str(tmp_path / "report")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, "table7-tasks", *given], check=True, env=environment, capture_output=True)
+    found = transfers(tmp_path)
+    assert {target: record.metrics[name].n for target, record in found.items() for name in record.metrics} == {
+        "cub": 1,
+        "dogs": 2,
+        "coco": 3,
+    }
+    tuned = [record for record in Store(tmp_path).records() if record.cell.task == "finetune"]
+    assert [record.inputs["processes"] for record in tuned] == [2, 2, 2]
 
 
 def test_missing_data_are_told_with_the_reason(tree: Path, tmp_path: Path) -> None:
@@ -135,6 +167,12 @@ def test_training_on_the_reduced_imagenet(tmp_path: Path) -> None:
     unknown = CliRunner().invoke(main, ["train", MODEL, "--reduced", *arguments])
     assert unknown.exit_code == 1
     assert unknown.output.splitlines()[-1].startswith("Error: 1 classes that imagenet-train does not have (n99999999)")
+
+
+def test_a_network_that_figure_8_does_not_have(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["run", "fig8", "--models", "resnet50-se", "--results", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "figure 8 does not have resnet50-se; choose of resnet50-td-top-t2-m0" in result.output
 
 
 def test_figure_8_says_how_to_train_what_it_lacks(tmp_path: Path) -> None:
