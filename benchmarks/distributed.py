@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -38,6 +38,11 @@ def rank() -> int:
 def size() -> int:
     """How many processes there are."""
     return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def shard(items: Sequence[int], process: int, processes: int) -> Sequence[int]:
+    """The share of one process: each item goes to exactly one, and shares differ by one item at most."""
+    return items[process::processes]
 
 
 def total(value: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ class ShardedImages(Dataset[Sample]):
 
     def __init__(self, images: ImageSet, count: int | None) -> None:
         everything = range(len(images) if count is None else min(count, len(images)))
-        self.indices = everything[distributed.rank() :: distributed.size()]
+        self.indices = distributed.shard(everything, distributed.rank(), distributed.size())
         self.images = images
 
     def __len__(self) -> int:

@@ -73,7 +73,9 @@ def ablation_figure(title: str, rows: Mapping[str, Sequence[Panel]], y_label: st
     sizes = [size for panels in rows.values() for p in panels for one in p.marks for size in one.sizes if size]
     span = (min(sizes), max(sizes)) if sizes else None
     with rc_context(STYLE):
-        figure = Figure(figsize=(max(7.0, 4.1 * columns), 3.3 * len(rows) + 0.5), layout="constrained", facecolor="white")
+        figure = Figure(
+            figsize=(max(7.0, 4.1 * columns), 3.3 * len(rows) + 0.5), layout="constrained", facecolor="white"
+        )
         figure.suptitle(title)
         axes = figure.subplots(len(rows), columns, squeeze=False)
         for row, (name, panels) in zip(axes, rows.items(), strict=True):
