@@ -135,7 +135,7 @@ class Cells(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.cell is not None:
-            self.named[self.cell] += data
+            self.named[self.cell] = f"{self.named[self.cell]} {data.strip()}".strip()
         elif data.strip():
             self.rest.append(data)
 

@@ -20,13 +20,15 @@ from tests.test_claims import both as networks
 
 EXPERIMENTS = ("table1", "claims")
 TABLES = "report/tables"
+PAGE = "report/index.html"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with the counts of two networks, and its report."""
+    """A results folder with the counts of four networks, and its report."""
     root = tmp_path_factory.mktemp("made")
-    counted = ["--profile", "smoke", "--tasks", "cost", "--models", "resnet50,resnet50-eca"]
+    models = "resnet50,resnet50-eca,resnet50-td-joint-t2-m1,resnet50-td-top-t2-m1"
+    counted = ["--profile", "smoke", "--tasks", "cost", "--models", models]
     arguments = [*counted, "--results", str(root / "runs"), "--out", str(root / "unused")]
     result = CliRunner().invoke(main, ["run", "table1", *arguments])
     assert result.exit_code == 0, result.output
@@ -95,14 +97,14 @@ def newer_record(root: Path) -> None:
 SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
     "Markdown": (lambda r: edit(r / TABLES / "table1.md", "25.56", "25.57"), "shows 25.57, the records say 25.56"),
     "whole Markdown": (lambda r: edit(r / "report" / "report.md", "4.11", "4.21"), "shows 4.21, the records say 4.11"),
-    "page": (lambda r: edit_cell(r / "report" / "index.html"), "shows '25.66', the records say '25.56"),
+    "page": (lambda r: edit_cell(r / PAGE), "shows '25.66 paper 25.56 ✓ reproduced', the records say '25.56 paper"),
     "LaTeX": (lambda r: edit(r / TABLES / "table1.tex", "25.56", "26.56"), "shows 26.56, the records say 25.56"),
     "CSV": (lambda r: edit(r / TABLES / "table1.csv", ",25.557032,", ",25.557033,"), "shows 25.557033"),
     "record deleted": (lambda r: one_record(r).unlink(), "is gone from"),
     "record changed": (change_record, "has changed since the report was made"),
     "older record": (newer_record, "the records say 25.76"),
     "file missing": (lambda r: (r / TABLES / "table1.md").unlink(), "tables/table1.md is missing"),
-    "a claim's number": (lambda r: edit(r / "report" / "index.html", "4.11 and", "4.12 and"), "4.1"),
+    "a claim's number": (lambda r: edit(r / PAGE, "27.06 and", "27.16 and"), "shows '27.16 and 27.65 M', the"),
 }  # fmt: skip
 
 
