@@ -52,7 +52,8 @@ def network_version(name: str, size: str) -> str:
 def foreign_packages(modules: Iterable[str]) -> list[str]:
     """Name and version of the installed packages, other than the suite, that modules belong to."""
     roots = sorted({module.partition(".")[0] for module in modules} - set(MODEL_PACKAGES))
-    installed = metadata.packages_distributions()
+    # Asking for all installed packages takes a second.
+    installed = metadata.packages_distributions() if roots else {}
     return [f"{root} {metadata.version(installed[root][0])}" for root in roots if root in installed]
 
 
