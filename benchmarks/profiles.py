@@ -163,6 +163,7 @@ FULL_FINE_GRAINED = Recipe(
     crop_scale=0.875,
     color_jitter=0.2,
     resolution=448,
+    amp=False,  # bilinear attention pooling takes roots of numbers that half precision rounds to zero
 )
 # The recipe that ASL's authors published (arXiv 2009.14119) without its moving average of weights and RandAugment;
 # AdamW in place of Adam, random erasing in place of cutout, a cosine in place of one cycle.

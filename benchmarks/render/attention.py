@@ -102,5 +102,7 @@ def histogram_figure(title: str, panels: Mapping[str, Mapping[str, np.ndarray]],
             axis.set_xlabel(x_label)
             axis.legend(loc="upper left")
         axes[0].set_ylabel(y_label)
+        # Room above the bars for the legends; the panels share the axis.
+        axes[0].set_ylim(0, 1.35 * max((axis.get_ylim()[1] for axis in axes), default=1.0))
         settle(figure)
     return figure
