@@ -22,7 +22,7 @@ from benchmarks.tasks import Selectivities
 from benchmarks.tasks.training import seeds_of, training_cells
 
 TITLE = "Channel selectivity: plain against TD at each step"
-TIME = "mini: a minute on two CPU cores after table 1; full: not timed yet"
+TIME = "mini: half a minute on two CPU cores after table 1; full: not timed yet"
 
 PLAIN = "resnet50"
 METHODS = ("ResNet", "TDjoint (t=2, m=1)", "TDtop (t=2, m=3)")

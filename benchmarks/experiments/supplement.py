@@ -19,7 +19,7 @@ from benchmarks.tasks import Costs
 from benchmarks.tasks.training import training_cells
 
 TITLE = "Supplement: ResNet18 and 34, MobileNetV3-Large, ConvNeXt-Tiny"
-TIME = "mini: under 10 minutes on two CPU cores after fig8; full: not timed yet"
+TIME = "mini: 9 minutes on two CPU cores; full: not timed yet"
 
 ROWS = {
     "resnet18": "ResNet",
