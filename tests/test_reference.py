@@ -1,5 +1,7 @@
 """The README shows what the committed reference renders to, and every number there has its record."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,13 @@ def test_table1_is_measured_on_three_seeds(records: list[Record]) -> None:
     accuracies = [row for row in rows if ",v1_last/top1," in row]
     assert len(accuracies) == 14
     assert all(len(row.rpartition(",")[2].split()) == len(SEEDS) for row in accuracies)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_records_alone_render(tmp_path: Path, records: list[Record], name: str) -> None:
+    """A fresh clone has neither weights nor maps: every table and figure is drawn, and says what it lacks."""
+    shutil.copytree(ROOT / "results/reference/records", tmp_path / "records")
+    session = replace(session_of(SHOWN[name]), store=Store(tmp_path))
+    files = find(name).render(session, records, tmp_path / "report")
+    assert files
+    assert all(path.stat().st_size for path in files)

@@ -88,11 +88,24 @@ def histograms(model: str, session: Session, selection: Selection) -> dict[str, 
     return {OBJECTS[kind]: np.mean([samples[f"overlap/{kind}"] for samples in found], axis=0) for kind in kinds}
 
 
+def maps_of(record: Record, session: Session) -> Path | None:
+    """The file of an attention record's maps; None if no image met the rule."""
+    return session.store.folder / "attention" / record.notes["maps"] if "maps" in record.notes else None
+
+
+def why_empty(record: Record | None, session: Session, selection: Selection) -> str:
+    """Why a grid shows nothing."""
+    if record is None or maps_of(record, session) is not None:
+        return f"the maps are not in this results folder: {selection.command}"
+    return "no image meets the rule"
+
+
 def pictures(record: Record, session: Session) -> list[Picture]:
     """The rows of a grid from an attention record."""
-    if "maps" not in record.notes:
+    path = maps_of(record, session)
+    if path is None or not path.exists():
         return []
-    with np.load(session.store.folder / "attention" / record.notes["maps"]) as file:
+    with np.load(path) as file:
         arrays = dict(file)
     names, labels = record.notes["classes"], record.notes["labels"]
     found = []
@@ -120,7 +133,8 @@ def render(session: Session, records: Sequence[Record], folder: Path) -> list[Pa
         rows = [] if record is None else pictures(record, session)
         steps = len(rows[0].looks) - 1 if rows else 2
         headings = ["ResNet50", *(f"{method}\nstep {step}" for step in range(1, steps + 1))]
-        figure = grid_figure(f"Class activation maps, {session.profile.name}", headings, rows)
+        nothing = why_empty(record, session, selection)
+        figure = grid_figure(f"Class activation maps, {session.profile.name}", headings, rows, nothing)
         files += write_figure(figure, folder / "figures", f"fig5-{model}")
     panels = {
         f"ResNet50 {method}": shares

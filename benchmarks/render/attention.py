@@ -45,13 +45,16 @@ class Picture:
     looks: Sequence[Look]
 
 
-def grid_figure(title: str, headings: Sequence[str], pictures: Sequence[Picture]) -> Figure:
+def grid_figure(
+    title: str, headings: Sequence[str], pictures: Sequence[Picture], nothing: str = "no image meets the rule"
+) -> Figure:
     """A row for each picture; a column for the picture itself and for each look.
 
     Args:
         title: One line.
         headings: Of the columns of looks.
-        pictures: Each with as many looks as there are headings; none draws an empty figure that says so.
+        pictures: Each with as many looks as there are headings; none draws an empty figure.
+        nothing: What that one says.
     """
     rows, columns = max(1, len(pictures)), 1 + len(headings)
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
@@ -69,7 +72,7 @@ def grid_figure(title: str, headings: Sequence[str], pictures: Sequence[Picture]
             above = axis.get_title()
             axis.set_title(f"{heading}\n{above}" if above else heading, fontsize=8)
         if not pictures:
-            axes[0][0].text(0, 0.5, "no image meets the rule", transform=axes[0][0].transAxes, color="#555555")
+            axes[0][0].text(0, 0.5, nothing, transform=axes[0][0].transAxes, color="#555555")
         settle(figure)
     return figure
 
