@@ -20,6 +20,7 @@ from scipy.io.matlab import MatReadError
 from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
 from benchmarks.data.images import DataError, ImageFiles, ImageSet
+from benchmarks.data.listed import few
 
 Split = Literal["train", "val", "v2"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -34,7 +35,6 @@ BASES = (".", "imagenet")
 DEVKIT = "ILSVRC2012_devkit_t12/data"
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 SOLUTION = "LOC_val_solution.csv"
-SHOWN = 3
 
 
 def open_imagenet(root: Path, split: Split, num_classes: int = 1000) -> ImageSet:
@@ -104,12 +104,6 @@ def is_image(name: str) -> bool:
 def is_wordnet_id(name: str) -> bool:
     """Whether a name is a WordNet id such as ``n01440764``."""
     return re.fullmatch(r"n\d{8}", name) is not None
-
-
-def few(names: Sequence[str]) -> str:
-    """The first few names, for a message."""
-    more = ", ..." if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more if names else "none"
 
 
 def refuse(problems: Sequence[str], folder: Path) -> None:

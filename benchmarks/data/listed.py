@@ -49,9 +49,9 @@ def read_pairs(path: Path) -> dict[str, str]:
 
 
 def few(names: Iterable[object]) -> str:
-    """The first few names, for a message."""
+    """The first few names, for a message; ``none`` of none."""
     shown = [str(name) for name in names]
-    return ", ".join(shown[:SHOWN]) + (", ..." if len(shown) > SHOWN else "")
+    return ", ".join(shown[:SHOWN]) + (", ..." if len(shown) > SHOWN else "") if shown else "none"
 
 
 def refuse_unknown(what: str, names: Iterable[object], known: Collection[object]) -> None:

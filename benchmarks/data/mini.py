@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,14 +132,30 @@ def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
         DataError: There is no such split, or it has fewer scenes.
         OSError: The cache folder cannot be written.
     """
-    if split not in SIZES:
-        raise DataError(f"unknown split {split!r} of mini; choose one of {', '.join(SIZES)}")
-    size = SIZES[split]
-    count = size if count is None else count
-    if not 0 < count <= size:
-        raise DataError(f"cannot take {count} scenes of the split {split}; choose 1 to {size}")
+    count = wanted(count, split, SIZES, "mini", f"the split {split}")
     key = json.dumps({"version": VERSION, "seed": SEED, "split": split, "count": count, "side": DRAWN})
     return Scenes(split, *cached(cache / f"mini-{split}-{count}.npz", key, lambda: draw(split, count)))
+
+
+def wanted(count: int | None, split: str, sizes: Mapping[str, int], name: str, where: str) -> int:
+    """How many scenes of a split are taken: ``count``, or all for None.
+
+    Args:
+        count: The first so many.
+        split: Of the data set.
+        sizes: Scenes of each of its splits.
+        name: The data set, for messages.
+        where: The split, for messages.
+
+    Raises:
+        DataError: There is no such split, or it has fewer scenes.
+    """
+    if split not in sizes:
+        raise DataError(f"unknown split {split!r} of {name}; choose one of {', '.join(sizes)}")
+    count = sizes[split] if count is None else count
+    if not 0 < count <= sizes[split]:
+        raise DataError(f"cannot take {count} scenes of {where}; choose 1 to {sizes[split]}")
+    return count
 
 
 def cached(path: Path, key: str, draw: Callable[[], tuple[Pixels, Facts]]) -> tuple[Pixels, Facts, str]:

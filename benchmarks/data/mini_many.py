@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data import mini
-from benchmarks.data.images import NO_LABEL, DataError, MultiLabel
+from benchmarks.data.images import NO_LABEL, MultiLabel
 from benchmarks.data.mini import DRAWN, SEED, Artist, Canvas, Drawn, Facts, Pixels
 
 # Raise VERSION with every change of what is drawn.
@@ -44,11 +44,7 @@ def open_many(split: str, cache: Path, count: int | None = None) -> Many:
         DataError: There is no such split, or it has fewer scenes.
         OSError: The cache folder cannot be written.
     """
-    if split not in SIZES:
-        raise DataError(f"unknown split {split!r} of many; choose one of {', '.join(SIZES)}")
-    count = SIZES[split] if count is None else count
-    if not 0 < count <= SIZES[split]:
-        raise DataError(f"cannot take {count} scenes of many/{split}; choose 1 to {SIZES[split]}")
+    count = mini.wanted(count, split, SIZES, "many", f"many/{split}")
     key = json.dumps({"version": [mini.VERSION, VERSION], "seed": SEED, "split": split, "count": count})
     return Many(split, *mini.cached(cache / f"mini-many-{split}-{count}.npz", key, lambda: draw(split, count)))
 

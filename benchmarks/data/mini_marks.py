@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import mini
-from benchmarks.data.images import DataError
 from benchmarks.data.mini import DRAWN, SEED, Artist, Canvas, Drawn, Facts, Mask, Pixels
 
 # Raise VERSION with every change of what is drawn.
@@ -94,11 +93,7 @@ def open_marks(name: str, split: str, cache: Path, count: int | None = None) -> 
         DataError: There is no such split, or it has fewer scenes.
         OSError: The cache folder cannot be written.
     """
-    if split not in SIZES:
-        raise DataError(f"unknown split {split!r} of {name}; choose one of {', '.join(SIZES)}")
-    count = SIZES[split] if count is None else count
-    if not 0 < count <= SIZES[split]:
-        raise DataError(f"cannot take {count} scenes of {name}/{split}; choose 1 to {SIZES[split]}")
+    count = mini.wanted(count, split, SIZES, name, f"{name}/{split}")
     key = json.dumps({"version": [mini.VERSION, VERSION], "seed": SEED, "set": name, "split": split, "count": count})
     found = mini.cached(cache / f"mini-{name}-{split}-{count}.npz", key, lambda: draw(name, split, count))
     return Marked(name, split, *found)

@@ -12,7 +12,6 @@ from benchmarks.data.imagenet import (
     Split,
     empty_class_problems,
     entries,
-    few,
     find_split,
     folder_problems,
     is_image,
@@ -27,6 +26,7 @@ from benchmarks.data.images import (
     read_image,
     verify_image,
 )
+from benchmarks.data.listed import few
 from benchmarks.data.selected import Selected
 
 Level = Literal["error", "warning", "info"]
