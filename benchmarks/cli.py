@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from benchmarks.profiles import PROFILES
 
 if TYPE_CHECKING:
     from benchmarks.data.preflight import Finding
+    from benchmarks.gate.compare import Outcome
     from benchmarks.session import Session
 
 CONVENTIONS = ("fvcore", "ptflops", "torch")
@@ -256,6 +257,80 @@ def verify_report(folder_of_report: Path, results: Path, cache: Path) -> None:
     if problems:
         sys.exit(1)
     click.echo(f"{folder_of_report}: every number is that of its record")
+
+
+@main.command("check")
+@click.option(
+    "--against",
+    type=folder(),
+    default=Path("results/reference/smoke"),
+    show_default=True,
+    help="Records to compare with.",
+)
+@click.option("--keep", type=folder(), help="New folder for this run's records; default: they are not kept.")
+@click.option("--junit", type=folder(), help="File to write the outcome to, as JUnit XML.")
+@click.option("--renew", is_flag=True, help="Make this run the reference, in the place of what --against holds.")
+def check_regressions(against: Path, keep: Path | None, junit: Path | None, renew: bool) -> None:
+    """The gate: run a few minutes of smoke cells and probes and compare with a reference.
+
+    Exits with 0 if nothing regressed, 1 if something did, 2 if the run is broken or measured nothing, 3 if there is no
+    verdict (too noisy).
+    """
+    from benchmarks.gate import check as gate
+    from benchmarks.progress import Bar
+
+    with broken_run(), Bar(sys.stderr) as bar, gate.fresh_session(keep) as session:
+        if renew:
+            gate.renew(against, session, bar)
+            return
+        outcomes = gate.check(gate.read_reference(against), session, bar)
+    conclude(outcomes, junit)
+
+
+@main.command("compare")
+@click.argument("run_a", type=folder())
+@click.argument("run_b", type=folder())
+@click.option("--junit", type=folder(), help="File to write the outcome to, as JUnit XML.")
+def compare_results(run_a: Path, run_b: Path, junit: Path | None) -> None:
+    """Compare two results folders cell by cell; exit codes as of check.
+
+    Refuses to compare what was measured on another device, in another dtype or batch, or with other libraries.
+    """
+    from benchmarks.gate.check import read_reference
+    from benchmarks.gate.compare import compare_runs
+
+    with broken_run():
+        outcomes = compare_runs(read_reference(run_a), read_reference(run_b))
+    conclude(outcomes, junit)
+
+
+@contextlib.contextmanager
+def broken_run() -> Iterator[None]:
+    """What goes wrong is a broken run, exit code 2, which is not to be taken for a regression."""
+    try:
+        yield
+    except Exception as error:
+        if click.get_current_context().find_root().params["traceback"]:
+            raise
+        click.echo(f"broken: {' '.join(str(error).split()) or type(error).__name__}", err=True)
+        sys.exit(2)
+
+
+def conclude(outcomes: "Sequence[Outcome]", junit: Path | None) -> None:
+    """Tell the outcomes, and exit with their code."""
+    from benchmarks.gate.announce import annotation, lines, summary, write_junit
+    from benchmarks.gate.compare import exit_code
+
+    if junit is not None:
+        write_junit(outcomes, junit)
+    code = exit_code(outcomes)
+    on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    for state, line in lines(outcomes):
+        click.echo(line)
+        if on_github:
+            click.echo(annotation(state, line))
+    click.echo(summary(outcomes, code))
+    sys.exit(code)
 
 
 @main.command()

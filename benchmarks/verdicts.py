@@ -68,6 +68,30 @@ def paired_ratio(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     return math.exp(mean), math.expm1(t * statistics.stdev(logs) / math.sqrt(len(logs)))
 
 
+def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Median of samples and a distribution-free interval of it, as (median, low, high) in the samples' unit.
+
+    Of n sorted samples the k-th from either end are the interval's ends, with the largest k for which the binomial
+    chance that the true median lies between them is at least ``confidence``. Too few samples (at 0.95 fewer than 6)
+    allow no such k: the interval is then from the least to the greatest, and its confidence is lower.
+
+    Raises:
+        ValueError: No samples.
+    """
+    if not samples:
+        raise ValueError("a median needs at least one sample")
+    ordered = sorted(samples)
+    count = len(ordered)
+    outside, k = 0.0, 0
+    while 2 * k < count:
+        outside += 2 * math.comb(count, k) / 2**count
+        if 1 - outside < confidence:
+            break
+        k += 1
+    k = max(k, 1)
+    return statistics.median(ordered), ordered[k - 1], ordered[count - k]
+
+
 def judge_ratio(measured: float, paper: float, noise: float, tolerance: float = 0.1) -> Judgement:
     """A ratio to the plain network against the paper's ratio.
 

@@ -20,11 +20,11 @@ from benchmarks.measure.efficiency import (
     instability,
     is_out_of_memory,
     measure,
-    median_interval,
     run_in_own_process,
     schedule,
 )
 from benchmarks.measure.names import TWIN
+from benchmarks.verdicts import median_interval
 
 # One thread: many are slow on small networks where other processes hold the cores.
 TINY = Settings("training", batch=2, resolution=8, rounds=3, warmup=2, threads=1)

@@ -369,30 +369,6 @@ def environment(settings: Settings, device: torch.device, networks: int) -> Iter
             torch.backends.cudnn.benchmark = search
 
 
-def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Median of samples and a distribution-free interval of it, as (median, low, high) in the samples' unit.
-
-    Of n sorted samples the k-th from either end are the interval's ends, with the largest k for which the binomial
-    chance that the true median lies between them is at least ``confidence``. Too few samples (at 0.95 fewer than 6)
-    allow no such k: the interval is then from the least to the greatest, and its confidence is lower.
-
-    Raises:
-        ValueError: No samples.
-    """
-    if not samples:
-        raise ValueError("a median needs at least one sample")
-    ordered = sorted(samples)
-    count = len(ordered)
-    outside, k = 0.0, 0
-    while 2 * k < count:
-        outside += 2 * math.comb(count, k) / 2**count
-        if 1 - outside < confidence:
-            break
-        k += 1
-    k = max(k, 1)
-    return statistics.median(ordered), ordered[k - 1], ordered[count - k]
-
-
 def instability(samples: Sequence[float]) -> str | None:
     """What to warn of beside a median: a middle half that spans over 10 % of it, or a single sample; else None."""
     if len(samples) < 2:

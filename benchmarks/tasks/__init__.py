@@ -6,6 +6,7 @@ from benchmarks.tasks.cost import Costs
 from benchmarks.tasks.efficiency import Efficiencies
 from benchmarks.tasks.finetuning import FineTunings
 from benchmarks.tasks.localization import Localizations
+from benchmarks.tasks.probe import Probes
 from benchmarks.tasks.selectivity import Selectivities
 from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Task, Waiting
 from benchmarks.tasks.training import Trainings
@@ -23,6 +24,7 @@ __all__ = [
     "FineTunings",
     "Inputs",
     "Localizations",
+    "Probes",
     "Selectivities",
     "Task",
     "Trainings",
@@ -43,5 +45,6 @@ TASKS: dict[str, Task] = {
         FineTunings(),
         Transfers(),
         Efficiencies(),
+        Probes(),
     )
 }

@@ -92,7 +92,8 @@ class Efficiencies:
 
 def efficiency_metrics(measured: Mapping[str, Any], batch: int) -> tuple[dict[str, Metric], dict[str, list[float]]]:
     """Images a second (median and its interval) and peak memory of each model, and all samples."""
-    from benchmarks.measure.efficiency import instability, median_interval
+    from benchmarks.measure.efficiency import instability
+    from benchmarks.verdicts import median_interval
 
     metrics: dict[str, Metric] = {}
     samples: dict[str, list[float]] = {}
