@@ -6,14 +6,14 @@ const nameTheme = () => { themeButton.textContent = dark() ? "Light theme" : "Da
 themeButton.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; nameTheme(); });
 nameTheme();
 
-// Sorting: by number where a cell has one, else by its text; cells without a number come last.
+// Sorting: by number where a cell has one, else by its text; in either direction cells without a number come last.
 const key = (row, column) => {
   const cell = row.cells[column];
   return cell.dataset.value !== undefined ? Number(cell.dataset.value) : cell.textContent.trim();
 };
-const order = (a, b) => {
-  if (typeof a === typeof b) return typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
-  return typeof a === "number" ? -1 : 1;
+const order = (a, b, sign) => {
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+  return sign * (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
 };
 for (const button of document.querySelectorAll("thead button")) {
   button.addEventListener("click", () => {
@@ -24,7 +24,7 @@ for (const button of document.querySelectorAll("thead button")) {
     for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     const body = table.tBodies[0];
-    const rows = [...body.rows].sort((a, b) => (down ? -1 : 1) * order(key(a, column), key(b, column)));
+    const rows = [...body.rows].sort((a, b) => order(key(a, column), key(b, column), down ? -1 : 1));
     body.append(...rows);
   });
 }
