@@ -7,7 +7,8 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
-.PHONY: help setup test check costs table1 efficiency $(EXPERIMENTS) report bench-sweep bench-maps kill-test clean
+.PHONY: help setup test check check-regressions costs table1 efficiency $(EXPERIMENTS) report bench-sweep bench-maps \
+	kill-test fault-test clean
 
 # Settings of the experiments: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda
 PROFILE ?= mini
@@ -18,7 +19,7 @@ OPTIONS = --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) --results $(R
 	$(if $(DATA),--data-root $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +36,9 @@ check: $(READY)  ## format, lint, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+check-regressions: $(READY)  ## the gate: two minutes of smoke cells and probes against results/reference/smoke
+	$(BIN)/tdam-bench check $(ARGS)
 
 costs: $(READY)  ## parameters and FLOPs of table 1 beside the paper's
 	$(BIN)/tdam-bench costs
@@ -68,6 +72,9 @@ bench-maps: $(READY)  ## class activation maps against the package grad-cam
 
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py
+
+fault-test: $(READY)  ## plant 12 faults in copies and see that the gate names each; then 20 runs without any (an hour)
+	$(BIN)/python tests/plant_faults.py
 
 clean:  ## remove the environment and caches; records and reports stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.claims import ClaimResult
 from benchmarks.experiments import EXPERIMENTS, find
 from benchmarks.experiments import claims as claims_experiment
 from benchmarks.identity import versions
@@ -74,17 +75,20 @@ def write_texts(session: Session, out: Path, environment: Environment, experimen
     """Tables, figures, page, Markdown and LaTeX; see :func:`write_report`."""
     records = session.store.records()
     newest = {record.cell: record for record in records}
+    claims = claims_experiment.results(session, records)
     files: list[Path] = []
     sections = []
     for name in experiments:
+        if name == claims_experiment.NAME:
+            files += claims_experiment.write(claims, out)
+            continue
         experiment: Any = find(name)
         seen = replace(session, seeds=recorded_seeds(experiment.cells, session, newest))
         written = experiment.render(seen, records, out)
         files += written
         figures = {alt_of(experiment.TITLE, path): path for path in written if path.suffix == ".svg"}
-        if name != "claims":
-            sections.append(Section(name, experiment.TITLE, experiment.table(seen, records), figures))
-    page = page_of(session, records, sections, environment)
+        sections.append(Section(name, experiment.TITLE, experiment.table(seen, records), figures))
+    page = page_of(session, records, sections, claims, environment)
     texts = {
         "index.html": render_page(page),
         "report.md": markdown(page),
@@ -116,15 +120,20 @@ def environment_of(session: Session, records: Sequence[Record]) -> Environment:
     ]
 
 
-def page_of(session: Session, records: Sequence[Record], sections: Sequence[Section], environment: Environment) -> Page:
+def page_of(
+    session: Session,
+    records: Sequence[Record],
+    sections: Sequence[Section],
+    claims: list[ClaimResult],
+    environment: Environment,
+) -> Page:
     """All that the page shows."""
-    results = claims_experiment.results(session, records)
     return Page(
         TITLE,
         f"TDAM (ECCV 2022), profile {session.profile.name}, {len(records)} records",
         sections,
-        results,
-        claims_experiment.summary(results, session),
+        claims,
+        claims_experiment.summary(claims, session),
         (ROOT / "tdam" / "DEVIATIONS.md").read_text(),
         environment,
         {record.id: record for record in records},

@@ -1,6 +1,6 @@
 """The paper's testable statements and their verdicts.
 
-tdam-bench claims --seeds 0,1,2 --results results/reference
+tdam-bench show claims --seeds 0,1,2 --results results/reference
 """
 
 from collections import Counter
@@ -13,6 +13,7 @@ from benchmarks.render.tables import FORMATS
 from benchmarks.selection import select
 from benchmarks.session import Session
 
+NAME = "claims"
 TITLE = "Claims: 34 statements of the paper, tested"
 TIME = "no work of its own: judged from the records of the other experiments"
 
@@ -83,7 +84,11 @@ def summary(found: Sequence[ClaimResult], session: Session) -> str:
 
 def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
     """Write the claims, and all parts with their tests."""
-    found = results(session, records)
+    return write(results(session, records), folder)
+
+
+def write(found: Sequence[ClaimResult], folder: Path) -> list[Path]:
+    """Write judged claims."""
     files = []
     for name, rows in (
         ("claims", [row(result) for result in found]),

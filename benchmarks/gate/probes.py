@@ -21,6 +21,7 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn import functional as F
 from torchvision.models import resnet50
 
+from baselines.backbone import Backbone
 from benchmarks.data.boxes import Box, shown_boxes
 from benchmarks.data.imagenet import open_imagenet
 from benchmarks.data.imagenet_boxes import read_voc
@@ -102,15 +103,19 @@ def filled(key: str, value: torch.Tensor) -> torch.Tensor:
     return (numbers / math.sqrt(fan_in)).to(value.dtype)
 
 
+def filled_network(name: str) -> Backbone:
+    """A small network in float64, every entry of its state dict filled by its name."""
+    network = create(name, CLASSES, "mini")
+    network.load_state_dict({key: filled(key, value) for key, value in network.state_dict().items()})
+    return network.double()
+
+
 def logits() -> Probed:
     """The first logits of every network at every step, and how many steps; float64, weights filled by their names."""
     found: Numbers = {}
     for name in (*TABLE1.values(), *OTHERS):
-        network = create(name, CLASSES, "mini")
-        network.load_state_dict({key: filled(key, value) for key, value in network.state_dict().items()})
-        network.double().eval()
         with torch.no_grad():
-            steps = network.forward_steps(fill("input", (2, 3, SIDE, SIDE)))
+            steps = filled_network(name).eval().forward_steps(fill("input", (2, 3, SIDE, SIDE)))
         found[f"{name}: steps"] = len(steps)
         found |= {
             f"{name}: step {step} logit {k}": float(one[1, k])
@@ -124,10 +129,10 @@ def gradients() -> Probed:
     """The gradient's norm of every network's classifier and first layer, in training; float64, filled likewise."""
     found: Numbers = {}
     for name in (*TABLE1.values(), *OTHERS):
-        network = create(name, CLASSES, "mini")
-        network.load_state_dict({key: filled(key, value) for key, value in network.state_dict().items()})
-        network.double().train()
-        F.cross_entropy(network(fill("input", (4, 3, SIDE, SIDE))), torch.arange(4)).backward()  # type: ignore[no-untyped-call]
+        network = filled_network(name).train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # MobileNetV3 drops features at random
+            F.cross_entropy(network(fill("input", (4, 3, SIDE, SIDE))), torch.arange(4)).backward()  # type: ignore[no-untyped-call]
         norms = [parameter.grad.norm() for parameter in network.parameters() if parameter.grad is not None]
         found[f"{name}: parameters with a gradient"] = len(norms)
         found |= {f"{name}: first gradient": float(norms[0]), f"{name}: last gradient": float(norms[-1])}

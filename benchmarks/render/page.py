@@ -193,7 +193,7 @@ def section_context(section: Section) -> dict[str, Any]:
     return {
         "name": section.name,
         "title": table.title,
-        "columns": ["", "method", *(column_title(column) for column in table.columns)],
+        "columns": ["group", "method", *(column_title(column) for column in table.columns)],
         "rows": [row for _, block in blocks(table) for row in block_context(table, block)],
         "notes": list(table.notes),
         "figures": figures,

@@ -1,6 +1,5 @@
 """Fine-tuning trained networks for another task, by the method of another paper."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.data.images import DataError
 from benchmarks.identity import code_version, network_version, versions
 from benchmarks.profiles import Recipe, Transfer
-from benchmarks.records import Cell, Metric, Record, Scalar, canonical, new_record
+from benchmarks.records import Cell, Metric, Record, Scalar, new_record
 from benchmarks.session import Session
 from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Waiting
 from benchmarks.tasks.training import (
@@ -17,6 +16,7 @@ from benchmarks.tasks.training import (
     drawing,
     known_inputs,
     loaded_network,
+    recipe_hash,
     threads_of_training,
     weights_of,
     weights_options,
@@ -41,7 +41,7 @@ class FineTunings:
             "target": target,
             "tuned_on": session.profile.transfers[target].train,
             "method": session.profile.transfers[target].method,
-            "tuning_recipe": hashlib.sha256(canonical(asdict(recipe)).encode()).hexdigest()[:8],
+            "tuning_recipe": recipe_hash(recipe),
             "tuning_seed": seed,
             **weights_options(model, seed, session),
         }

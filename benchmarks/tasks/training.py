@@ -1,6 +1,7 @@
 """Training, and the trained networks that other tasks work with."""
 
 import contextlib
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.data.images import DataError
 from benchmarks.data.selected import read_class_list
 from benchmarks.identity import code_version, network_version, versions
+from benchmarks.profiles import Recipe
 from benchmarks.records import Cell, Metric, Record, Scalar, canonical, file_hash, new_record
 from benchmarks.session import Session
 from benchmarks.tasks.task import Advance, Amount, Blocked, Inputs, Task, Waiting
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 TRAINING_CODE = ("training.py", "data/images.py", "data/selected.py")
 USUAL = {"processes": 1, "workers": 0}
 READING_CODE = ("../baselines/checkpoints.py", "../baselines/published.py", "../tdam/released.py")
+
+
+@functools.cache
+def recipe_hash(recipe: Recipe) -> str:
+    """Hash of a recipe, 8 hexadecimal digits."""
+    return hashlib.sha256(canonical(asdict(recipe)).encode()).hexdigest()[:8]
 
 
 class Trainings:
@@ -36,7 +44,7 @@ class Trainings:
         recipe = session.recipe_of(model)
         options: dict[str, Scalar] = {
             "seed": seed,
-            "recipe": hashlib.sha256(canonical(asdict(recipe)).encode()).hexdigest()[:8],
+            "recipe": recipe_hash(recipe),
             "trained_on": data,
             "classes": session.classes_of(data),
             "step_loss": session.step_loss,
