@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
-.PHONY: help setup test check check-regressions costs table1 efficiency $(EXPERIMENTS) report bench-sweep bench-maps \
+.PHONY: help setup test check check-regressions costs table1 efficiency $(EXPERIMENTS) report bench-sweep bench-maps bench-speed \
 	kill-test fault-test clean
 
 # Settings of the experiments: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda
@@ -69,6 +69,9 @@ bench-sweep: $(READY)  ## what the resolution sweep costs above its bare forward
 
 bench-maps: $(READY)  ## class activation maps against the package grad-cam
 	$(BIN)/python -m benchmarks.measure.maps
+
+bench-speed: $(READY)  ## speed and memory of every attention, of TD literal and reduced, over the plain ResNet50's
+	$(BIN)/python -m benchmarks.measure.speed $(ARGS)
 
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py

@@ -1,8 +1,9 @@
 """Name to network: the one place that knows both families.
 
 Names are ``<backbone>``, ``<backbone>-<attention>`` or ``<backbone>-td-<kind>-t<steps>-m<distance>``, the last with a
-feedback technique of figure 8 (``-parallel``) and with ``-l4`` for the module in the last stage only: ``resnet50``,
-``resnet50-se``, ``resnet50-td-joint-t2-m1-spatial``, ``resnet101-td-joint-t2-m1-l4``.
+feedback technique of figure 8 (``-parallel``), with ``-l4`` for the module in the last stage only, and with
+``-reduced`` for the same network after ``tdam.reduce``: ``resnet50``, ``resnet50-se``,
+``resnet50-td-joint-t2-m1-spatial``, ``resnet101-td-joint-t2-m1-l4-reduced``.
 """
 
 import difflib
@@ -31,7 +32,7 @@ TECHNIQUES = {
 NAME = re.compile(
     r"(?P<backbone>[a-z0-9_]+?)"
     r"(-(?P<attention>(timm:)?[a-z0-9_]+)|-td-(?P<kind>[a-z_]+)-t(?P<steps>[1-9][0-9]*)-m(?P<distance>0|[1-9][0-9]*)"
-    r"(-(?P<technique>[a-z]{3}[a-z_]+))?(?P<last>-l4)?)?"
+    r"(-(?!reduced)(?P<technique>[a-z]{3}[a-z_]+))?(?P<last>-l4)?(?P<reduced>-reduced)?)?"
 )
 
 
@@ -88,7 +89,8 @@ def create(name: str, num_classes: int = 1000, size: str = "paper", zero_init: s
         options["zero_init"] = zero_init
     options |= {} if parts["technique"] is None else {"order": TECHNIQUES[parts["technique"]]}
     steps, distance = int(parts["steps"]), int(parts["distance"])
-    return build(kind=parts["kind"], steps=steps, distance=distance, blocks=blocks, **options)
+    network = build(kind=parts["kind"], steps=steps, distance=distance, blocks=blocks, **options)
+    return tdam.reduce(network) if parts["reduced"] else network
 
 
 def takes(build: Callable[..., Backbone], option: str) -> bool:
@@ -162,7 +164,7 @@ def attention_modules(name: str) -> set[str]:
     """The modules that define a model's attention: its class's and those of its parts, or the feedback's."""
     parts = parse(name)
     if parts["kind"] is not None:
-        return {tdam.Feedback.__module__}
+        return {tdam.Feedback.__module__, *([tdam.reduce.__module__] if parts["reduced"] else [])}
     if parts["attention"] is None:
         return set()
     build = baselines.ATTENTIONS[parts["attention"]]
@@ -189,7 +191,7 @@ def suggestion(name: str) -> str:
 def grammar() -> str:
     """What names are made of, in one line."""
     return (
-        f"BACKBONE, BACKBONE-ATTENTION or BACKBONE-td-KIND-tSTEPS-mDISTANCE[-TECHNIQUE][-l4] with BACKBONE one of "
-        f"{', '.join(BACKBONES)}; ATTENTION one of {', '.join(baselines.ATTENTIONS)}; KIND one of {', '.join(KINDS)}; "
-        f"TECHNIQUE one of {', '.join(TECHNIQUES)}"
+        "BACKBONE, BACKBONE-ATTENTION or BACKBONE-td-KIND-tSTEPS-mDISTANCE[-TECHNIQUE][-l4][-reduced] with BACKBONE "
+        f"one of {', '.join(BACKBONES)}; ATTENTION one of {', '.join(baselines.ATTENTIONS)}; KIND one of "
+        f"{', '.join(KINDS)}; TECHNIQUE one of {', '.join(TECHNIQUES)}"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.measure.names import REDUCED
 from benchmarks.records import Cell, Metric, Record
 from benchmarks.render.layout import Line, Value
 from benchmarks.session import Session
@@ -60,10 +61,13 @@ class Selection:
 
 
 def line_of(session: Session, group: str, label: str, model: str, values: Mapping[str, Value]) -> Line:
-    """A table's row; what was measured of a plug-in has no number of the paper's to stand against."""
-    if model.partition("-")[2] not in session.plugins:
+    """A table's row; what was measured of a plug-in or a reduced network has no number of the paper's beside it."""
+    if model.endswith(REDUCED):
+        new = Judgement(Verdict.NEW, "ours: the network of the paper's row by less arithmetic")
+    elif model.partition("-")[2] in session.plugins:
+        new = Judgement(Verdict.NEW, "a plug-in: the paper has no such row")
+    else:
         return Line(group, label, model, values)
-    new = Judgement(Verdict.NEW, "a plug-in: the paper has no such row")
     marked = {key: judged(value, None, new if value.measured is not None else None) for key, value in values.items()}
     return Line(group, label, model, marked)
 

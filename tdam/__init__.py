@@ -5,6 +5,7 @@ from tdam.attention import AttentionConfig, TopDownAttention
 from tdam.convnext import convnext_tiny
 from tdam.feedback import Feedback, add_feedback
 from tdam.mobilenet import mobilenet_v3_large
+from tdam.reduction import reduce
 from tdam.released import load_released
 from tdam.resnet import resnet18, resnet34, resnet50, resnet101
 
@@ -17,6 +18,7 @@ __all__ = [
     "convnext_tiny",
     "load_released",
     "mobilenet_v3_large",
+    "reduce",
     "resnet18",
     "resnet34",
     "resnet50",

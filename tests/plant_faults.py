@@ -56,7 +56,7 @@ FAULTS = (
     Fault(
         "the searchlight's sigmoid moved", "tdam/attention.py",
         "FILTERS[self.filter](searchlight))", 'FILTERS["sigmoid"](searchlight))',
-        r"probe logits: resnet50-td-joint.*forward pass computes something else",
+        r"probe logits: \S+-td-\S+ step 2 logit.*forward pass computes something else",
     ),
     Fault(
         "one step lost", "tdam/feedback.py",

@@ -53,7 +53,7 @@ V2 = "imagenetv2-matched-frequency-format-val"
 YARDSTICK = "torchvision's resnet50"
 TIMED = tuple(name for name in TABLE1.values() if name.startswith("resnet50"))
 # Many short rounds: a median of many is steadier than one of few long ones.
-ROUNDS, TIMED_SIDE = 75, 128
+ROUNDS, TIMED_SIDE = 45, 128
 
 
 @dataclass(frozen=True)
