@@ -10,7 +10,8 @@ over the positions of all images of the batch:
 - Training: a batch norm takes the mean and variance of ``W z`` over the batch, and both follow from the first two
   moments of ``z``: ``mean = W E[z]`` and ``variance = diag(W Cov(z) W^T)``. Then
   ``h = gamma (W <z> - mean) / sqrt(variance + eps) + beta``; running statistics and gradients come out the same. The
-  covariance costs C^2 multiplications a position where the layer costs C C_top, a quarter in a ResNet bottleneck.
+  covariance costs C^2 multiplications a position where the layer costs C C_top, a quarter in a ResNet bottleneck;
+  in batches so small that this does not pay, ``W z`` is computed, but not kept.
 
 Source: TDAM, section 3 (the loop and equations 4 and 5); the algebra is not in the paper.
 
@@ -213,8 +214,9 @@ def project(means: Tensor, linear: Linear) -> Tensor:
 class Moments(torch.autograd.Function):
     """Of a map (N, C, H, W) and a matrix (C_out, C): the means (N, C) of each image, and ``diag(W Cov(z) W^T)``.
 
-    Sums are made in float32 at least, whatever the autocast. Kept for the backward pass: the map, the matrix, and the
-    covariance (C, C).
+    Sums are made in float32 at least, whatever the autocast. Kept for the backward pass: map and matrix, the means, and
+    the covariance (C, C). Where positions are few, the same variance is had cheaper as that of ``W z``, which is not
+    kept.
     """
 
     @staticmethod
@@ -223,9 +225,11 @@ class Moments(torch.autograd.Function):
         with torch.autocast(z.device.type, enabled=False):
             rows = rows_of(z).to(at_least_single(z))
             means = rows.mean(1)
-            centered = (rows - means.mean(0)).flatten(0, 1)
+            centered, matrix = (rows - means.mean(0)).flatten(0, 1), weight.to(rows.dtype)
+            if are_few(centered, matrix):
+                ctx.save_for_backward(z, weight, means)
+                return means, (centered @ matrix.T).square_().mean(0)
             covariance = centered.T @ centered / len(centered)
-            matrix = weight.to(rows.dtype)
             ctx.save_for_backward(z, weight, means, covariance)
             return means, ((matrix @ covariance) * matrix).sum(1)
 
@@ -233,14 +237,27 @@ class Moments(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, to_means: Tensor, to_variance: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of the map and the matrix."""
-        z, weight, means, covariance = ctx.saved_tensors
+        z, weight, means, *kept = ctx.saved_tensors
         with torch.autocast(z.device.type, enabled=False):
             rows, matrix = rows_of(z).to(means.dtype), weight.to(means.dtype)
-            scaled = to_variance[:, None] * matrix
-            to_rows = matrix.T @ scaled * (2 / (rows.shape[0] * rows.shape[1]))
-            offset = to_means / rows.shape[1] - means.mean(0) @ to_rows
-            to_z = torch.baddbmm(offset[:, None], rows, to_rows.expand(len(rows), -1, -1))
-            return map_of(to_z, z).to(z.dtype), (2 * scaled @ covariance).to(weight.dtype)
+            share = 2 / (rows.shape[0] * rows.shape[1])
+            if kept:
+                scaled = to_variance[:, None] * matrix
+                to_rows, to_matrix = share * (matrix.T @ scaled), 2 * scaled @ kept[0]
+                offset = to_means / rows.shape[1] - means.mean(0) @ to_rows
+                to_z = torch.baddbmm(offset[:, None], rows, to_rows.expand(len(rows), -1, -1))
+            else:
+                centered = (rows - means.mean(0)).flatten(0, 1)
+                to_product = (centered @ matrix.T).mul_(share * to_variance)
+                to_z, to_matrix = (to_product @ matrix).view(rows.shape), to_product.T @ centered
+                to_z += (to_means / rows.shape[1])[:, None]
+            return map_of(to_z, z).to(z.dtype), to_matrix.to(weight.dtype)
+
+
+def are_few(positions: Tensor, matrix: Tensor) -> bool:
+    """Whether ``W z`` at positions (M, C) is less work than ``diag(W Cov(z) W^T)`` for a matrix (C_out, C)."""
+    count, (wide, narrow) = len(positions), matrix.shape
+    return count * narrow * wide < count * narrow**2 + wide * narrow**2
 
 
 def rows_of(x: Tensor) -> Tensor:
@@ -299,16 +316,20 @@ def applied(attention: TopDownAttention, bottom: Tensor, searchlight: Tensor) ->
 
 
 def gates(rows: Tensor, searchlight: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of positions (N, P, C): channel gates and filter for the map as it is, (N, C), and spatial gates (N, P, 1)."""
-    gate = torch.sigmoid(searchlight)
-    folded = kernel * gate
-    return gate, folded, torch.sigmoid(torch.bmm(rows, folded[:, :, None]))
+    """Of positions (N, P, C): channel gates and the filter for the map as it is, (N, C), and spatial gates (N, P, 1).
+
+    Gates are made in float32 at least and rounded to the map's precision once.
+    """
+    dtype = at_least_single(rows)
+    gate = torch.sigmoid(searchlight.to(dtype))
+    folded = (kernel.to(dtype) * gate).to(rows.dtype)
+    return gate.to(rows.dtype), folded, torch.sigmoid(torch.bmm(rows, folded[:, :, None]))
 
 
 def channel_then_spatial(bottom: Tensor, searchlight: Tensor, kernel: Tensor) -> Tensor:
     """Equations 6 to 8 for a map (N, C, H, W), in two readings of it: ``sum_c k_c (g_c x_c) = sum_c (k_c g_c) x_c``."""
     rows = rows_of(bottom)
-    gate, _, look = gates(rows, searchlight.to(bottom.dtype), kernel.to(bottom.dtype))
+    gate, _, look = gates(rows, searchlight, kernel)
     return map_of((rows * gate[:, None]).mul_(look), bottom)
 
 
@@ -327,7 +348,7 @@ class ChannelThenSpatial(torch.autograd.Function):
         """Gradients of map, searchlight and filter."""
         bottom, searchlight, kernel = ctx.saved_tensors
         rows, to_rows = rows_of(bottom), rows_of(to_out)
-        gate, folded, look = gates(rows, searchlight.to(bottom.dtype), kernel.to(bottom.dtype))
+        gate, folded, look = gates(rows, searchlight, kernel)
         product = to_rows * rows
         to_gate = torch.bmm(look.transpose(1, 2), product)[:, 0]
         to_look = torch.bmm(product, gate[:, :, None]) * (look * (1 - look))
@@ -335,4 +356,5 @@ class ChannelThenSpatial(torch.autograd.Function):
         to_bottom = torch.mul(to_rows, gate[:, None], out=product).mul_(look)
         to_bottom.baddbmm_(to_look, folded[:, None])
         to_searchlight = (to_gate + kernel * to_folded) * gate * (1 - gate)
-        return map_of(to_bottom, bottom), to_searchlight.to(searchlight.dtype), (gate * to_folded).to(kernel.dtype)
+        to_kernel = gate * to_folded
+        return map_of(to_bottom, bottom), to_searchlight.to(searchlight.dtype), to_kernel.to(kernel.dtype)
