@@ -46,7 +46,7 @@ def test_the_reference_is_complete(records: list[Record], name: str) -> None:
 
 def test_table1_is_measured_on_three_seeds(records: list[Record]) -> None:
     rows = to_csv(find("table1").table(session_of(SEEDS), records)).splitlines()  # type: ignore[attr-defined]
-    accuracies = [row for row in rows if ",v1_last/top1," in row]
+    accuracies = [row for row in rows if ",v1_last/top1," in row and "-reduced," not in row]
     assert len(accuracies) == 14
     assert all(len(row.rpartition(",")[2].split()) == len(SEEDS) for row in accuracies)
 

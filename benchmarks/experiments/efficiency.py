@@ -145,6 +145,11 @@ def notes(session: Session, selection: Selection) -> list[str]:
         "10 % allowed; what the noise (the ratio's 95 % interval over rounds, or what the plain network measured twice "
         "differs by) could turn is UNDECIDED."
     )
+    if any(model.endswith(REDUCED) for models in families(session).values() for model in models):
+        said.append(
+            "Rows named reduced are ours: the TD networks above after `tdam.reduce`, which gives the same outputs, gradients "
+            "and running statistics by less arithmetic (`tdam/reduction.py`). Their FLOPs are of what really runs."
+        )
     if any(record.cell.options["batch"] != PAPER_BATCH for record in found):
         said.append(
             f"The paper's memory is that of a GPU at batch {PAPER_BATCH}. At a smaller batch parameters weigh more "
