@@ -147,8 +147,9 @@ def notes(session: Session, selection: Selection) -> list[str]:
     )
     if any(model.endswith(REDUCED) for models in families(session).values() for model in models):
         said.append(
-            "Rows named reduced are ours: the TD networks above after `tdam.reduce`, which gives the same outputs, gradients "
-            "and running statistics by less arithmetic (`tdam/reduction.py`). Their FLOPs are of what really runs."
+            "Rows named reduced are ours: the TD networks above after `tdam.reduce`, which gives the same outputs, "
+            "gradients and running statistics by less arithmetic (`tdam/reduction.py`). Their FLOPs are of what really "
+            "runs."
         )
     if any(record.cell.options["batch"] != PAPER_BATCH for record in found):
         said.append(
