@@ -88,8 +88,8 @@ COUNTED = (
                   lambda mine, theirs: 1.07 <= mine / theirs <= 1.09, "{0:.2f} against {1:.2f} M")
             for other, name in ((JOINT, "TDjoint (m=1)"), (TOP3, "TDtop (m=3)"))
         ),
-        "any", "At m=3 the module is left out of one block of layer3, as the printed counts of TDtop (m=3) have it; with "
-        "TDjoint (m=3) in all blocks of layers 3 and 4 it would hold.",
+        "any", "At m=3 the module is left out of one block of layer3, as the printed counts of TDtop (m=3) have it; "
+        "with TDjoint (m=3) in all blocks of layers 3 and 4 it would hold.",
     ),
     Claim(
         8, "4.4", "TD on MobileNetV3-Large has 15 % fewer parameters than the original",
