@@ -24,8 +24,8 @@ It holds where the loop's last layer is linear and nothing but a batch norm stan
 - Not at m = 0 (no layer is repeated), nor for feedback by a convolution, which takes the whole top map.
 - Not with synchronized batch norm, whose moments are those of other processes too: a clear error.
 
-Between the steps, the searchlight's application reads the bottom map twice and keeps no map of its own for the
-backward pass. Only first derivatives are supported.
+Between the steps, the searchlight's application reads the bottom map twice (to search it, and to scale it) and keeps
+no map of its own for the backward pass; compiled, it is one fused kernel. Only first derivatives are supported.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ class Linear(NamedTuple):
     @property
     def pointwise(self) -> bool:
         """Whether it acts on each position by itself, at all positions."""
-        return self.weight[0, 0].numel() == 1 and max(self.padding) == 0 and max(self.stride) == 1
+        return self.weight.shape[2:].numel() == 1 and max(self.padding) == 0 and max(self.stride) == 1
 
 
 def linear_of(stage: Stage) -> Linear | None:
@@ -311,7 +311,8 @@ def applied(attention: TopDownAttention, bottom: Tensor, searchlight: Tensor) ->
     if attention.order != "channel->spatial":
         return ORDERS[attention.order](bottom, searchlight, kernel)
     if torch.is_grad_enabled():
-        return cast(Tensor, ChannelThenSpatial.apply(bottom, searchlight, kernel))
+        # A view of its own: torch.compile does not trace functions that are given one tensor twice.
+        return cast(Tensor, ChannelThenSpatial.apply(bottom, searchlight, kernel.view_as(kernel)))
     return channel_then_spatial(bottom, searchlight, kernel)
 
 
@@ -323,7 +324,14 @@ def gates(rows: Tensor, searchlight: Tensor, kernel: Tensor) -> tuple[Tensor, Te
     dtype = at_least_single(rows)
     gate = torch.sigmoid(searchlight.to(dtype))
     folded = (kernel.to(dtype) * gate).to(rows.dtype)
-    return gate.to(rows.dtype), folded, torch.sigmoid(torch.bmm(rows, folded[:, :, None]))
+    return gate.to(rows.dtype), folded, torch.sigmoid(search(rows, folded))
+
+
+def search(rows: Tensor, filters: Tensor) -> Tensor:
+    """Each position's product with its image's filter: (N, P, C) and (N, C) to (N, P, 1)."""
+    if torch.compiler.is_compiling():
+        return (rows * filters[:, None]).sum(2, keepdim=True)  # fused, where a matrix product would stand alone
+    return torch.bmm(rows, filters[:, :, None])
 
 
 def channel_then_spatial(bottom: Tensor, searchlight: Tensor, kernel: Tensor) -> Tensor:
@@ -351,10 +359,10 @@ class ChannelThenSpatial(torch.autograd.Function):
         gate, folded, look = gates(rows, searchlight, kernel)
         product = to_rows * rows
         to_gate = torch.bmm(look.transpose(1, 2), product)[:, 0]
-        to_look = torch.bmm(product, gate[:, :, None]) * (look * (1 - look))
+        to_look = search(product, gate) * (look * (1 - look))
         to_folded = torch.bmm(to_look.transpose(1, 2), rows)[:, 0]
-        to_bottom = torch.mul(to_rows, gate[:, None], out=product).mul_(look)
-        to_bottom.baddbmm_(to_look, folded[:, None])
+        del product  # its memory serves the next line
+        to_bottom = (to_rows * gate[:, None]).mul_(look).baddbmm_(to_look, folded[:, None])
         to_searchlight = (to_gate + kernel * to_folded) * gate * (1 - gate)
         to_kernel = gate * to_folded
         return map_of(to_bottom, bottom), to_searchlight.to(searchlight.dtype), to_kernel.to(kernel.dtype)

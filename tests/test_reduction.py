@@ -1,7 +1,9 @@
 """The reduced networks are the literal ones: outputs, gradients and running statistics, and what is refused."""
 
 import copy
+import shutil
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 import torch
@@ -300,3 +302,18 @@ def test_the_models_name_builds_it_and_its_flops_are_counted() -> None:
     counted = count_flops(reduced).total
     assert count_flops(create("resnet50")).total < counted <= 4.14e9
     assert create("resnet50-td-top-t2-m1-spatial-l4-reduced", 10, "mini").steps == 2
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on the CPU")
+def test_a_compiled_block_is_one_graph_with_the_same_gradients() -> None:
+    _, reduced = pair(NAMES[0], torch.float32)
+    block = cast(nn.Module, reduced.stages()[-1][0]).train()
+    compiled = copy.deepcopy(block)
+    maps = torch.randn(4, 128, 8, 8, generator=torch.Generator().manual_seed(6))
+    found = []
+    for one, run in ((block, block), (compiled, torch.compile(compiled, fullgraph=True))):
+        out = run(maps)
+        out.square().mean().backward()
+        found.append((out.detach(), gradients(one)))
+    torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-4, atol=1e-4)
+    assert apart(found[0][1], found[1][1]) < 1e-4
