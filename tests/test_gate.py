@@ -74,6 +74,7 @@ def test_probes_give_what_the_reference_says(name: str) -> None:
 
 def test_counts_are_compared_exactly() -> None:
     assert states(compare_with_reference([counts()], [counts()])) == [SAME]
+    assert states(compare_with_reference([counts()], [counts(25557033)])) == [CHANGED]
     (outcome,) = compare_with_reference([counts()], [counts(25557033 + 50)])
     assert outcome.state is CHANGED
     assert str(outcome) == (
@@ -157,6 +158,9 @@ def test_runs_under_other_conditions_are_not_compared_but_shown() -> None:
     assert (device.state, device.expected, device.found) == (REFUSED, "a", "b")
     assert (batch.state, batch.number, batch.expected, batch.found) == (REFUSED, "batch", "4", "8")
     assert states(compare_runs([counts(), shares(40)], [counts()])) == [SAME, ABSENT]
+    assert states(compare_runs([counts()], [counts(), shares(40)])) == [SAME, ABSENT]
+    both = [timed(1.2), others[1]]  # of two batches in one folder, each is compared with its own
+    assert states(compare_runs(both, both)) == [SAME]
 
 
 def test_many_changes_of_one_cell_are_told_in_a_few_lines(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from benchmarks.measure.names import TWIN
 from benchmarks.records import Cell, Metric, Record
 from benchmarks.verdicts import median_interval
 
-# Relative: floating point sums in another order, such as on another processor.
-ROUNDING = 1e-6
+# Relative: the last digits of float64. No count below a thousand million changes by less.
+ROUNDING = 1e-9
 # A difference of accuracies that chance makes once in a million comparisons is none of chance.
 CHANCE = 1e-6
 # Relative: the loss of a training whose sums are made in another order.
@@ -247,16 +247,20 @@ def compare_with_reference(reference: Sequence[Record], now: Sequence[Record]) -
 
 def compare_runs(a: Sequence[Record], b: Sequence[Record]) -> list[Outcome]:
     """All comparisons of two runs' cells; what was measured under other conditions is refused, with both values."""
-    before, after = ({stripped(cell): record for cell, record in newest(run).items()} for run in (a, b))
+    before, after = newest(a), newest(b)
+    alike = {stripped(cell): cell for cell in after}
+    partners = {cell: cell if cell in after else alike.get(stripped(cell)) for cell in before}
     outcomes: list[Outcome] = []
-    for key in dict.fromkeys([*before, *after]):
-        if key not in after or key not in before:
-            have = ("a record", "none") if key in before else ("none", "a record")
-            outcomes.append(Outcome(told(key), "record", State.ABSENT, *have, "every cell of either run"))
+    for cell, partner in partners.items():
+        if partner is None:
+            outcomes.append(Outcome(told(cell), "record", State.ABSENT, "one", "none", "every cell of either run"))
             continue
-        pair = before[key], after[key]
+        pair = before[cell], after[partner]
         refused = list(conditions(*pair))
-        outcomes += refused or RULES[key.task](*pair)
+        outcomes += refused or RULES[cell.task](*pair)
+    for cell in after.keys() - partners.values():
+        if stripped(cell) not in {stripped(one) for one in before}:
+            outcomes.append(Outcome(told(cell), "record", State.ABSENT, "none", "one", "every cell of either run"))
     return outcomes
 
 
