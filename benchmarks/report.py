@@ -33,6 +33,7 @@ LATEX = r"""\documentclass[10pt]{article}
 \begin{document}
 \section*{%s}
 %s
+
 %s
 \end{document}"""
 

@@ -23,6 +23,15 @@ def as_latex(rows: Sequence[Row]) -> str:
     return tabulate([shown(row) for row in rows], headers="keys", tablefmt="latex_booktabs", disable_numparse=True)
 
 
+def as_long_latex(rows: Sequence[Row], widths: Mapping[str, int]) -> str:
+    """A small longtable, which runs over pages, of the columns that have a width, in mm."""
+    chosen = [{key: show(row[key]) for key in widths} for row in rows]
+    text = tabulate(chosen, headers="keys", tablefmt="latex_longtable", disable_numparse=True)
+    columns = "".join(f"p{{{width}mm}}" for width in widths.values())
+    framed = text.replace(f"{{{'l' * len(widths)}}}", f"{{{columns}}}", 1)
+    return f"\\begingroup\\scriptsize\n{framed}\n\\endgroup"
+
+
 def as_csv(rows: Sequence[Row]) -> str:
     """CSV with full precision; an empty field where there is nothing."""
     text = io.StringIO()
