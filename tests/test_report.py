@@ -153,3 +153,9 @@ def test_text_of_records_cannot_break_the_page(tmp_path: Path) -> None:
 
 def test_verify_checks_without_the_command_line(made: Path) -> None:
     assert verify(made / "report", session_of(made)) == []
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
+def test_nothing_runs_past_the_edges_of_the_pdf(made: Path) -> None:
+    assert (made / "report" / "report.pdf").stat().st_size > 0
+    assert "Overfull" not in (made / "report" / "report.log").read_text(errors="replace")
