@@ -51,7 +51,7 @@ class Cell:
         return {"task": self.task, "model": self.model, "profile": self.profile, "options": dict(self.options)}
 
     def __hash__(self) -> int:
-        return hash(canonical(self.as_dict()))
+        return hash((self.task, self.model, self.profile, frozenset(self.options.items())))
 
 
 @dataclass(frozen=True)
