@@ -42,10 +42,15 @@ def cells(session: Session) -> list[Cell]:
     return [cell_of(backbone, mode, session) for backbone in families(session) for mode in MODES.values()]
 
 
+def rows(session: Session) -> tuple[str, ...]:
+    """The chosen models: by default the paper's rows, and then the reduced ones."""
+    return session.chosen((*TABLE1.values(), *REDUCED_ROWS.values()))
+
+
 def families(session: Session) -> dict[str, list[str]]:
     """The chosen models by backbone; the plain network is always measured along, it is what ratios refer to."""
     found: dict[str, list[str]] = {}
-    for model in session.chosen((*TABLE1.values(), *REDUCED_ROWS.values())):
+    for model in rows(session):
         backbone = model.partition("-")[0]
         members = found.setdefault(backbone, [backbone])
         if model not in members:
@@ -145,7 +150,7 @@ def notes(session: Session, selection: Selection) -> list[str]:
         "10 % allowed; what the noise (the ratio's 95 % interval over rounds, or what the plain network measured twice "
         "differs by) could turn is UNDECIDED."
     )
-    if any(model.endswith(REDUCED) for models in families(session).values() for model in models):
+    if any(model.endswith(REDUCED) for model in rows(session)):
         said.append(
             "Rows named reduced are ours: the TD networks above after `tdam.reduce`, which gives the same outputs, "
             "gradients and running statistics by less arithmetic (`tdam/reduction.py`). Their FLOPs are of what really "

@@ -55,7 +55,7 @@ EFFICIENCY_COLUMNS = {
 def cells(session: Session) -> list[Cell]:
     """Cost, training, accuracy on both sets and efficiency of every chosen model."""
     found: list[Cell] = []
-    for model in session.chosen((*MODELS.values(), *REDUCED_ROWS.values())):
+    for model in efficiency.rows(session):
         found.append(Costs.cell(model))
         found.append(Costs.cell(model.partition("-")[0]))
         if model.endswith(REDUCED):  # its weights and accuracies are those of the row that it reduces
@@ -122,7 +122,7 @@ def table(session: Session, records: Sequence[Record]) -> Table:
     labels |= {
         model: (f"{TITLES[backbone]}, reduced (ours)", method) for (backbone, method), model in REDUCED_ROWS.items()
     }
-    for model in session.chosen((*MODELS.values(), *REDUCED_ROWS.values())):
+    for model in efficiency.rows(session):
         values = {"params_m": parameters_value(model, selection), "flops_g": flops_value(model, selection)}
         values |= {key: efficiency.ratio_of(model, key, session, selection) for key in EFFICIENCY_COLUMNS}
         for split in ("v2", "v1"):

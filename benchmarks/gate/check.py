@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.experiments import table1, table7_wsol
-from benchmarks.gate.compare import Outcome, State, compare_with_reference, newest
+from benchmarks.gate.compare import Outcome, absent, compare_with_reference, newest
 from benchmarks.profiles import SMOKE
 from benchmarks.records import Cell, Record, Store
 from benchmarks.runner import Report, run
@@ -60,10 +60,7 @@ def read_reference(folder: Path) -> Sequence[Record]:
 
 def check(reference: Sequence[Record], session: Session, report: Report) -> list[Outcome]:
     """Run the gate's cells and compare with a reference; what could not be run is not measured, for its reason."""
-    broken = [
-        Outcome(cell, "record", State.ABSENT, "one", reason, "every cell")
-        for cell, reason in measure(session, report).items()
-    ]
+    broken = [absent(cell, "one", reason) for cell, reason in measure(session, report).items()]
     return broken + compare_with_reference(reference, session.store.records())
 
 
@@ -79,7 +76,9 @@ def renew(folder: Path, session: Session, report: Report) -> None:
     Raises:
         ValueError: A cell could not be run; the reference stays as it was.
     """
-    for cell, reason in measure(session, report).items():
+    broken = measure(session, report)
+    if broken:
+        cell, reason = next(iter(broken.items()))
         raise ValueError(f"{folder} stays as it was, for {cell} could not be run: {reason}")
     store = Store(folder)
     for old in (folder / "records").glob("*.json"):

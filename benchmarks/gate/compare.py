@@ -233,6 +233,11 @@ def newest(records: Sequence[Record]) -> dict[Cell, Record]:
     return {record.cell: record for record in records if record.cell.task in RULES}
 
 
+def absent(cell: str, expected: str, found: str) -> Outcome:
+    """A cell that one side has no record of."""
+    return Outcome(cell, "record", State.ABSENT, expected, found, "every cell")
+
+
 def compare_with_reference(reference: Sequence[Record], now: Sequence[Record]) -> list[Outcome]:
     """All comparisons of a run with the reference; a cell that the run lacks is absent."""
     mine = newest(now)
@@ -241,7 +246,7 @@ def compare_with_reference(reference: Sequence[Record], now: Sequence[Record]) -
         if cell in mine:
             outcomes += RULES[cell.task](record, mine[cell])
         else:
-            outcomes.append(Outcome(told(cell), "record", State.ABSENT, "one", "none", "every cell"))
+            outcomes.append(absent(told(cell), "one", "none"))
     return outcomes
 
 
@@ -253,15 +258,13 @@ def compare_runs(a: Sequence[Record], b: Sequence[Record]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for cell, partner in partners.items():
         if partner is None:
-            outcomes.append(Outcome(told(cell), "record", State.ABSENT, "one", "none", "every cell of either run"))
+            outcomes.append(absent(told(cell), "one", "none"))
             continue
         pair = before[cell], after[partner]
         refused = list(conditions(*pair))
         outcomes += refused or RULES[cell.task](*pair)
-    for cell in after.keys() - partners.values():
-        if stripped(cell) not in {stripped(one) for one in before}:
-            outcomes.append(Outcome(told(cell), "record", State.ABSENT, "none", "one", "every cell of either run"))
-    return outcomes
+    known = {stripped(cell) for cell in before}
+    return outcomes + [absent(told(cell), "none", "one") for cell in after if stripped(cell) not in known]
 
 
 def stripped(cell: Cell) -> Cell:
