@@ -215,8 +215,8 @@ class Moments(torch.autograd.Function):
     """Of a map (N, C, H, W) and a matrix (C_out, C): the means (N, C) of each image, and ``diag(W Cov(z) W^T)``.
 
     Sums are made in float32 at least, whatever the autocast. Kept for the backward pass: map and matrix, the means, and
-    the covariance (C, C). Where positions are few, the same variance is had cheaper as that of ``W z``, which is not
-    kept.
+    ``W Cov(z)`` (C_out, C), as large as the matrix whatever the batch. Where positions are few, the same variance is
+    had cheaper as that of ``W z``, which is not kept.
     """
 
     @staticmethod
@@ -229,9 +229,9 @@ class Moments(torch.autograd.Function):
             if are_few(centered, matrix):
                 ctx.save_for_backward(z, weight, means)
                 return means, (centered @ matrix.T).square_().mean(0)
-            covariance = centered.T @ centered / len(centered)
-            ctx.save_for_backward(z, weight, means, covariance)
-            return means, ((matrix @ covariance) * matrix).sum(1)
+            product = matrix @ (centered.T @ centered / len(centered))
+            ctx.save_for_backward(z, weight, means, product)
+            return means, (product * matrix).sum(1)
 
     @staticmethod
     @once_differentiable
@@ -242,8 +242,8 @@ class Moments(torch.autograd.Function):
             rows, matrix = rows_of(z).to(means.dtype), weight.to(means.dtype)
             share = 2 / (rows.shape[0] * rows.shape[1])
             if kept:
-                scaled = to_variance[:, None] * matrix
-                to_rows, to_matrix = share * (matrix.T @ scaled), 2 * scaled @ kept[0]
+                to_rows = matrix.T @ ((share * to_variance)[:, None] * matrix)
+                to_matrix = (2 * to_variance)[:, None] * kept[0]
                 offset = to_means / rows.shape[1] - means.mean(0) @ to_rows
                 to_z = torch.baddbmm(offset[:, None], rows, to_rows.expand(len(rows), -1, -1))
             else:
@@ -255,9 +255,12 @@ class Moments(torch.autograd.Function):
 
 
 def are_few(positions: Tensor, matrix: Tensor) -> bool:
-    """Whether ``W z`` at positions (M, C) is less work than ``diag(W Cov(z) W^T)`` for a matrix (C_out, C)."""
+    """Whether ``W z`` at positions (M, C) is less work than ``diag(W Cov(z) W^T)`` for a matrix (C_out, C).
+
+    Counted are the products of both passes: of ``W z`` four, for it is made twice, of the covariance two for each side.
+    """
     count, (wide, narrow) = len(positions), matrix.shape
-    return count * narrow * wide < count * narrow**2 + wide * narrow**2
+    return 4 * count * narrow * wide < 2 * narrow**2 * (count + wide)
 
 
 def rows_of(x: Tensor) -> Tensor:
@@ -331,7 +334,8 @@ def search(rows: Tensor, filters: Tensor) -> Tensor:
     """Each position's product with its image's filter: (N, P, C) and (N, C) to (N, P, 1)."""
     if torch.compiler.is_compiling():
         return (rows * filters[:, None]).sum(2, keepdim=True)  # fused, where a matrix product would stand alone
-    return torch.bmm(rows, filters[:, :, None])
+    # Ten times as fast on a CPU as the same product the other way round.
+    return torch.bmm(filters[:, None], rows.transpose(1, 2)).transpose(1, 2)
 
 
 def channel_then_spatial(bottom: Tensor, searchlight: Tensor, kernel: Tensor) -> Tensor:

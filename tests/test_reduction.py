@@ -190,7 +190,7 @@ def kept_bytes(network: Backbone) -> int:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    ((images, _),) = batches(1, torch.float32)
+    images = torch.zeros(6, 3, 128, 128)  # large enough for maps to weigh more than what is of a weight's size
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         alive = network(images)
     assert alive.requires_grad
@@ -198,10 +198,10 @@ def kept_bytes(network: Backbone) -> int:
 
 
 def test_the_backward_pass_keeps_little_more_than_the_plain_networks() -> None:
-    """Literal: the looped layer's map again at every step. Reduced: one more bottom map, and covariances."""
+    """Literal: the looped layer's map again at every step. Reduced: one more bottom map, and as much as its weight."""
     plain = kept_bytes(create("resnet50", 10, "mini"))
     literal, reduced = (kept_bytes(one) - plain for one in pair(NAMES[0], torch.float32))
-    assert 0 < reduced < 0.4 * literal
+    assert 0 < reduced < 0.3 * literal
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_batch_norm_from_moments_is_batch_norm(options: dict[str, bool]) -> None
 def test_gradients_of_moments_by_finite_differences(images: int, few: bool) -> None:
     """Both ways to the same variance: by ``W z`` where positions are few, else by the covariance."""
     stream = torch.Generator().manual_seed(5)
-    z, matrix = (torch.randn(one, dtype=torch.float64, generator=stream) for one in ((images, 3, 1, 2), (7, 3)))
-    assert are_few(z.permute(0, 2, 3, 1).reshape(-1, 3), matrix) is few
+    z, matrix = (torch.randn(one, dtype=torch.float64, generator=stream) for one in ((images, 6, 1, 2), (7, 6)))
+    assert are_few(z.permute(0, 2, 3, 1).reshape(-1, 6), matrix) is few
     assert torch.autograd.gradcheck(Moments.apply, (z.requires_grad_(), matrix.requires_grad_()))
     means, variance = Moments.apply(z, matrix)
     product = torch.einsum("oc,nchw->ohwn", matrix, z).flatten(1)

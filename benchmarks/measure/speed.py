@@ -1,6 +1,7 @@
 """What feedback costs, literal and reduced: speed and memory over the plain ResNet50's, in one interleaved run.
 
     make bench-speed
+    make bench-speed ARGS="--networks resnet50-td-joint-t2-m1 resnet50-td-joint-t2-m1-reduced --rounds 40"
     make bench-speed ARGS="--device cuda --dtype bfloat16 --inference-batch 256 --training-batch 256 --compiled"
 
 Networks take turns in every round. Speeds are medians over rounds of the ratio within a round, with the 95 % interval
@@ -29,10 +30,12 @@ NAMES = (PLAIN, *FEEDFORWARD, *(name for td in FEEDBACK for name in (td, f"{td}{
 def main() -> None:
     """Measure both modes, eager and if wanted compiled, and print a table for each form."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=NAMES[1:-1], default=NAMES[1:-1], metavar="NAME",
+                        help=f"beside {PLAIN}; any of %(choices)s; all if not given")  # fmt: skip
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--inference-batch", type=int, default=8)
-    parser.add_argument("--training-batch", type=int, default=16)
+    parser.add_argument("--training-batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--compiled", action="store_true", help="after the eager networks, compiled ones too")
     chosen = parser.parse_args()
@@ -41,24 +44,25 @@ def main() -> None:
                       rounds=chosen.rounds, warmup=1)  # fmt: skip
     print(f"{device_name(chosen.device)}, {chosen.dtype}, channels_last, 224 x 224, batch {batches['inference']} in "
           f"inference and {batches['training']} in training, {chosen.rounds} rounds")  # fmt: skip
-    flops = {name: count_flops(create(name.removesuffix(TWIN))).total for name in NAMES}
+    names = (PLAIN, *chosen.networks, f"{PLAIN}{TWIN}")
+    flops = {name: count_flops(create(name.removesuffix(TWIN))).total for name in names}
     for compiled in (False, True) if chosen.compiled else (False,):
         settings = replace(common, compile=compiled)
-        measured = {mode: measured_in(replace(settings, mode=mode, batch=batches[mode])) for mode in MODES}
+        measured = {mode: measured_in(names, replace(settings, mode=mode, batch=batches[mode])) for mode in MODES}
         print(f"\n{'compiled' if compiled else 'eager'}, over the plain network:\n{table(measured, flops)}", flush=True)
 
 
-def measured_in(settings: Settings) -> Mapping[str, Efficiency]:
-    """All networks in one mode."""
+def measured_in(names: Sequence[str], settings: Settings) -> Mapping[str, Efficiency]:
+    """Networks in one mode."""
     with Bar(sys.stderr) as bar:
-        bar.start(settings.mode, len(schedule(NAMES, settings)), "turns")
-        return run_in_own_process(NAMES, settings, lambda done, total: bar.advance(int(done > 0)))
+        bar.start(settings.mode, len(schedule(names, settings)), "turns")
+        return run_in_own_process(names, settings, lambda done, total: bar.advance(int(done > 0)))
 
 
 def table(measured: Mapping[str, Mapping[str, Efficiency]], flops: Mapping[str, float]) -> str:
     """A row for each network: FLOPs, speeds with their intervals, memory."""
     rows = []
-    for name in NAMES:
+    for name in flops:
         row: dict[str, object] = {"network": name, "FLOPs [G]": f"{flops[name] / 1e9:.3f}"}
         for mode, found in measured.items():
             row[f"{mode} speed"] = speed(found[name], found[PLAIN])
