@@ -29,7 +29,7 @@ FEEDBACK = tuple(f"{PLAIN}-td-{name}" for name in ("joint-t2-m1", "top-t2-m1", "
 NAMES = (PLAIN, *FEEDFORWARD, *(name for td in FEEDBACK for name in (td, f"{td}{REDUCED}")), f"{PLAIN}{TWIN}")
 
 # Settings of glibc's allocator, read when a process starts. Without them it returns much of a step's memory and asks
-# for it again in the next: 200,000 page faults in a step of ResNet50 at batch 16, noise above what is compared.
+# for it again in the next, by page faults whose time is noise above what is compared.
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_MMAP_MAX_": "0"}
 
 
@@ -51,7 +51,7 @@ def main() -> None:
                       rounds=chosen.rounds, warmup=1)  # fmt: skip
     print(f"{device_name(chosen.device)}, {chosen.dtype}, channels_last, 224 x 224, batch {batches['inference']} in "
           f"inference and {batches['training']} in training, {chosen.rounds} rounds")  # fmt: skip
-    names = (PLAIN, *chosen.networks, f"{PLAIN}{TWIN}")
+    names = tuple(dict.fromkeys((PLAIN, *chosen.networks, f"{PLAIN}{TWIN}")))
     flops = {name: count_flops(create(name.removesuffix(TWIN))).total for name in names}
     for compiled in (False, True) if chosen.compiled else (False,):
         settings = replace(common, compile=compiled)
