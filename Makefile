@@ -65,13 +65,13 @@ report: $(READY)  ## the report from records: page, Markdown, LaTeX, PDF
 	$(BIN)/tdam-bench report $(OPTIONS)
 
 bench-sweep: $(READY)  ## what the resolution sweep costs above its bare forward passes (after table1)
-	$(BIN)/python -m benchmarks.measure.sweep --results $(RESULTS)
+	$(BIN)/python -m benchmarks.suite.sweep --results $(RESULTS)
 
 bench-maps: $(READY)  ## class activation maps against the package grad-cam
-	$(BIN)/python -m benchmarks.measure.maps
+	$(BIN)/python -m benchmarks.suite.maps
 
 bench-speed: $(READY)  ## speed and memory of every attention, of TD literal and reduced, over the plain ResNet50's
-	$(BIN)/python -m benchmarks.measure.speed $(ARGS)
+	$(BIN)/python -m benchmarks.suite.speed $(ARGS)
 
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.experiments import EXPERIMENTS
-from benchmarks.profiles import PROFILES
+from benchmarks.papers.tdam import EXPERIMENTS
+from benchmarks.work.profiles import PROFILES
 
 if TYPE_CHECKING:
     from benchmarks.data.preflight import Finding
-    from benchmarks.gate.compare import Outcome
-    from benchmarks.session import Session
+    from benchmarks.report.gate.compare import Outcome
+    from benchmarks.work.session import Session
 
 CONVENTIONS = ("fvcore", "ptflops", "torch")
 FORMATS = ("md", "tex", "csv", "json")
@@ -109,9 +109,9 @@ def make_session(
     Raises:
         click.BadParameter: A list that is none.
     """
-    from benchmarks.plugins import add_files
-    from benchmarks.records import Store
-    from benchmarks.session import Session
+    from benchmarks.core.records import Store
+    from benchmarks.networks.plugins import add_files
+    from benchmarks.work.session import Session
 
     added = add_files(plugins)
     names = None if models is None else tuple(name.strip() for name in models.split(",") if name.strip())
@@ -131,7 +131,7 @@ tasks_option = click.option("--tasks", default=",".join(TASK_NAMES), show_defaul
 
 def cells_of(experiments: Sequence[str], tasks: str, session: "Session") -> list[Any]:
     """The cells of experiments, of the chosen kinds of work."""
-    from benchmarks.experiments import find
+    from benchmarks.papers.tdam import find
 
     names = [name.strip() for name in tasks.split(",")]
     for name in names:
@@ -151,7 +151,7 @@ def chosen(experiments: Sequence[str]) -> Sequence[str]:
 @main.command("list")
 def list_experiments() -> None:
     """The experiments, what they show and how long they take."""
-    from benchmarks.experiments import describe
+    from benchmarks.papers.tdam import describe
 
     for name in EXPERIMENTS:
         title, time = describe(name)
@@ -164,8 +164,8 @@ def list_experiments() -> None:
 @tasks_option
 def plan(session: "Session", experiments: Sequence[str], tasks: str) -> None:
     """What a run would do: every cell, done or to run, and why it cannot."""
-    from benchmarks.runner import in_order
-    from benchmarks.runner import plan as make_plan
+    from benchmarks.work.runner import in_order
+    from benchmarks.work.runner import plan as make_plan
 
     check_session(session)
     planned = make_plan(in_order(cells_of(experiments, tasks, session)), session)
@@ -186,10 +186,10 @@ def run(session: "Session", experiments: Sequence[str], tasks: str, out: Path) -
 
     Exits with 1 if a cell failed or could not be run.
     """
-    from benchmarks.distributed import processes, rank
-    from benchmarks.preparation import prepare
-    from benchmarks.progress import Bar
-    from benchmarks.runner import run as run_cells
+    from benchmarks.core.distributed import processes, rank
+    from benchmarks.core.progress import Bar
+    from benchmarks.work.preparation import prepare
+    from benchmarks.work.runner import run as run_cells
 
     check_session(session)
     with processes(session.device), held(session):
@@ -221,7 +221,7 @@ def render(session: "Session", experiments: Sequence[str], out: Path) -> None:
 
 def render_all(session: "Session", experiments: Sequence[str], out: Path) -> None:
     """Render experiments and name the files."""
-    from benchmarks.experiments import find
+    from benchmarks.papers.tdam import find
 
     records = session.store.records()
     for name in chosen(experiments):
@@ -235,7 +235,7 @@ def render_all(session: "Session", experiments: Sequence[str], out: Path) -> Non
 @click.option("--out", type=folder(), default=Path("report"), show_default=True, help="Where to write to.")
 def report(session: "Session", experiments: Sequence[str], out: Path) -> None:
     """The whole report from records: index.html, report.md, report.tex, and report.pdf where LaTeX is installed."""
-    from benchmarks.report import write_report
+    from benchmarks.report.report import write_report
 
     for file in write_report(session, out, chosen(experiments)):
         click.echo(str(file))
@@ -247,9 +247,9 @@ def report(session: "Session", experiments: Sequence[str], out: Path) -> None:
 @click.option("--cache", type=folder(), default=Path("results/cache"), show_default=True, help="Embedded data.")
 def verify_report(folder_of_report: Path, results: Path, cache: Path) -> None:
     """Whether a report still says what the records say; names each number that does not, and exits with 1."""
-    from benchmarks.records import Store
-    from benchmarks.session import Session
-    from benchmarks.verification import verify
+    from benchmarks.core.records import Store
+    from benchmarks.report.verification import verify
+    from benchmarks.work.session import Session
 
     problems = verify(folder_of_report, Session(PROFILES["mini"], Store(results), cache))
     for line in problems:
@@ -276,8 +276,8 @@ def check_regressions(against: Path, keep: Path | None, junit: Path | None, rene
     Exits with 0 if nothing regressed, 1 if something did, 2 if the run is broken or measured nothing, 3 if there is no
     verdict (too noisy).
     """
-    from benchmarks.gate import check as gate
-    from benchmarks.progress import Bar
+    from benchmarks.core.progress import Bar
+    from benchmarks.report.gate import check as gate
 
     with broken_run(), Bar(sys.stderr) as bar, gate.fresh_session(keep) as session:
         if renew:
@@ -296,8 +296,8 @@ def compare_results(run_a: Path, run_b: Path, junit: Path | None) -> None:
 
     Refuses to compare what was measured on another device, in another dtype or batch, or with other libraries.
     """
-    from benchmarks.gate.check import read_reference
-    from benchmarks.gate.compare import compare_runs
+    from benchmarks.report.gate.check import read_reference
+    from benchmarks.report.gate.compare import compare_runs
 
     with broken_run():
         outcomes = compare_runs(read_reference(run_a), read_reference(run_b))
@@ -318,8 +318,8 @@ def broken_run() -> Iterator[None]:
 
 def conclude(outcomes: "Sequence[Outcome]", junit: Path | None) -> None:
     """Tell the outcomes, and exit with their code."""
-    from benchmarks.gate.announce import annotation, lines, summary, write_junit
-    from benchmarks.gate.compare import exit_code
+    from benchmarks.report.gate.announce import annotation, lines, summary, write_junit
+    from benchmarks.report.gate.compare import exit_code
 
     if junit is not None:
         write_junit(outcomes, junit)
@@ -338,7 +338,7 @@ def conclude(outcomes: "Sequence[Outcome]", junit: Path | None) -> None:
 @with_session
 def show(session: "Session", experiments: Sequence[str]) -> None:
     """Print an experiment's table from its records."""
-    from benchmarks.experiments import find
+    from benchmarks.papers.tdam import find
 
     for name in chosen(experiments):
         click.echo(find(name).table_text(session, session.store.records()))
@@ -353,13 +353,13 @@ def train(session: "Session", model: str, reduced: bool) -> None:
 
     Several processes: torchrun --nproc-per-node 4 -m benchmarks train MODEL --profile full --device cuda ...
     """
-    from benchmarks.distributed import processes, rank
-    from benchmarks.models import parse
-    from benchmarks.preparation import prepare
-    from benchmarks.progress import Bar
-    from benchmarks.runner import plan_cell
-    from benchmarks.runner import run as run_cells
-    from benchmarks.tasks import Trainings
+    from benchmarks.core.distributed import processes, rank
+    from benchmarks.core.progress import Bar
+    from benchmarks.networks.models import parse
+    from benchmarks.work import Trainings
+    from benchmarks.work.preparation import prepare
+    from benchmarks.work.runner import plan_cell
+    from benchmarks.work.runner import run as run_cells
 
     parse(model)
     check_session(session)
@@ -381,7 +381,7 @@ def train(session: "Session", model: str, reduced: bool) -> None:
 
 def held(session: "Session") -> contextlib.AbstractContextManager[None]:
     """Hold the results folder for this run; a second run waits. The first of several processes holds it for all."""
-    from benchmarks.distributed import rank
+    from benchmarks.core.distributed import rank
 
     where = session.store.folder
     said = f"another run holds {where}; waiting for it to end (Ctrl-C to stop waiting)"
@@ -391,7 +391,7 @@ def held(session: "Session") -> contextlib.AbstractContextManager[None]:
 def check_session(session: "Session") -> None:
     """Refuse unknown models and devices before anything is run."""
     from benchmarks.measure.efficiency import find_device
-    from benchmarks.models import parse
+    from benchmarks.networks.models import parse
 
     find_device(session.device)
     for name in session.models or ():
@@ -421,8 +421,8 @@ def visualize(images: Sequence[Path], model: str, weights: Path, out: Path, prof
     Exits with 1 if an image could not be read; the others are drawn.
     """
     from benchmarks.measure.efficiency import find_device
-    from benchmarks.visualize import class_names as names_of
-    from benchmarks.visualize import visualize as draw
+    from benchmarks.work.visualize import class_names as names_of
+    from benchmarks.work.visualize import visualize as draw
 
     find_device(device)
     names = names_of(num_classes or PROFILES[profile].num_classes, class_names)
@@ -479,10 +479,10 @@ def costs(models: Sequence[str], convention: str, by_operator: bool, style: str)
     FLOPs are multiply-accumulates of one 224x224 image. Counters leave different work out, so the verdict compares
     what a row adds to its plain network, and a plain network's total.
     """
-    from benchmarks.experiments import costs as experiment
-    from benchmarks.models import parse
-    from benchmarks.paper import TABLE1, paper_rows
-    from benchmarks.render.tables import FORMATS as RENDERERS
+    from benchmarks.networks.models import parse
+    from benchmarks.papers.tdam import costs as experiment
+    from benchmarks.papers.tdam.numbers import TABLE1, paper_rows
+    from benchmarks.report.tables import FORMATS as RENDERERS
 
     names = models or tuple(TABLE1.values())
     counted = {name for model in names for name in (model, parse(model)["backbone"])}

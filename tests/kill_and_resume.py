@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.records import Record, Store
+from benchmarks.core.records import Record, Store
 
 KILLS = 20
 # Three models with all kinds of cells: the moments of a shorter run are closer to each other.

@@ -69,12 +69,12 @@ FAULTS = (
         r"probe inputs: .*mean (red|blue).*order of colors",
     ),
     Fault(
-        "wrong normalization", "benchmarks/evaluation.py",
+        "wrong normalization", "benchmarks/work/passes.py",
         "torch.tensor(IMAGENET_STD, device=device)", "torch.tensor((0.5, 0.5, 0.5), device=device)",
         r"probe inputs: .*normalization",
     ),
     Fault(
-        "resize without the crop ratio", "benchmarks/evaluation.py",
+        "resize without the crop ratio", "benchmarks/work/passes.py",
         "side = round(view.resolution / view.crop)", "side = view.resolution",
         r"probe inputs: resnet50 at crop 0.875.*resize or crop",
     ),
@@ -89,7 +89,7 @@ FAULTS = (
         r"probe boxes: box in a view.*height and width",
     ),
     Fault(
-        "one shard counted twice", "benchmarks/distributed.py",
+        "one shard counted twice", "benchmarks/core/distributed.py",
         "dist.all_gather_object(values, value)\n    return values",
         "dist.all_gather_object(values, value)\n    return values + values[:1]",
         r"probe shards: 2 processes: image \d+ counts: expected 1, found 2 .*counted several times",

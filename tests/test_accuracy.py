@@ -1,14 +1,14 @@
-"""The three protocols against cases worked out by hand and a plain second implementation; Wilson by hand and scipy."""
+"""The three protocols against cases worked out by hand and a plain second implementation."""
 
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 
-from benchmarks.protocols.accuracy import COLUMNS, PROTOCOLS, Proportion, accuracy, correct, wilson
-from benchmarks.protocols.boxes import Box, iou
+from benchmarks.metrics.accuracy import COLUMNS, PROTOCOLS, accuracy, correct
+from benchmarks.metrics.boxes import Box, iou
+from benchmarks.metrics.statistics import wilson
 
 LEFT: Box = (0, 0, 100, 100)
 LEFT_HALF: Box = (0, 0, 100, 50)  # IoU with LEFT: exactly 0.5
@@ -195,31 +195,3 @@ def test_bad_predictions_are_refused() -> None:
         correct(two.assign(score_1=[0.5, np.nan, 0.5, 0.5]), "confident", 1)
     with pytest.raises(ValueError, match="0 cases"):
         accuracy(two.iloc[:0], "released")
-
-
-def test_wilson_by_hand() -> None:
-    """With z = 1.959964: 0 of 10 reaches z^2 / (10 + z^2) = 3.841459 / 13.841459.
-
-    8 of 10: (8 + z^2 / 2 +- z sqrt(10 * 0.8 * 0.2 + z^2 / 4)) / (10 + z^2) = (9.920729 +- 3.136166) / 13.841459.
-    """
-    assert wilson(0, 10) == Proportion(0.0, 0.0, pytest.approx(0.277533, abs=1e-6), 10)
-    assert wilson(10, 10) == Proportion(1.0, pytest.approx(0.722467, abs=1e-6), 1.0, 10)
-    assert wilson(8, 10) == Proportion(0.8, pytest.approx(0.490162, abs=1e-6), pytest.approx(0.943318, abs=1e-6), 10)
-
-
-@pytest.mark.parametrize(
-    ("successes", "n", "confidence"), [(0, 1, 0.95), (1, 3, 0.9), (39_480, 50_000, 0.95), (7, 7, 0.99)]
-)
-def test_wilson_equals_scipy(successes: int, n: int, confidence: float) -> None:
-    interval = binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    ours = wilson(successes, n, confidence)
-    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), abs=1e-12)
-
-
-def test_impossible_proportions_are_refused() -> None:
-    with pytest.raises(ValueError, match="0 cases is unknown"):
-        wilson(0, 0)
-    with pytest.raises(ValueError, match="11 successes of 10"):
-        wilson(11, 10)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        wilson(1, 10, 95)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks.methods.asl import asymmetric_loss
+from benchmarks.work.methods.asl import asymmetric_loss
 
 
 def by_the_formula(p: float, y: int, gamma_negative: float, gamma_positive: float, clip: float) -> float:

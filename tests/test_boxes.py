@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.protocols.boxes import (
+from benchmarks.metrics.boxes import (
     LEVELS,
     LOWEST_KEPT,
     NO_BOX,

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 import tdam
-from benchmarks.claims import CLAIMS, Claim, ClaimVerdict, Evidence, Finding, Part, judge
-from benchmarks.claims.claim import holm
-from benchmarks.claims.evidence import Missing
-from benchmarks.claims.tests import above, alike, distributed_above, drawn_above, quicker, share_above
+from benchmarks.core.records import Cell, Metric, Record, Store, new_record
 from benchmarks.measure.cost import count_parameters
-from benchmarks.profiles import PROFILES
-from benchmarks.protocols.paired import images_hash, pack
-from benchmarks.records import Cell, Metric, Record, Store, new_record
-from benchmarks.selection import Selection
-from benchmarks.session import Session
+from benchmarks.metrics.outcomes import images_hash, pack
+from benchmarks.papers.tdam.all_claims import CLAIMS, Claim, ClaimVerdict, Evidence, Finding, Part, judge
+from benchmarks.report.evidence import Missing
+from benchmarks.report.selection import Selection
+from benchmarks.report.tests import above, alike, distributed_above, drawn_above, quicker, share_above
+from benchmarks.work.profiles import PROFILES
+from benchmarks.work.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
 N = 1000
@@ -112,13 +111,6 @@ def test_other_images_are_not_compared() -> None:
         above("a gain", pair(), "{rule}/top1").test(found, "last")
 
 
-def test_holms_correction_by_hand() -> None:
-    """Of 0.01, 0.04 and 0.03: 3 x 0.01, 2 x 0.03, then no smaller than that."""
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([]) == []
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-
-
 def fixed(p: float | None, favors: bool) -> Part:
     return Part("says", lambda session: [], lambda evidence, rule: Finding("measured", favors, p, "test"))
 
@@ -180,7 +172,7 @@ def test_shares_and_distributions() -> None:
 
 def test_all_claims_are_there_and_name_cells() -> None:
     """The 34 statements; each part rests on cells that an experiment runs."""
-    from benchmarks.experiments import EXPERIMENTS, find
+    from benchmarks.papers.tdam import EXPERIMENTS, find
 
     session = evidence().session
     run = {one for name in EXPERIMENTS for one in find(name).cells(session)}

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import records
 from benchmarks.cli import main
+from benchmarks.core import records
 from benchmarks.measure import efficiency
-from benchmarks.tasks import Costs
+from benchmarks.work import Costs
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from click.testing import CliRunner
 from torch import nn
 
 from benchmarks.cli import main
-from benchmarks.experiments import costs
 from benchmarks.measure.cost import CONVENTIONS, count_flops, count_parameters
-from benchmarks.models import create
-from benchmarks.paper import TABLE1 as MODELS
-from benchmarks.paper import paper_rows, read_paper
-from benchmarks.render.tables import as_markdown
-from benchmarks.verdicts import Verdict, judge_printed, judge_within
+from benchmarks.networks.models import create
+from benchmarks.papers.tdam import costs
+from benchmarks.papers.tdam.numbers import TABLE1 as MODELS
+from benchmarks.papers.tdam.numbers import paper_rows, read_paper
+from benchmarks.report.tables import as_markdown
+from benchmarks.report.verdicts import Verdict, judge_printed, judge_within
 
 # Reference counts. ECA on ResNet50 adds one kernel a block, of 5 weights in layers 1 to 3 (3 + 4 + 6 blocks) and of 7
 # in layer4 (3 blocks): 25,557,032 + 13 * 5 + 3 * 7; with 3 weights everywhere it is 25,557,080.

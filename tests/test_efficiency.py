@@ -1,7 +1,6 @@
 """How networks are measured: turns, samples, failures, the process. Never how fast anything is."""
 
 import json
-import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,8 +22,7 @@ from benchmarks.measure.efficiency import (
     run_in_own_process,
     schedule,
 )
-from benchmarks.measure.names import TWIN
-from benchmarks.verdicts import median_interval
+from benchmarks.networks.names import TWIN
 
 # One thread: many are slow on small networks where other processes hold the cores.
 TINY = Settings("training", batch=2, resolution=8, rounds=3, warmup=2, threads=1)
@@ -181,30 +179,6 @@ def test_device_name() -> None:
 
 
 # --- statistics
-
-
-# n: the largest k for which the k-th smallest and k-th greatest of n hold the median at 95 %, as binomial tables print.
-ORDER = {6: 1, 7: 1, 8: 1, 9: 2, 10: 2, 12: 3, 15: 4, 20: 6, 25: 8, 30: 10, 50: 18, 100: 40}
-
-
-@pytest.mark.parametrize(("count", "k"), ORDER.items())
-def test_median_interval(count: int, k: int) -> None:
-    samples = [float((7 * number) % 101) for number in range(count)]
-    ordered = sorted(samples)
-    median, low, high = median_interval(samples)
-    assert (low, high) == (ordered[k - 1], ordered[-k])
-    assert low <= median <= high
-    # The chance that at most k - 1 of n coins show heads, from both sides, is what the interval leaves out.
-    outside = [2 * sum(math.comb(count, heads) for heads in range(size)) / 2**count for size in (k, k + 1)]
-    assert outside[0] <= 0.05 < outside[1]
-
-
-def test_median_interval_of_few() -> None:
-    assert median_interval([3.0]) == (3, 3, 3)
-    assert median_interval([4.0, 1.0, 2.0, 3.0]) == (2.5, 1, 4)
-    assert median_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], confidence=0.5) == (3.5, 2, 5)
-    with pytest.raises(ValueError, match="at least one"):
-        median_interval([])
 
 
 def test_instability() -> None:

@@ -11,16 +11,16 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
-from benchmarks import evaluation
 from benchmarks.data.images import ImageSet, UnreadableImage
 from benchmarks.data.mini import open_mini
-from benchmarks.evaluation import View, batches, normalized, predict, show
-from benchmarks.maps import class_maps
-from benchmarks.models import create
-from benchmarks.profiles import MINI
-from benchmarks.protocols.accuracy import BOX, PROTOCOLS, accuracy, correct
-from benchmarks.protocols.boxes import released_box
-from benchmarks.training import augmentation
+from benchmarks.metrics.accuracy import BOX, PROTOCOLS, accuracy, correct
+from benchmarks.metrics.boxes import released_box
+from benchmarks.networks.maps import class_maps
+from benchmarks.networks.models import create
+from benchmarks.work import passes as evaluation
+from benchmarks.work.loop import augmentation
+from benchmarks.work.passes import View, batches, normalized, predict, show
+from benchmarks.work.profiles import MINI
 
 CPU = torch.device("cpu")
 VIEWS = [View(32, 1.0), View(64, 1.0), View(96, 0.875)]

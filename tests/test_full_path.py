@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import tdam
 from benchmarks.cli import main
-from benchmarks.records import Record, Store
+from benchmarks.core.records import Record, Store
 from tests.test_checkpoints import released_layout
 from tests.trees import draw_imagenet, draw_imagenet_v2
 
@@ -197,7 +197,7 @@ def test_bad_input_is_one_line(tree: Path, tmp_path: Path, change: dict[str, str
 
 def test_an_interrupted_training_goes_on(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped after the first of two epochs, a run resumes and ends with the weights of an undisturbed one."""
-    from benchmarks.training import Training
+    from benchmarks.work.loop import Training
 
     arguments = ["train", MODEL, "--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--epochs", "2"]
 

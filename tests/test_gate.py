@@ -10,9 +10,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
-from benchmarks.gate import check
-from benchmarks.gate.announce import annotation, lines, write_junit
-from benchmarks.gate.compare import (
+from benchmarks.core.records import Cell, Metric, Record, Store, new_record
+from benchmarks.networks.names import TWIN
+from benchmarks.papers.tdam.probes import PROBES
+from benchmarks.report.gate import check
+from benchmarks.report.gate.announce import annotation, lines, write_junit
+from benchmarks.report.gate.compare import (
     Outcome,
     State,
     allowed_difference,
@@ -21,13 +24,10 @@ from benchmarks.gate.compare import (
     compare_with_reference,
     exit_code,
 )
-from benchmarks.gate.probes import PROBES
-from benchmarks.measure.names import TWIN
-from benchmarks.profiles import SMOKE
-from benchmarks.records import Cell, Metric, Record, Store, new_record
-from benchmarks.session import Session
-from benchmarks.tasks import Costs
-from benchmarks.tasks.probe import NAMES
+from benchmarks.work import Costs
+from benchmarks.work.probe import NAMES
+from benchmarks.work.profiles import SMOKE
+from benchmarks.work.session import Session
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference" / "smoke"
 SAME, CHANGED, NOISY, ABSENT, REFUSED = State

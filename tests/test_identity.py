@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import identity
-from benchmarks.identity import code_version, network_version, with_imports, without_docstrings
-from benchmarks.paper import TABLE1
+from benchmarks.core import identity
+from benchmarks.core.identity import code_version, network_version, with_imports, without_docstrings
+from benchmarks.papers.tdam.numbers import TABLE1
 
 
 def test_comments_and_docstrings_do_not_count() -> None:
     one = ast.parse('"""A."""\ndef f():\n    """B."""\n    return 1  # c\n')
     two = ast.parse("def f():\n    return 1\n")
     assert ast.dump(without_docstrings(one)) == ast.dump(two)
-    assert code_version("records.py") != code_version("runner.py")
+    assert code_version("core/records.py") != code_version("work/runner.py")
 
 
 def test_every_row_has_its_own_version() -> None:

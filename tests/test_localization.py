@@ -10,10 +10,9 @@ from benchmarks.data.boxes import AnnotationError, Box, check_boxes, shown_boxes
 from benchmarks.data.imagenet import open_imagenet
 from benchmarks.data.imagenet_boxes import open_boxes, read_voc
 from benchmarks.data.images import DataError
-from benchmarks.protocols.accuracy import BOX, CLASSES, PROTOCOLS, SCORES
-from benchmarks.protocols.attention import GRADCAM_BOX, histogram, spread, step_overlaps, telling_images
-from benchmarks.protocols.boxes import iou
-from benchmarks.protocols.localization import (
+from benchmarks.metrics.accuracy import BOX, CLASSES, PROTOCOLS, SCORES
+from benchmarks.metrics.boxes import iou
+from benchmarks.metrics.localization import (
     AT,
     OVERLAPS,
     PERCENTS,
@@ -23,6 +22,7 @@ from benchmarks.protocols.localization import (
     max_box_accuracy,
     threshold_ious,
 )
+from benchmarks.metrics.movement import GRADCAM_BOX, histogram, spread, step_overlaps, telling_images
 from tests.trees import draw_imagenet, write_voc
 
 
@@ -165,7 +165,7 @@ def test_boxes_land_where_pixels_do() -> None:
     """A bright rectangle goes the image's way and its box the boxes' way: they end at the same place."""
     import torch
 
-    from benchmarks.evaluation import View, show
+    from benchmarks.work.passes import View, show
 
     pixels = torch.zeros(3, 150, 333, dtype=torch.uint8)
     pixels[:, 40:100, 120:220] = 255

@@ -5,10 +5,10 @@ import warnings
 import pytest
 import torch
 
-from benchmarks import maps
-from benchmarks.maps import class_maps, gradient_maps
-from benchmarks.measure.maps import Tapped, ours
-from benchmarks.models import create
+from benchmarks.networks import maps
+from benchmarks.networks.maps import class_maps, gradient_maps
+from benchmarks.networks.models import create
+from benchmarks.suite.maps import Tapped, ours
 from tests.fill import fill
 
 with warnings.catch_warnings():

@@ -8,7 +8,7 @@ from torch import nn
 
 from benchmarks.measure.efficiency import Settings, Subject, draw_batch, environment
 from benchmarks.measure.memory import Peak, peak_memory
-from benchmarks.models import create
+from benchmarks.networks.models import create
 
 CPU = torch.device("cpu")
 FLOAT = 4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
-from benchmarks.protocols.multilabel import average_precision, estimates, f1_scores, measures
+from benchmarks.metrics.multilabel import average_precision, estimates, f1_scores, measures
 
 
 def drawn(ties: bool, n: int = 60, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import baselines
 import tdam
 from baselines.backbone import Backbone
-from benchmarks.models import create
+from benchmarks.networks.models import create
 from tdam.attention import CONVOLUTION, KINDS, ORDERS
 
 SMALL = {"widths": (16, 16, 16, 32), "depths": (1, 1, 2, 1), "num_classes": 5}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from benchmarks.profiles import PROFILES
-from benchmarks.records import Store
-from benchmarks.report import write_report
-from benchmarks.session import Session
+from benchmarks.core.records import Store
+from benchmarks.report.report import write_report
+from benchmarks.work.profiles import PROFILES
+from benchmarks.work.session import Session
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"

@@ -11,11 +11,11 @@ import torch
 from click.testing import CliRunner, Result
 
 import baselines
-from benchmarks import plugins
 from benchmarks.cli import main
-from benchmarks.identity import network_version
-from benchmarks.models import create
-from benchmarks.plugins import PluginError, add_files
+from benchmarks.core.identity import network_version
+from benchmarks.networks import plugins
+from benchmarks.networks.models import create
+from benchmarks.networks.plugins import PluginError, add_files
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "gated_channel.py"
@@ -75,10 +75,10 @@ def test_a_plug_in_gets_through_the_experiments(tmp_path: Path) -> None:
 
 def test_a_plug_in_is_a_row_of_every_experiment() -> None:
     """Without --models it joins the paper's rows, on each plain network that an experiment has."""
-    from benchmarks.experiments import find
-    from benchmarks.profiles import PROFILES
-    from benchmarks.records import Store
-    from benchmarks.session import Session
+    from benchmarks.core.records import Store
+    from benchmarks.papers.tdam import find
+    from benchmarks.work.profiles import PROFILES
+    from benchmarks.work.session import Session
 
     session = Session(PROFILES["smoke"], Store(ROOT / "none"), ROOT / "none", plugins=add_files([EXAMPLE]))
     rows = {name: {cell.model for cell in find(name).cells(session)} for name in ("table1", "table4", "supplement")}
@@ -98,7 +98,7 @@ def test_a_change_of_the_file_is_another_network(tmp_path: Path) -> None:
         add_files([written(tmp_path, text)])
         for cached in (plugins.attentions_of, network_version):
             cached.cache_clear()
-        from benchmarks import identity
+        from benchmarks.core import identity
 
         identity.what_it_does.cache_clear()
         add_files([written(tmp_path, text)])
@@ -107,7 +107,7 @@ def test_a_change_of_the_file_is_another_network(tmp_path: Path) -> None:
 
 
 def test_child_processes_find_it(tmp_path: Path) -> None:
-    code = "from benchmarks.models import create; create('resnet50-gated', 10, 'mini')"
+    code = "from benchmarks.networks.models import create; create('resnet50-gated', 10, 'mini')"
     add_files([EXAMPLE])
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

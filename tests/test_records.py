@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.records import Cell, Metric, Store, StoreError, identity, new_record, write_text
+from benchmarks.core.records import Cell, Metric, Store, StoreError, identity, new_record, write_text
 
 CELL = Cell("accuracy", "resnet50", "mini", {"seed": 0, "data": "val"})
 INPUTS = {"weights": "abc", "device": "cpu"}

@@ -14,7 +14,7 @@ import tdam
 from baselines.backbone import Backbone
 from baselines.resnet import resnet50
 from benchmarks.measure.cost import count_flops, count_parameters
-from benchmarks.models import create
+from benchmarks.networks.models import create
 from tdam.reduction import Moments, ReducedFeedback, are_few, channel_then_spatial, linear_of, normalized, window_means
 
 NAMES = (

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.experiments import find
-from benchmarks.profiles import PROFILES
-from benchmarks.records import Record, Store
-from benchmarks.render.comparison import to_csv
-from benchmarks.session import Session
+from benchmarks.core.records import Record, Store
+from benchmarks.papers.tdam import find
+from benchmarks.report.comparison import to_csv
+from benchmarks.work.profiles import PROFILES
+from benchmarks.work.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (0, 1, 2)

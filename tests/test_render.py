@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.render.attention import Look, Picture, grid_figure, histogram_figure
-from benchmarks.render.comparison import to_csv, to_latex, to_markdown, write_table
-from benchmarks.render.layout import Column, Line, Table, Value
-from benchmarks.render.plots import PAPER, Panel, Point, Series, curves_figure, scatter_figure, write_figure
-from benchmarks.verdicts import Judgement, Verdict
+from benchmarks.report.attention import Look, Picture, grid_figure, histogram_figure
+from benchmarks.report.comparison import to_csv, to_latex, to_markdown, write_table
+from benchmarks.report.layout import Column, Line, Table, Value
+from benchmarks.report.plots import PAPER, Panel, Point, Series, curves_figure, scatter_figure, write_figure
+from benchmarks.report.verdicts import Judgement, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 REPRODUCED = Judgement(Verdict.REPRODUCED, "25.56 against 25.56")
@@ -293,7 +293,7 @@ def test_an_unknown_family_is_named() -> None:
 def test_rendering_imports_no_torch() -> None:
     """Not by way of another module either: with torch, rendering would take seconds longer."""
     code = (
-        "import sys, benchmarks.render.comparison, benchmarks.render.plots; "
+        "import sys, benchmarks.report.comparison, benchmarks.report.plots; "
         "sys.exit(bool({'torch', 'pandas', 'matplotlib.pyplot'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

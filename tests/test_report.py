@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
-from benchmarks.profiles import PROFILES
-from benchmarks.records import Record, Store
-from benchmarks.report import write_report
-from benchmarks.session import Session
-from benchmarks.verification import verify
+from benchmarks.core.records import Record, Store
+from benchmarks.report.report import write_report
+from benchmarks.report.verification import verify
+from benchmarks.work.profiles import PROFILES
+from benchmarks.work.session import Session
 from tests.test_claims import both as networks
 
 EXPERIMENTS = ("table1", "claims")

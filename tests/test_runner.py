@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import runner
-from benchmarks.profiles import PROFILES
-from benchmarks.records import Cell, Metric, Record, Store, new_record
-from benchmarks.runner import DiskFull, plan, run
-from benchmarks.session import Session
-from benchmarks.tasks import Advance, Amount, Blocked, Inputs, Waiting
+from benchmarks.core.records import Cell, Metric, Record, Store, new_record
+from benchmarks.work import Advance, Amount, Blocked, Inputs, Waiting, runner
+from benchmarks.work.profiles import PROFILES
+from benchmarks.work.runner import DiskFull, plan, run
+from benchmarks.work.session import Session
 
 
 class Silent:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from benchmarks.data.mini import open_mini
-from benchmarks.evaluation import View, normalized, show, tensor_of
-from benchmarks.models import create
-from benchmarks.protocols.selectivity import class_selectivity, median_interval
-from benchmarks.selectivity import activations
+from benchmarks.metrics.selectivity import class_selectivity
+from benchmarks.networks.models import create
+from benchmarks.work.activating import activations
+from benchmarks.work.passes import View, normalized, show, tensor_of
 
 
 def test_the_index_by_hand() -> None:
@@ -19,12 +19,6 @@ def test_the_index_by_hand() -> None:
     found = class_selectivity(means)
     assert found[:3].tolist() == pytest.approx([0.0, 1.0, 0.6])
     assert np.isnan(found[3])
-
-
-def test_the_medians_interval_is_that_of_the_binomial() -> None:
-    """Of 20 values the 6th and the 15th (Conover, table A4), of three their range."""
-    assert median_interval(np.arange(20, dtype=float)) == (5.0, 14.0)
-    assert median_interval(np.array([3.0, 1.0, 2.0])) == (1.0, 3.0)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
-from benchmarks.models import create
-from benchmarks.records import Record, Store
+from benchmarks.core.records import Record, Store
+from benchmarks.networks.models import create
 from tests.trees import draw_coco, draw_cub, draw_dogs, draw_imagenet
 
 MODEL = "mobilenet_v3_large"

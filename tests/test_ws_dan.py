@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks.methods import METHODS
-from benchmarks.methods.ws_dan import (
+from benchmarks.networks.models import create
+from benchmarks.work.methods import METHODS
+from benchmarks.work.methods.ws_dan import (
     WSDAN,
     AttentionCenters,
     WSDANObjective,
@@ -18,8 +19,7 @@ from benchmarks.methods.ws_dan import (
     cropped,
     min_max,
 )
-from benchmarks.models import create
-from benchmarks.profiles import PROFILES
+from benchmarks.work.profiles import PROFILES
 
 
 def test_pooling_by_hand() -> None:

@@ -10,8 +10,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from benchmarks.cli import main
-from benchmarks.models import create
-from benchmarks.records import Record, Store
+from benchmarks.core.records import Record, Store
+from benchmarks.networks.models import create
 from tests.trees import draw_imagenet, write_voc
 
 PLAIN, TD = "resnet50", "resnet50-td-joint-t2-m1"

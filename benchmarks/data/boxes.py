@@ -62,7 +62,7 @@ def shown_boxes(boxes: list[Box], size: tuple[int, int], resolution: int, crop: 
         boxes: In pixels of the stored image.
         size: Its height and width.
         resolution: Side of the view.
-        crop: See ``benchmarks.evaluation.View``.
+        crop: See ``benchmarks.work.passes.View``.
 
     Returns:
         Boxes in pixels of the view, cut to it; those of which nothing is left are dropped.

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.core.records import write_atomically
 from benchmarks.data.boxes import Box
 from benchmarks.data.images import DataError, ImageSet
-from benchmarks.records import write_atomically
 
 # Raise VERSION with every change of what is drawn: caches of other versions are drawn anew.
 VERSION = 3

@@ -30,10 +30,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks import models
+from benchmarks.core.processes import ending
 from benchmarks.measure.memory import OK, Peak, peak_memory
-from benchmarks.measure.names import TWIN
-from benchmarks.processes import ending
+from benchmarks.networks import models
+from benchmarks.networks.names import TWIN
 
 MODES = ("training", "inference")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -267,7 +267,7 @@ def measure(
         names: Names for ``create``; with ``TWIN`` behind it a name stands for the same network once more.
         settings: How to measure.
         progress: Called before each turn of ``schedule`` with the number of turns done and of all, and at the end.
-        create: Makes a network of 1000 classes from its name; None for ``benchmarks.models.create``.
+        create: Makes a network of 1000 classes from its name; None for ``benchmarks.networks.models.create``.
 
     Returns:
         Numbers by name. A network that runs out of memory says so in its status, and the others go on.

@@ -1,0 +1,1 @@
+"""What everything rests on: cells, records, the store, identity, progress, processes. Knows no paper and no network."""

@@ -1,8 +1,0 @@
-"""Methods of other papers that take a network as their backbone, one file each; a new one adds a line here."""
-
-from benchmarks.methods import asl, ws_dan
-from benchmarks.methods.method import Method
-
-__all__ = ["METHODS", "Method"]
-
-METHODS: dict[str, Method] = {"ws-dan": ws_dan.METHOD, "asl": asl.METHOD}

@@ -1,0 +1,1 @@
+"""From a name to a network with its weights; attentions from outside."""

@@ -1,0 +1,150 @@
+"""Claims on parameters, FLOPs, speed and memory: decidable on every profile."""
+
+from collections.abc import Sequence
+
+from benchmarks.core.records import Cell
+from benchmarks.papers.tdam import efficiency
+from benchmarks.report.claims import Claim, Finding, Part
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.tests import count, quicker, smaller
+from benchmarks.work import Costs
+from benchmarks.work.session import Session
+
+RN50, RN101, MOBILE = "resnet50", "resnet101", "mobilenet_v3_large"
+JOINT, TOP, TOP3 = (f"{RN50}-td-{kind}" for kind in ("joint-t2-m1", "top-t2-m1", "top-t2-m3"))
+JOINT0, TOP0, JOINT3 = (f"{RN50}-td-{kind}" for kind in ("joint-t2-m0", "top-t2-m0", "joint-t2-m3"))
+JOINT101, JOINT101_L4 = f"{RN101}-td-joint-t2-m1", f"{RN101}-td-joint-t2-m1-l4"
+FEEDFORWARD = ("se", "cbam", "fca")
+NAMES = {"se": "SE", "cbam": "CBAM", "eca": "ECA", "fca": "FCA"}
+
+
+def fewer(model: str, backbone: str, others: Sequence[str], name: str) -> tuple[Part, ...]:
+    """A model has fewer parameters than each of the others."""
+    return tuple(
+        count(
+            f"{name} has fewer parameters than {NAMES[other]}",
+            (model, f"{backbone}-{other}"),
+            "parameters",
+            lambda mine, theirs: mine < theirs,
+            "{0:.2f} and {1:.2f} M",
+        )
+        for other in others
+    )
+
+
+def placed(says: str, model: str, stage: str, wanted: int) -> Part:
+    """A model's stage has the module in so many blocks."""
+    cells = [Costs.cell(model)]
+
+    def test(evidence: Evidence, rule: str) -> Finding:
+        blocks = evidence.kept(evidence.record(cells[0]).notes, "feedback", cells[0]).get(stage, [])
+        text = f"{len(blocks)} blocks of layer{stage}: {', '.join(map(str, blocks))}"
+        return Finding(text, len(blocks) == wanted, None, "exact", records=evidence.ids(cells))
+
+    return Part(says, lambda session: cells, test)
+
+
+COUNTED = (
+    Claim(
+        1, "4.1", "TDjoint (t=2, m=1) on ResNet50 has fewer parameters than SE, CBAM and FCA",
+        fewer(JOINT, RN50, FEEDFORWARD, "TDjoint"), "any",
+    ),
+    Claim(
+        2, "4.1", "TDtop (t=2, m=1) on ResNet50 is lighter than TDjoint (t=2, m=1)",
+        (count("TDtop has fewer parameters", (TOP, JOINT), "parameters", lambda a, b: a < b, "{0:.2f} and {1:.2f} M"),),
+        "any",
+    ),
+    Claim(
+        3, "4.1", "Both TDjoint variants on ResNet101 have fewer parameters than SE, CBAM and FCA",
+        (*fewer(JOINT101, RN101, FEEDFORWARD, "TDjoint"), *fewer(JOINT101_L4, RN101, FEEDFORWARD, "TDjoint L4")), "any",
+    ),
+    Claim(
+        4, "4.1", "TD has more FLOPs than the feedforward modules",
+        tuple(
+            count(f"TDjoint has more FLOPs than {NAMES[other]}", (JOINT, f"{RN50}-{other}"), "flops",
+                  lambda mine, theirs: mine > theirs, "{0:.2f} and {1:.2f} G")
+            for other in NAMES
+        ),
+        "any", "fvcore leaves element-wise work out, under which the modules' own cost does not show.",
+    ),
+    Claim(
+        5, "4.1", "FLOPs grow by 20 % from m=1 to m=3 on ResNet50",
+        (count("by 15 to 25 %", (TOP3, TOP), "flops", lambda far, near: 1.15 <= far / near <= 1.25,
+               "{0:.2f} against {1:.2f} G"),),
+        "any", "The paper's own table 1 has 5.98 against 4.59 G, 30 %.",
+    ),
+    Claim(
+        6, "4", "ResNet101 takes the module at layer4 and at 10 alternating blocks of layer3",
+        (placed("10 blocks of layer3", JOINT101, "3", 10),
+         count("46.75 M parameters", (JOINT101,), "parameters", lambda mine: f"{mine / 1e6:.2f}" == "46.75",
+               "{0:.2f} M")),
+        "any", "The released code names ten blocks, three of which lie past the last one; the printed 46.75 M are "
+        "those of the seven others.",
+    ),
+    Claim(
+        7, "4.4", "TDjoint (m=3) has 8 % more parameters than TDjoint (m=1) and TDtop (m=3)",
+        tuple(
+            count(f"7 to 9 % more than {name}", (JOINT3, other), "parameters",
+                  lambda mine, theirs: 1.07 <= mine / theirs <= 1.09, "{0:.2f} against {1:.2f} M")
+            for other, name in ((JOINT, "TDjoint (m=1)"), (TOP3, "TDtop (m=3)"))
+        ),
+        "any", "At m=3 the module is left out of one block of layer3, as the printed counts of TDtop (m=3) have it; "
+        "with TDjoint (m=3) in all blocks of layers 3 and 4 it would hold.",
+    ),
+    Claim(
+        8, "4.4", "TD on MobileNetV3-Large has 15 % fewer parameters than the original",
+        (count("14 to 16 % fewer", (f"{MOBILE}-td-joint-t2-m1", MOBILE), "parameters",
+               lambda mine, theirs: 0.14 <= 1 - mine / theirs <= 0.16, "{0:.2f} against {1:.2f} M"),),
+        "any", "With reduction 4, MobileNet's own, which fits the paper's figure; no code was released.",
+    ),
+    Claim(
+        9, "4.4", "m=0 introduces a high number of parameters",
+        tuple(
+            count(f"more than {name} at m=1", (zero, one), "parameters", lambda a, b: a > b,
+                  "{0:.2f} against {1:.2f} M")
+            for zero, one, name in ((TOP0, TOP, "TDtop"), (JOINT0, JOINT, "TDjoint"))
+        ),
+        "any", "The paper does not say against what; here: more than the same kind at m=1.",
+    ),
+)  # fmt: skip
+
+
+def speeds(number: int, statement: str, pairs: Sequence[tuple[str, str]], note: str = "") -> Claim:
+    """A claim that the first of each pair trains and infers faster than the second."""
+    parts = []
+    for mode in ("training", "inference"):
+        for first, second in pairs:
+            backbone = first.partition("-")[0]
+
+            def cell(session: Session, backbone: str = backbone, mode: str = mode) -> Cell:
+                return efficiency.cell_of(backbone, mode, session)
+
+            parts.append(quicker(f"{mode}: {first} faster than {second}", cell, first, second))
+    return Claim(number, "4.1", statement, tuple(parts), "any", note)
+
+
+def memory_cell(session: Session) -> Cell:
+    """The training measurement of ResNet50's row."""
+    return efficiency.cell_of(RN50, "training", session)
+
+
+DEVICE = "Of the device that was measured here; the paper's is one of four GPUs at batch 256 in all."
+MEASURED = (
+    speeds(
+        10, "TD with m=1 trains and infers faster than CBAM and FCA on ResNet50",
+        [(td, f"{RN50}-{other}") for td in (JOINT, TOP) for other in ("cbam", "fca")], DEVICE,
+    ),
+    speeds(
+        11, "TD with m=1 trains and infers faster than SE on ResNet101",
+        [(td, f"{RN101}-se") for td in (JOINT101, JOINT101_L4)], DEVICE,
+    ),
+    speeds(12, "ECA is faster than TD with m=1", [(f"{RN50}-eca", td) for td in (JOINT, TOP)], DEVICE),
+    Claim(
+        13, "table 1", "TDjoint (t=2, m=1) needs less training memory than SE, CBAM and FCA",
+        tuple(
+            smaller(f"less than {NAMES[other]}", memory_cell, "memory", JOINT, f"{RN50}-{other}")
+            for other in FEEDFORWARD
+        ),
+        "any", DEVICE,
+    ),
+)  # fmt: skip

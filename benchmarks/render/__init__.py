@@ -1,1 +1,0 @@
-"""From records and rows to what people read. Nothing here imports torch."""

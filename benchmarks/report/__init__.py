@@ -1,0 +1,1 @@
+"""From records to verdicts, tables, plots and the page. Imports no torch."""

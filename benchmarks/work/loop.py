@@ -1,0 +1,310 @@
+"""Training a network by a recipe: one process or several under torchrun, resumable from its last epoch."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torchvision.transforms import v2
+
+from baselines.backbone import Backbone
+from benchmarks.core import distributed
+from benchmarks.core.records import file_hash, write_atomically
+from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
+from benchmarks.work.profiles import Recipe
+
+STEP_LOSSES = ("confident", "last")
+
+
+class Diverged(ValueError):
+    """The training loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training left behind.
+
+    Attributes:
+        weights: Safetensors file.
+        sha256: Of that file.
+        history: By epoch: ``loss`` (mean training loss) and ``lr`` (at the epoch's end).
+    """
+
+    weights: Path
+    sha256: str
+    history: dict[str, list[float]]
+
+
+class Objective(nn.Module):
+    """What a training makes small, of the network that it trains.
+
+    Attributes:
+        network: What is trained and saved; other state, such as moving averages, is kept until training ends.
+
+    Shape: normalized images (N, 3, H, W) and targets, as :meth:`ImageSet.target` gives them, to the loss ().
+    """
+
+    network: nn.Module
+
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Classification(Objective):
+    """Cross-entropy of a network's last step, or of each image's most confident step.
+
+    The paper (section 4.1) considers only the most confident prediction in training too. Confidence is the step's
+    largest softmax probability. A network with one step has nothing to choose.
+
+    Args:
+        network: With logits (N, K).
+        step_loss: ``confident`` or ``last``.
+        label_smoothing: As in ``torch.nn.CrossEntropyLoss``.
+    """
+
+    def __init__(self, network: Backbone, step_loss: str, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        if step_loss not in STEP_LOSSES:
+            raise ValueError(f"unknown step loss {step_loss!r}; choose one of {', '.join(STEP_LOSSES)}")
+        self.network: Backbone = network
+        self.chooses = step_loss == "confident" and network.steps > 1
+        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        loss: Tensor = self.loss(self.prediction(images), targets)
+        return loss
+
+    def prediction(self, x: Tensor) -> Tensor:
+        """The logits (N, K) that enter the loss."""
+        if not self.chooses:
+            logits: Tensor = self.network(x)
+            return logits
+        steps = self.network.forward_steps(x)
+        confidence = steps.detach().float().softmax(dim=2).amax(dim=2)
+        return steps[confidence.argmax(dim=0), torch.arange(steps.shape[1], device=steps.device)]
+
+
+class TrainingImages(Dataset[tuple[Tensor, Target]]):
+    """An image set under random augmentation; an unreadable image ends the training with its path."""
+
+    def __init__(self, images: ImageSet, transform: Callable[[Any], Tensor], count: int | None = None) -> None:
+        self.images = images
+        self.transform = transform
+        self.count = len(images) if count is None else min(count, len(images))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
+        return self.transform(self.images.image(index)), self.images.target(index)
+
+
+def resized_crop(resolution: int, scale: float) -> list[nn.Module]:
+    """A random part of the image of at least ``scale`` of its area."""
+    return [v2.RandomResizedCrop(resolution, (scale, 1.0), interpolation=v2.InterpolationMode.BILINEAR)]
+
+
+def squashed_crop(resolution: int, share: float) -> list[nn.Module]:
+    """The whole image without regard to its proportions, and of it a square of ``share`` of the side anywhere."""
+    side = round(resolution / share)
+    return [v2.Resize((side, side), interpolation=v2.InterpolationMode.BILINEAR), v2.RandomCrop(resolution)]
+
+
+FRAMINGS: dict[str, Callable[[int, float], list[nn.Module]]] = {"resized": resized_crop, "squashed": squashed_crop}
+
+
+def augmentation(recipe: Recipe) -> v2.Compose:
+    """Framing, flip and color jitter of one PIL image, to a uint8 tensor (3, H, W)."""
+    steps = FRAMINGS[recipe.framing](recipe.resolution, recipe.crop_scale)
+    if recipe.flip:
+        steps.append(v2.RandomHorizontalFlip(recipe.flip))
+    if recipe.color_jitter:
+        steps.append(v2.ColorJitter(recipe.color_jitter, recipe.color_jitter, recipe.color_jitter))
+    return v2.Compose([*steps, v2.PILToTensor()])
+
+
+def finishing(recipe: Recipe) -> Callable[[Tensor], Tensor]:
+    """Normalization of a uint8 batch (N, 3, H, W) on its device, then random erasing with noise, image by image."""
+    normalize = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+    if not recipe.random_erasing:
+        return normalize  # type: ignore[no-any-return]
+    erase = v2.RandomErasing(recipe.random_erasing, value="random")
+    return lambda images: torch.stack([erase(image) for image in normalize(images)])
+
+
+def mixing(recipe: Recipe, num_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Mixup or cutmix of a batch, one of them drawn where the recipe has both; nothing where it has neither."""
+    choices: list[nn.Module] = []
+    if recipe.mixup:
+        choices.append(v2.MixUp(alpha=recipe.mixup, num_classes=num_classes))
+    if recipe.cutmix:
+        choices.append(v2.CutMix(alpha=recipe.cutmix, num_classes=num_classes))
+    if not choices:
+        return lambda images, labels: (images, labels)
+    mix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = v2.RandomChoice(choices)
+    return mix
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, lr: float) -> Optimizer:
+    """SGD with Nesterov momentum 0.9, or AdamW."""
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(model.parameters(), lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr, weight_decay=recipe.weight_decay)
+    raise ValueError(f"unknown optimizer {recipe.optimizer!r}; choose sgd or adamw")
+
+
+def make_schedule(optimizer: Optimizer, recipe: Recipe, lr: float, steps_per_epoch: int) -> LRScheduler:
+    """Linear warm-up and cosine decay, stepped after every batch."""
+    warmup = round(recipe.warmup_epochs * steps_per_epoch)
+    decay = CosineAnnealingLR(optimizer, max(1, recipe.epochs * steps_per_epoch - warmup), eta_min=recipe.min_lr)
+    if not warmup:
+        return decay
+    start = LinearLR(optimizer, start_factor=min(1.0, recipe.warmup_lr / lr), total_iters=warmup)
+    return SequentialLR(optimizer, [start, decay], milestones=[warmup])
+
+
+class Training:
+    """One training run: its state, its epochs, its checkpoint.
+
+    Args:
+        objective: What is trained, and to what end; weights must already be drawn from the seed.
+        images: Training images.
+        recipe: The recipe.
+        seed: Seeds the order of images and the augmentation, anew for each epoch and process.
+        device: Where to train.
+        workers: Loader processes.
+        count: Training images used, None for all.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        images: ImageSet,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        workers: int = 0,
+        count: int | None = None,
+    ) -> None:
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.objective: Objective = objective.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: nn.Module = DistributedDataParallel(self.objective) if distributed.size() > 1 else self.objective
+        data = TrainingImages(images, augmentation(recipe), count)
+        self.sampler: DistributedSampler[tuple[Tensor, Target]] = DistributedSampler(
+            data, distributed.size(), distributed.rank(), seed=seed, drop_last=False
+        )
+        self.loader = DataLoader(
+            data,
+            recipe.batch,
+            sampler=self.sampler,
+            num_workers=workers,
+            drop_last=len(self.sampler) > recipe.batch,
+            pin_memory=device.type == "cuda",
+        )
+        lr = recipe.lr * recipe.batch * distributed.size() / recipe.reference_batch
+        self.optimizer = make_optimizer(self.model, recipe, lr)
+        self.schedule = make_schedule(self.optimizer, recipe, lr, len(self.loader))
+        self.amp = recipe.amp and device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(enabled=self.amp)
+        self.finish = finishing(recipe)
+        self.mix = mixing(recipe, len(images.classes))
+        self.history: dict[str, list[float]] = {"loss": [], "lr": []}
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return len(self.history["loss"])
+
+    def run_epoch(self, progress: Callable[[int], None]) -> None:
+        """One pass over the training images.
+
+        Raises:
+            Diverged: The loss is not a number.
+        """
+        self.sampler.set_epoch(self.epoch)
+        # All randomness of an epoch follows from seed, epoch and process, so a resumed run repeats it.
+        torch.manual_seed((self.seed * 1000 + self.epoch) * 1000 + distributed.rank())
+        self.model.train()
+        total = torch.zeros((), device=self.device, dtype=torch.float64)
+        for images, targets in self.loader:
+            total += self.step(images, targets)
+            progress(len(images) * distributed.size())
+        mean = float(distributed.total(total)) / (len(self.loader) * distributed.size())
+        if not torch.isfinite(torch.tensor(mean)):
+            raise Diverged(
+                f"the training loss is {mean} after epoch {self.epoch + 1}; a smaller learning rate may help"
+            )
+        self.history["loss"].append(mean)
+        self.history["lr"].append(float(self.schedule.get_last_lr()[0]))
+
+    def step(self, images: Tensor, targets: Tensor) -> Tensor:
+        """One optimizer step on a uint8 batch (N, 3, H, W) and its targets; returns the batch's loss."""
+        images = self.finish(images.to(self.device, non_blocking=True))
+        images, targets = self.mix(images, targets.to(self.device, non_blocking=True))
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.float16) if self.amp else contextlib.nullcontext():
+            loss = self.model(images, targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+        return loss.detach()  # type: ignore[no-any-return]
+
+    def save(self, path: Path) -> None:
+        """Keep all that a resumed run needs."""
+        state = {
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": self.history,
+        }
+        write_atomically(path, lambda temporary: torch.save(state, temporary))
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of this run."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.history = state["history"]
+
+
+def train(training: Training, weights: Path, progress: Callable[[int], None]) -> Trained:
+    """Run a training to its end, from its last finished epoch if it was cut off.
+
+    Args:
+        training: The run.
+        weights: Where the final weights go; the checkpoint of an unfinished run lies beside it.
+        progress: Called with the number of images of each step.
+    """
+    checkpoint = weights.with_suffix(".unfinished")
+    if checkpoint.exists():
+        training.resume(checkpoint)
+        progress(training.epoch * len(training.loader) * training.recipe.batch * distributed.size())
+    while training.epoch < training.recipe.epochs:
+        training.run_epoch(progress)
+        if distributed.rank() == 0 and training.epoch < training.recipe.epochs:
+            training.save(checkpoint)
+    if distributed.rank() == 0:
+        state = {
+            key: value.detach().cpu().contiguous() for key, value in training.objective.network.state_dict().items()
+        }
+        # One entry only: safetensors writes several in random order, and the file's hash is the weights' identity.
+        facts = {"training": json.dumps({"recipe": asdict(training.recipe), "seed": training.seed}, sort_keys=True)}
+        write_atomically(weights, lambda temporary: safetensors.torch.save_file(state, temporary, facts))
+        checkpoint.unlink(missing_ok=True)
+    distributed.wait()
+    return Trained(weights, file_hash(weights), training.history)

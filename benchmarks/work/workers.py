@@ -1,0 +1,150 @@
+"""Running groups of cells: one after the other in this process, or several at a time in processes of their own."""
+
+import contextlib
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from benchmarks.core.processes import ending
+from benchmarks.core.records import Cell, Record
+from benchmarks.work import Advance, Task
+from benchmarks.work.session import Session
+
+Group = Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What ended a group before its last record.
+
+    Attributes:
+        reason: One line.
+        errno: Of an error of the operating system, else None.
+    """
+
+    reason: str
+    errno: int | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> "Failure":
+        """An error in words, which unlike the error itself pass between processes."""
+        return cls(" ".join(f"{type(error).__name__}: {error}".split()), getattr(error, "errno", None))
+
+
+Result = Record | Failure
+
+
+def run_group(task: Task, group: Group, session: Session, advance: Advance) -> Iterator[Result]:
+    """The records of one group, and what ended it early, if anything did.
+
+    Under torchrun errors go on: the other processes wait for this one, and only an end of all of them is clean.
+    """
+    from benchmarks.core import distributed
+
+    try:
+        yield from task.run(group, session, advance)
+    except Exception as error:
+        if distributed.size() > 1:
+            raise
+        yield Failure.of(error)
+
+
+def run_groups(
+    task: Task, groups: Sequence[Group], session: Session, jobs: int, advance: Advance
+) -> Iterator[tuple[Group, Result]]:
+    """Run groups that do not depend on each other in ``jobs`` processes, which end with this one.
+
+    Yields:
+        A group and one of its results, in the order in which they come.
+    """
+    waiting = deque(groups)
+    # What was opened here would be copied to every process; they open what they need.
+    session = replace(session, opened={})
+    workers = [Worker(task, session) for _ in range(min(jobs, len(groups)))]
+    try:
+        for worker in workers:
+            worker.begin(waiting.popleft())
+        while busy := {worker.pipe: worker for worker in workers if worker.group is not None}:
+            for pipe in wait(list(busy)):
+                worker = busy[pipe]  # type: ignore[index]
+                group = worker.group
+                assert group is not None
+                for result in worker.hear(advance):
+                    yield group, result
+                if worker.group is None and waiting:
+                    worker.begin(waiting.popleft())
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class Worker:
+    """A process that runs one group at a time; one that died is started anew with the next group.
+
+    Args:
+        task: What its groups are of.
+        session: The run's settings.
+    """
+
+    def __init__(self, task: Task, session: Session) -> None:
+        self.task, self.session = task, session
+        self.group: Group | None = None
+        self.process: BaseProcess
+        self.pipe: Connection
+        self.start()
+
+    def start(self) -> None:
+        """Start the process."""
+        # Not fork: torch's threads do not survive it.
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=serve, args=(other, self.task, self.session), daemon=True)
+        self.process.start()
+        other.close()
+
+    def begin(self, group: Group) -> None:
+        """Let the process run a group."""
+        if not self.process.is_alive():
+            self.start()
+        self.group = group
+        # A process that dies now is heard of by the end of its pipe.
+        with contextlib.suppress(BrokenPipeError):
+            self.pipe.send(group)
+
+    def hear(self, advance: Advance) -> Iterator[Result]:
+        """Take one message; ``group`` is None afterwards if it was the group's last."""
+        try:
+            message = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            self.group = None
+            yield Failure(f"its process ended {ending(self.process.exitcode or 0)}")
+            return
+        if isinstance(message, int):
+            advance(message)
+        elif message is None:
+            self.group = None
+        else:
+            yield message
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def serve(pipe: Connection, task: Task, session: Session) -> None:
+    """The process: run each group that comes through the pipe; send advances, results, and None at a group's end."""
+    # Ctrl-C reaches all processes of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # When the first process is gone, the pipe has no other end.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            for result in run_group(task, pipe.recv(), session, pipe.send):
+                pipe.send(result)
+            pipe.send(None)
