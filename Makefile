@@ -7,16 +7,23 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
-.PHONY: help setup test check check-regressions costs table1 efficiency $(EXPERIMENTS) report bench-sweep bench-maps bench-speed \
-	kill-test fault-test clean
+.PHONY: help setup test check lock check-regressions costs table1 efficiency $(EXPERIMENTS) report reference-report \
+	bench-sweep bench-maps bench-speed kill-test fault-test clean
 
-# Settings of the experiments: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda
+# Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
 PROFILE ?= mini
 DEVICE ?= cpu
 SEEDS ?= 0
 RESULTS ?= results/runs
 OPTIONS = --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) --results $(RESULTS) \
 	$(if $(DATA),--data-root $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+
+# What the benches of the suite measure: table 4's networks at its resolutions, as wide as profile mini shows them.
+ATTENTIONS := resnet50-se resnet50-cbam resnet50-eca resnet50-fca
+SWEPT := resnet50 $(ATTENTIONS) resnet50-td-joint-t2-m1 resnet50-td-top-t2-m3
+RESOLUTIONS := 37 40 48 56 64 72 80 88 96 104 112 120 128
+FEEDBACK := resnet50-td-joint-t2-m1 resnet50-td-top-t2-m1 resnet50-td-top-t2-m3
+TIMED := resnet50 $(ATTENTIONS) $(foreach name,$(FEEDBACK),$(name) $(name)-reduced)
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +38,15 @@ setup: $(READY)  ## create .venv and install the suite with its development tool
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
 
-check: $(READY)  ## format, lint, types and tests
+check: $(READY)  ## format, lint, types, locked versions and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/tdam-bench lock --check
 	$(BIN)/python -m pytest
+
+lock: $(READY)  ## lock the declared versions of the kinds of work beside the code that they reach
+	$(BIN)/tdam-bench lock
 
 check-regressions: $(READY)  ## the gate: two minutes of smoke cells and probes against results/reference/smoke
 	$(BIN)/tdam-bench check $(ARGS)
@@ -62,16 +73,19 @@ $(EXPERIMENTS):
 	$(BIN)/tdam-bench run $@ $(OPTIONS)
 
 report: $(READY)  ## the report from records: page, Markdown, LaTeX, PDF
-	$(BIN)/tdam-bench report $(OPTIONS)
+	$(BIN)/tdam-bench report --results $(RESULTS) $(ARGS)
+
+reference-report: $(READY)  ## the committed report, report/reference, from the committed records, results/reference
+	$(BIN)/tdam-bench report --results results/reference --out report/reference
 
 bench-sweep: $(READY)  ## what the resolution sweep costs above its bare forward passes (after table1)
-	$(BIN)/python -m benchmarks.suite.sweep --results $(RESULTS)
+	$(BIN)/python -m benchmarks.suite.sweep --networks $(SWEPT) --resolutions $(RESOLUTIONS) --results $(RESULTS) $(ARGS)
 
 bench-maps: $(READY)  ## class activation maps against the package grad-cam
-	$(BIN)/python -m benchmarks.suite.maps
+	$(BIN)/python -m benchmarks.suite.maps --model resnet50 $(ARGS)
 
 bench-speed: $(READY)  ## speed and memory of every attention, of TD literal and reduced, over the plain ResNet50's
-	$(BIN)/python -m benchmarks.suite.speed $(ARGS)
+	$(BIN)/python -m benchmarks.suite.speed --networks $(TIMED) $(ARGS)
 
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import TypedDict, cast
 
 from torch import Tensor, nn
 from torchvision.models import convnext
+from typing_extensions import Unpack
 
 from baselines.attentions import attention_factory
 from baselines.backbone import Backbone, fill_slots, kaiming_fan_out, run_blocks, run_layers
@@ -15,6 +16,8 @@ from baselines.checkpoints import torchvision_weights
 WIDTHS = (96, 192, 384, 768)
 DEPTHS = (3, 3, 9, 3)
 MAP_SIZES = [56, 28, 14, 7]
+
+Attention = str | Callable[[int], nn.Module] | None
 
 
 def per_pixel(module: nn.Module, x: Tensor) -> Tensor:
@@ -52,11 +55,41 @@ class ConvNeXtBlock(ResidualBranch, convnext.CNBlock):
 
 
 class ConvNeXt(Backbone, convnext.ConvNeXt):
-    """ConvNeXt of four stages; see :func:`convnext_tiny`."""
+    """ConvNeXt of four stages.
+
+    Args:
+        attention: What fills the slot at the end of each branch, before layer scale; see ``attention_factory``.
+        num_classes: K.
+        widths: Channels of the four stages.
+        depths: Blocks in each stage.
+        stochastic_depth: Probability of dropping the last block's branch in training; earlier blocks' rise to it.
+        layer_scale: What each channel of a branch is scaled by at the start of training.
+    """
 
     features: nn.Sequential
     avgpool: nn.Module
     classifier: nn.Sequential
+
+    def __init__(
+        self,
+        attention: Attention = None,
+        num_classes: int = 1000,
+        widths: Sequence[int] = WIDTHS,
+        depths: Sequence[int] = DEPTHS,
+        stochastic_depth: float = 0.1,
+        layer_scale: float = 1e-6,
+    ) -> None:
+        factory = attention_factory(attention)
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+        setting = [
+            convnext.CNBlockConfig(width, following, depth)
+            for width, following, depth in zip(widths, (*widths[1:], None), depths, strict=True)
+        ]
+        super().__init__(setting, stochastic_depth, layer_scale, num_classes, block=ConvNeXtBlock)
+        fill_slots(self, factory, MAP_SIZES)
+        for block in self.blocks():
+            kaiming_fan_out(block.attention)
 
     def stages(self) -> list[list[ResidualBranch]]:
         # features: stem, stage 1, downsampling, stage 2, ...
@@ -76,35 +109,22 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
         self.classifier = nn.Sequential()
 
 
-def convnext_tiny(
-    attention: str | Callable[[int], nn.Module] | None = None,
-    num_classes: int = 1000,
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = DEPTHS,
-    stochastic_depth: float = 0.1,
-    layer_scale: float = 1e-6,
-    weights: str | None = None,
-) -> ConvNeXt:
-    """ConvNeXt-Tiny.
+class Options(TypedDict, total=False):
+    """What ConvNeXt-Tiny takes besides the attention; see :class:`ConvNeXt`.
 
-    Args:
-        attention: What fills the slot at the end of each branch, before layer scale; see ``attention_factory``.
-        num_classes: K.
-        widths: Channels of the four stages.
-        depths: Blocks in each stage.
-        stochastic_depth: Probability of dropping the last block's branch in training; earlier blocks' rise to it.
-        layer_scale: What each channel of a branch is scaled by at the start of training.
-        weights: Name of torchvision's own weights, for the plain network.
+    ``weights`` names torchvision's own (such as ``IMAGENET1K_V1`` or ``DEFAULT``), for the plain network.
     """
-    factory = attention_factory(attention)
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be at least 1, got {num_classes}")
-    setting = [
-        convnext.CNBlockConfig(width, following, depth)
-        for width, following, depth in zip(widths, (*widths[1:], None), depths, strict=True)
-    ]
-    network = ConvNeXt(setting, stochastic_depth, layer_scale, num_classes, block=ConvNeXtBlock)
-    fill_slots(network, factory, MAP_SIZES)
-    for block in network.blocks():
-        kaiming_fan_out(block.attention)
-    return torchvision_weights(network, "convnext_tiny", weights)
+
+    num_classes: int
+    widths: Sequence[int]
+    depths: Sequence[int]
+    stochastic_depth: float
+    layer_scale: float
+    weights: str | None
+
+
+def convnext_tiny(attention: Attention = None, **options: Unpack[Options]) -> ConvNeXt:
+    """ConvNeXt-Tiny with ``attention`` in its slots; options as in :class:`Options`."""
+    rest = {key: value for key, value in options.items() if key != "weights"}
+    network = ConvNeXt(attention, **rest)  # type: ignore[arg-type]
+    return torchvision_weights(network, "convnext_tiny", options.get("weights"))

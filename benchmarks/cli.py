@@ -1,32 +1,67 @@
 """The command line: parse, call, print. Whatever needs torch is imported by the command that needs it."""
 
 import contextlib
-import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.papers.tdam import EXPERIMENTS
-from benchmarks.work.profiles import PROFILES
+from benchmarks.work.choices import Choice
 
 if TYPE_CHECKING:
-    from benchmarks.data.preflight import Finding
-    from benchmarks.report.gate.compare import Outcome
+    from benchmarks.core.records import Cell
+    from benchmarks.core.store import Store
+    from benchmarks.data.preflight import Notice
+    from benchmarks.report.evidence import Evidence
+    from benchmarks.report.gate.compare import Comparison
+    from benchmarks.report.paper import Paper
+    from benchmarks.report.report import Wanted
+    from benchmarks.work.runner import Summary
     from benchmarks.work.session import Session
 
-CONVENTIONS = ("fvcore", "ptflops", "torch")
+CONVENTIONS = ("fvcore", "ptflops", "torch", "layers")
 FORMATS = ("md", "tex", "csv", "json")
-ON_DISK = ("imagenet", "cub", "dogs", "coco")
 INTERRUPTED = 130  # as shells have it: 128 and the signal's number
-DTYPES = ("float32", "bfloat16", "float16")
+WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
+RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
+
+Command = Callable[..., Any]
+
+
+# ---------------------------------------------------------------- options under headings
+
+
+class HeadedOption(click.Option):
+    """An option that help shows under a heading."""
+
+    def __init__(self, *arguments: Any, heading: str = "Options", **facts: Any) -> None:
+        super().__init__(*arguments, **facts)
+        self.heading = heading
+
+
+class HeadedCommand(click.Command):
+    """A command whose help groups its options by their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those without a heading last."""
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for one in self.get_params(ctx):
+            record = one.get_help_record(ctx)
+            if record is not None:
+                rows.setdefault(getattr(one, "heading", OTHER), []).append(record)
+        for heading in sorted(rows, key=lambda one: one == OTHER):
+            with formatter.section(heading):
+                formatter.write_dl(rows[heading])
 
 
 class CleanErrors(click.Group):
     """Turns what a user can cause (bad values, files, a missing extra) into one line and exit code 1."""
+
+    command_class = HeadedCommand
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -41,134 +76,265 @@ class CleanErrors(click.Group):
             sys.exit(INTERRUPTED)
 
 
+def headed(heading: str, *names: str, **facts: Any) -> Callable[[Command], Command]:
+    """An option under a heading."""
+    return click.option(*names, cls=HeadedOption, heading=heading, **facts)
+
+
+def folder(**facts: Any) -> click.Path:
+    """A path."""
+    return click.Path(path_type=Path, **facts)
+
+
+def listed(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Names separated by commas."""
+    return None if value is None else tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def numbered(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """Whole numbers separated by commas."""
+    try:
+        return tuple(int(number) for number in value.split(","))
+    except ValueError as error:
+        raise ValueError(f"--{parameter.name} takes whole numbers separated by commas, got {value!r}") from error
+
+
+def whole(end: float | None) -> int | None:
+    """An end of a range of whole numbers."""
+    return None if end is None else int(end)
+
+
+KINDS_OF_VALUES: Mapping[str, Callable[[Choice], Any]] = {
+    "int": lambda one: click.IntRange(whole(one.least), whole(one.most)),
+    "float": lambda one: click.FloatRange(one.least, one.most),
+    "path": lambda one: folder(),
+    "flag": lambda one: None,
+    "str": lambda one: click.Choice(tuple(one.allowed)) if one.allowed else str,
+}
+
+
+def option_of(heading: str, one: "Field[Any]") -> Callable[[Command], Command]:
+    """The option that a kind of work declares as a field of its choices."""
+    choice: Choice = one.metadata["choice"]
+    name = choice.flag or f"--{one.name.replace('_', '-')}"
+    assert one.default is not MISSING
+    facts: dict[str, Any] = {"default": one.default, "help": choice.help, "show_default": choice.shown or True}
+    if choice.kind == "flag":
+        facts["is_flag"] = True
+    else:
+        facts["type"] = KINDS_OF_VALUES[choice.kind](choice)
+    return headed(heading, name, one.name, **facts)
+
+
+def choices_of(*names: str) -> list[Callable[[Command], Command]]:
+    """The options that kinds of work declare; of all kinds where none is named."""
+    from benchmarks.work.kinds import KINDS
+
+    return [
+        option_of(f"For the kind of work {kind.name!r}", one)
+        for kind in KINDS.values()
+        if kind.choices is not None and (not names or kind.name in names)
+        for one in fields(kind.choices)
+    ]
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Give a command options, in their order."""
+
+    def decorate(command: Command) -> Command:
+        for one in reversed(options):
+            command = one(command)
+        return command
+
+    return decorate
+
+
+class RunCommand(HeadedCommand):
+    """A command that runs cells: the options of its kinds of work are read when they are needed, not at every start.
+
+    Attributes:
+        kinds: Names of the kinds of work whose options it takes; all where there is none.
+    """
+
+    kinds: tuple[str, ...] = ()
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own options and those of the kinds of work."""
+        own = super().get_params(ctx)
+        holder = with_options(*choices_of(*self.kinds))(lambda: None)
+        return [*own, *reversed(holder.__click_params__)]  # type: ignore[attr-defined]
+
+
+class TrainCommand(RunCommand):
+    """A command that trains."""
+
+    kinds = ("train",)
+
+
+results_option = headed(WHERE, "--results", type=folder(), default=RUNS, show_default=True, help="Results folder.")
+out_option = headed(WHERE, "--out", type=folder(), default=REPORT, show_default=True, help="Where to write to.")
+device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
+# Which records are shown; their settings are the records' own.
+show_options = (
+    results_option,
+    headed(SHOWN, "--profile", help="Profile; default: that of the newest record."),
+    headed(SHOWN, "--models", callback=listed, help="Names, separated by commas; default: all."),
+)
+session_options = (
+    headed(WHAT, "--profile", help="How much to run; default: the paper's first profile."),
+    headed(WHAT, "--seeds", default="0", show_default=True, callback=numbered, help="Seeds of training, by commas."),
+    headed(WHAT, "--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."),
+    headed(WHAT, "--class-list", type=folder(), help="File with the classes of the reduced data set."),
+    headed(WHAT, "--plugin", "plugins", multiple=True, type=folder(),
+           help="Python file with attentions of your own (ATTENTIONS); may be given several times."),
+    device_option,
+    headed(WHERE, "--data-root", type=folder(), help="Folder of the paper's data sets."),
+    results_option,
+    headed(WHERE, "--cache", type=folder(), default=CACHE, show_default=True, help="Embedded data."),
+    headed(WHERE, "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
+           help="Models trained at a time on the CPU, one thread each."),
+    headed(WHERE, "--workers", type=click.IntRange(0), help="Loader processes; default: the CPU's cores where images "
+           "are decoded from disk for a GPU, else none."),
+)  # fmt: skip
+experiment_options = (
+    headed(WHAT, "--models", callback=listed, help="Names, separated by commas; default: the experiment's."),
+    headed(WHAT, "--tasks", callback=listed, help="Kinds of work to do, by commas; default: all."),
+    headed(WHERE, "--weights", type=folder(), help="Folder of <model>.pth files, or a file for a single model."),
+)
+
+
 @click.group(cls=CleanErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--paper", default="tdam", show_default=True, help="A folder in benchmarks/papers, or its path elsewhere."
+)
 @click.option("--traceback", is_flag=True, help="Show where an error came from.")
 @click.version_option(package_name="tdam-bench")
-def main(traceback: bool) -> None:
-    """Does TDAM (ECCV 2022) reproduce, here? Cell by cell and claim by claim."""
+@click.pass_context
+def main(ctx: click.Context, paper: str, traceback: bool) -> None:
+    """Does a paper reproduce, here? Cell by cell and claim by claim."""
+    ctx.obj = paper
 
 
-def folder(**options: Any) -> click.Path:
-    """A path option."""
-    return click.Path(path_type=Path, **options)
+def the_paper() -> "Paper":
+    """The paper that the command line names."""
+    from benchmarks.report.paper import load_paper
+
+    return load_paper(click.get_current_context().find_root().obj)
 
 
-SESSION_OPTIONS = (
-    click.option("--profile", type=click.Choice(tuple(PROFILES)), default="mini", show_default=True,
-                 help="How much to run."),
-    click.option("--models", help="Names, separated by commas; default: the experiment's."),
-    click.option("--seeds", default="0", show_default=True, help="Seeds of training, separated by commas."),
-    click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
-    click.option("--data-root", type=folder(), help="Folder of the paper's data sets, for full."),
-    click.option("--weights", type=folder(), help="Folder of <model>.pth files, or a file for a single model."),
-    click.option("--results", type=folder(), default=Path("results/runs"), show_default=True, help="Results folder."),
-    click.option("--cache", type=folder(), default=Path("results/cache"), show_default=True, help="Embedded data."),
-    click.option("--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."),
-    click.option("--class-list", type=folder(), help="File with the classes of the reduced data set (figure 8)."),
-    click.option("--threshold", type=click.FloatRange(0, 1), default=0.8, show_default=True,
-                 help="Probability above which a class counts as present, for F1."),
-    click.option("--epochs", type=click.IntRange(1), help="Epochs of training; default: the recipe's."),
-    click.option("--step-loss", type=click.Choice(("confident", "last")), default="confident", show_default=True,
-                 help="Which step's prediction enters the loss of TD models."),
-    click.option("--zero-init", type=click.Choice(("first", "last", "none")), default="first", show_default=True,
-                 help="Which norm of TD blocks starts at zero; see tdam/DEVIATIONS.md."),
-    click.option("--plugin", "plugins", multiple=True, type=folder(),
-                 help="Python file with attentions of your own (ATTENTIONS); may be given several times."),
-    click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
-                 help="Models trained at a time on the CPU, one thread each."),
-    click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Loader processes."),
-    click.option("--batch", type=click.IntRange(1), help="Images a step of speed and memory measurements."),
-    click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of the same."),
-    click.option("--channels-last/--contiguous", default=True, show_default=True, help="Memory format of the same."),
-    click.option("--compile", is_flag=True, help="Compile the networks for the same."),
-)  # fmt: skip
+# ---------------------------------------------------------------- what a run is told
 
 
-def with_session(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a session and pass it the session."""
-
-    @functools.wraps(command)
-    def wrapped(**options: Any) -> None:
-        own = {name: options.pop(name) for name in OWN_NAMES if name in options}
-        command(session=make_session(**options), **own)
-
-    for option in reversed(SESSION_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-# What commands with a session take besides it.
-OWN_NAMES = ("experiments", "model", "out", "reduced", "tasks")
-
-
-def make_session(
-    profile: str, results: Path, models: str | None, seeds: str, plugins: tuple[Path, ...], **options: Any
-) -> "Session":
-    """The session that the options tell.
+def make_session(paper: "Paper", options: dict[str, Any]) -> "Session":
+    """The session that the options tell; what is wrong with them is said before torch is imported.
 
     Raises:
-        click.BadParameter: A list that is none.
+        ValueError: A profile, model, device, file or folder that is none.
     """
-    from benchmarks.core.records import Store
+    from benchmarks.core.store import Store
+    from benchmarks.measure.device import check_device
     from benchmarks.networks.plugins import add_files
+    from benchmarks.work.kinds import KINDS
     from benchmarks.work.session import Session
 
-    added = add_files(plugins)
-    names = None if models is None else tuple(name.strip() for name in models.split(",") if name.strip())
-    try:
-        numbers = tuple(int(seed) for seed in seeds.split(","))
-    except ValueError as error:
-        raise click.BadParameter(f"--seeds takes whole numbers separated by commas, got {seeds!r}") from error
-    store = Store(results)
-    return Session(profile=PROFILES[profile], store=store, models=names, seeds=numbers, plugins=added, **options)
+    profile = options.pop("profile") or next(iter(paper.profiles))
+    if profile not in paper.profiles:
+        raise ValueError(f"unknown profile {profile!r}; choose one of {', '.join(paper.profiles)}")
+    check_device(options["device"])
+    check_paths(options)
+    chosen = {}
+    for kind in KINDS.values():
+        names = [one.name for one in fields(kind.choices)] if kind.choices is not None else []
+        if kind.choices is not None and all(name in options for name in names):
+            chosen[kind.choices] = kind.choices(**{name: options.pop(name) for name in names})
+    plugins = add_files(options.pop("plugins"))
+    check_models(options.get("models") or ())
+    store = Store(options.pop("results"))
+    own = {**options, "plugins": plugins, "choices": chosen, "probes": paper.probes, "program": paper.program}
+    return Session(paper.profiles[profile], store, own.pop("cache"), paper.rules(), **own)
 
 
-TASK_NAMES = (
-    "cost", "train", "accuracy", "localization", "attention", "selectivity", "finetune", "transfer", "efficiency"
-)  # fmt: skip
-tasks_option = click.option("--tasks", default=",".join(TASK_NAMES), show_default=True, help="Kinds of work to do.")
+def check_paths(options: Mapping[str, Any]) -> None:
+    """Refuse files and folders that are not there.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name in ("data_root", "weights", "class_list"):
+        path = options.get(name)
+        if path is not None and not path.expanduser().exists():
+            raise ValueError(f"there is no {path} (--{name.replace('_', '-')}); name a file or folder that exists")
 
 
-def cells_of(experiments: Sequence[str], tasks: str, session: "Session") -> list[Any]:
-    """The cells of experiments, of the chosen kinds of work."""
-    from benchmarks.papers.tdam import find
+def check_models(names: Sequence[str]) -> None:
+    """Refuse names of networks that are none; those of plug-ins are known once their files were added.
 
-    names = [name.strip() for name in tasks.split(",")]
+    Raises:
+        ValueError: One is.
+    """
+    from benchmarks.networks import plugins
+    from benchmarks.networks.names import ATTENTIONS, TIMM, parse, unknown
+
+    attentions = (*ATTENTIONS, *plugins.names())
     for name in names:
-        if name not in TASK_NAMES:
-            raise click.BadParameter(f"unknown task {name!r}; choose of {', '.join(TASK_NAMES)}")
-    return [cell for name in chosen(experiments) for cell in find(name).cells(session) if cell.task in names]
+        attention = parse(name).attention
+        if attention not in (None, *attentions) and not str(attention).startswith(TIMM):
+            raise unknown(name, attentions)
 
 
-experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
+def chosen_names(paper: "Paper", names: Sequence[str]) -> tuple[str, ...]:
+    """The experiments named, or all, and the claims.
+
+    Raises:
+        ValueError: There is none of a name.
+    """
+    for name in names:
+        if name not in paper.names:
+            raise ValueError(f"unknown experiment {name!r}; choose one of {', '.join(paper.names)}")
+    return tuple(names) or paper.names
 
 
-def chosen(experiments: Sequence[str]) -> Sequence[str]:
-    """The experiments named, or all."""
-    return experiments or EXPERIMENTS
+def cells_of(paper: "Paper", names: Sequence[str], tasks: Sequence[str] | None, session: "Session") -> "list[Cell]":
+    """The cells of experiments, of the chosen kinds of work.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
+    from benchmarks.report.paper import CLAIMS
+    from benchmarks.work.kinds import KINDS
+
+    for task in tasks or ():
+        if task not in KINDS:
+            raise ValueError(f"unknown kind of work {task!r}; choose of {', '.join(KINDS)}")
+    cells = [cell for name in names if name != CLAIMS for cell in paper.experiment(name).cells(session)]
+    return [cell for cell in cells if tasks is None or cell.kind in tasks]
+
+
+# ---------------------------------------------------------------- running
 
 
 @main.command("list")
 def list_experiments() -> None:
     """The experiments, what they show and how long they take."""
-    from benchmarks.papers.tdam import describe
+    paper = the_paper()
+    for name in paper.experiments:
+        experiment = paper.experiment(name)
+        click.echo(f"{name:<12} {experiment.title}\n{'':<12} {experiment.time}")
 
-    for name in EXPERIMENTS:
-        title, time = describe(name)
-        click.echo(f"{name:<12} {title}\n{'':<12} {time}")
 
-
-@main.command()
+@main.command(cls=RunCommand)
 @experiment_arguments
-@with_session
-@tasks_option
-def plan(session: "Session", experiments: Sequence[str], tasks: str) -> None:
+@with_options(*session_options, *experiment_options)
+def plan(experiments: Sequence[str], tasks: Sequence[str] | None, **options: Any) -> None:
     """What a run would do: every cell, done or to run, and why it cannot."""
     from benchmarks.work.runner import in_order
     from benchmarks.work.runner import plan as make_plan
 
-    check_session(session)
-    planned = make_plan(in_order(cells_of(experiments, tasks, session)), session)
+    paper = the_paper()
+    names = chosen_names(paper, experiments)
+    session = make_session(paper, options)
+    planned = make_plan(in_order(cells_of(paper, names, tasks, session)), session)
     for one in planned:
         why = f"  ({one.reason}; {one.command})" if one.state == "blocked" else ""
         click.echo(f"{one.state:<8} {one.cell}{why}")
@@ -176,82 +342,174 @@ def plan(session: "Session", experiments: Sequence[str], tasks: str) -> None:
     click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 
-@main.command()
+@main.command(cls=RunCommand)
 @experiment_arguments
-@with_session
-@tasks_option
-@click.option("--out", type=folder(), default=Path("report"), show_default=True, help="Where to render to.")
-def run(session: "Session", experiments: Sequence[str], tasks: str, out: Path) -> None:
+@with_options(*session_options, *experiment_options, out_option)
+def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, **options: Any) -> None:
     """Run what has no valid record, then render. Also under torchrun.
 
     Exits with 1 if a cell failed or could not be run.
     """
-    from benchmarks.core.distributed import processes, rank
-    from benchmarks.core.progress import Bar
-    from benchmarks.work.preparation import prepare
-    from benchmarks.work.runner import run as run_cells
-
-    check_session(session)
-    with processes(session.device), held(session):
-        cells = cells_of(experiments, tasks, session)
-        with Bar(sys.stderr if rank() == 0 else None) as bar:
-            if rank() == 0:
-                tell(prepare(cells, session, bar))
-            summary = run_cells(cells, session, bar)
-        if rank() == 0:
-            click.echo(f"{summary.ran} cells run, {summary.done_before} done before, {len(summary.failed)} failed, "
-                       f"{len(summary.blocked)} could not run")  # fmt: skip
-            for cell, reason in summary.failed.items():
-                click.echo(f"failed: {cell}: {reason}", err=True)
-            for reason, command in dict.fromkeys((one.reason, one.command) for one in summary.blocked):
-                click.echo(f"could not run: {reason} ({command})", err=True)
-            render_all(session, experiments, out)
+    paper = the_paper()
+    names = chosen_names(paper, experiments)
+    session = make_session(paper, options)
+    cells = cells_of(paper, names, tasks, session)
+    with processes_of(session) as first:
+        summary = run_cells(cells, session)
+        if first:
+            tell_summary(summary)
+            render_all(paper, names, session.store, session.profile.name, session.models, out)
     if summary.failed or summary.blocked:
         sys.exit(1)
 
 
+@contextlib.contextmanager
+def processes_of(session: "Session") -> Iterator[bool]:
+    """The processes of a run; the first, for which it is True, holds the results folder for all of them."""
+    from benchmarks.core.distributed import processes, rank
+    from benchmarks.measure.device import find_device
+
+    find_device(session.device)
+    where = session.store.folder
+    said = f"another run holds {where}; waiting for it to end (Ctrl-C to stop waiting)"
+    with processes(session.device), contextlib.ExitStack() as stack:
+        if rank() == 0:
+            stack.enter_context(session.store.lock(lambda: click.echo(said, err=True)))
+        yield rank() == 0
+
+
+def run_cells(cells: "list[Cell]", session: "Session") -> "Summary":
+    """Look at the data that cells need, then run them, under a progress bar."""
+    from benchmarks.core.distributed import rank
+    from benchmarks.core.progress import Bar
+    from benchmarks.work.preparation import prepare
+    from benchmarks.work.runner import run as run_planned
+
+    with Bar(sys.stderr if rank() == 0 else None) as bar:
+        if rank() == 0:
+            tell(prepare(cells, session, bar))
+        return run_planned(cells, session, bar)
+
+
+def tell_summary(summary: "Summary") -> None:
+    """Print what a run did, and what it could not."""
+    click.echo(f"{summary.ran} cells run, {summary.done_before} done before, {len(summary.failed)} failed, "
+               f"{len(summary.blocked)} could not run")  # fmt: skip
+    for cell, reason in summary.failed.items():
+        click.echo(f"failed: {cell}: {reason}", err=True)
+    for reason, command in dict.fromkeys((one.reason, one.command) for one in summary.blocked):
+        click.echo(f"could not run: {reason} ({command})", err=True)
+
+
+@main.command(cls=TrainCommand)
+@click.argument("model")
+@with_options(*session_options)
+@headed(WHAT, "--reduced", is_flag=True, help="Train on the profile's reduced data set.")
+def train(model: str, reduced: bool, **options: Any) -> None:
+    """Train MODEL by the profile's recipe; goes on from the last epoch of a run that was cut off.
+
+    Several processes: torchrun --nproc-per-node 4 -m benchmarks train MODEL --profile full --device cuda ...
+    """
+    from benchmarks.work.runner import plan_cell
+    from benchmarks.work.training import LOSS, TRAIN
+
+    session = make_session(the_paper(), options)
+    check_models([model])
+    data = session.profile.reduced.train if reduced else "train"
+    if not data:
+        raise ValueError(f"the profile {session.profile.name} has no reduced data; leave --reduced out")
+    cells = [TRAIN.cell(model, seed, session, data) for seed in session.seeds]
+    with processes_of(session) as first:
+        summary = run_cells(cells, session)
+        for reason in [*summary.failed.values(), *(one.reason for one in summary.blocked)]:
+            raise click.ClickException(reason)
+        for cell in cells if first else ():
+            record = plan_cell(cell, session).record
+            assert record is not None
+            if "diverged" in record.notes:
+                raise ValueError(f"{model} has no weights: {record.notes['diverged']}")
+            weights = session.store.folder / "weights" / record.notes["weights"]
+            click.echo(f"{weights} sha256 {record.notes['sha256']} loss {record.metrics[LOSS].value:.4f}")
+
+
+# ---------------------------------------------------------------- showing
+
+
+def render_all(
+    paper: "Paper", names: tuple[str, ...], store: "Store", profile: str, models: tuple[str, ...] | None, out: Path
+) -> None:
+    """Render experiments after a run and name the files."""
+    from benchmarks.report.report import Wanted, render
+
+    wanted = Wanted(paper, names, profile, models)
+    for file in render(wanted, wanted.evidence(store), out):
+        click.echo(str(file))
+
+
+def wanted_of(
+    experiments: Sequence[str], results: Path, profile: str | None, models: tuple[str, ...] | None
+) -> "tuple[Wanted, Store]":
+    """What is to be shown of which results folder.
+
+    Raises:
+        ValueError: An experiment or model that is none.
+    """
+    from benchmarks.core.store import Store
+    from benchmarks.networks.names import parse
+    from benchmarks.report.report import Wanted
+
+    paper = the_paper()
+    for name in models or ():
+        parse(name)
+    return Wanted(paper, chosen_names(paper, experiments), profile, models), Store(results)
+
+
 @main.command()
 @experiment_arguments
-@with_session
-@click.option("--out", type=folder(), default=Path("report"), show_default=True, help="Where to render to.")
-def render(session: "Session", experiments: Sequence[str], out: Path) -> None:
+@with_options(*show_options)
+def show(experiments: Sequence[str], **filters: Any) -> None:
+    """Print tables and claims from records; their settings are the records' own."""
+    from benchmarks.report.report import text_of
+
+    wanted, store = wanted_of(experiments, **filters)
+    evidence: Evidence = wanted.evidence(store)
+    for name in wanted.names:
+        click.echo(text_of(wanted, name, evidence))
+
+
+@main.command("render")
+@experiment_arguments
+@with_options(*show_options, out_option)
+def render_command(experiments: Sequence[str], out: Path, **filters: Any) -> None:
     """Tables and figures from records; nothing is run."""
-    render_all(session, experiments, out)
+    from benchmarks.report.report import render
 
-
-def render_all(session: "Session", experiments: Sequence[str], out: Path) -> None:
-    """Render experiments and name the files."""
-    from benchmarks.papers.tdam import find
-
-    records = session.store.records()
-    for name in chosen(experiments):
-        for file in find(name).render(session, records, out):
-            click.echo(str(file))
+    wanted, store = wanted_of(experiments, **filters)
+    for file in render(wanted, wanted.evidence(store), out):
+        click.echo(str(file))
 
 
 @main.command()
 @experiment_arguments
-@with_session
-@click.option("--out", type=folder(), default=Path("report"), show_default=True, help="Where to write to.")
-def report(session: "Session", experiments: Sequence[str], out: Path) -> None:
+@with_options(*show_options, out_option)
+def report(experiments: Sequence[str], out: Path, **filters: Any) -> None:
     """The whole report from records: index.html, report.md, report.tex, and report.pdf where LaTeX is installed."""
     from benchmarks.report.report import write_report
 
-    for file in write_report(session, out, chosen(experiments)):
+    wanted, store = wanted_of(experiments, **filters)
+    for file in write_report(wanted, store, out):
         click.echo(str(file))
 
 
 @main.command("verify")
 @click.argument("folder_of_report", metavar="REPORT", type=folder())
-@click.option("--results", type=folder(), default=Path("results/runs"), show_default=True, help="Results folder.")
-@click.option("--cache", type=folder(), default=Path("results/cache"), show_default=True, help="Embedded data.")
-def verify_report(folder_of_report: Path, results: Path, cache: Path) -> None:
+@results_option
+def verify_report(folder_of_report: Path, results: Path) -> None:
     """Whether a report still says what the records say; names each number that does not, and exits with 1."""
-    from benchmarks.core.records import Store
+    from benchmarks.core.store import Store
     from benchmarks.report.verification import verify
-    from benchmarks.work.session import Session
 
-    problems = verify(folder_of_report, Session(PROFILES["mini"], Store(results), cache))
+    problems = verify(folder_of_report, Store(results), the_paper())
     for line in problems:
         click.echo(line, err=True)
     if problems:
@@ -259,19 +517,63 @@ def verify_report(folder_of_report: Path, results: Path, cache: Path) -> None:
     click.echo(f"{folder_of_report}: every number is that of its record")
 
 
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=folder(), metavar="IMAGE...")
+@headed(WHAT, "--model", required=True, help="The network's name, as in tables.")
+@headed(WHAT, "--weights", required=True, type=folder(), help="Its weights, in any layout that the suite reads.")
+@headed(WHAT, "--profile", default="full", show_default=True, help="Decides the network's size and resolution.")
+@headed(WHAT, "--num-classes", type=click.IntRange(1), help="Classes of the network; default: the profile's.")
+@headed(WHAT, "--class-names", type=folder(), help="File with a name on each line; default: of published weights.")
+@device_option
+@headed(WHERE, "--out", type=folder(), default=Path("report/visualize"), show_default=True, help="Where to draw to.")
+def visualize(images: Sequence[Path], model: str, weights: Path, device: str, out: Path, **options: Any) -> None:
+    """Maps, boxes and predictions of a network on IMAGEs, step by step.
+
+    Exits with 1 if an image could not be read; the others are drawn.
+    """
+    from benchmarks.measure.device import check_device, find_device
+
+    check_device(device)
+    check_models([model])
+    check_paths({"weights": weights})
+    profiles = the_paper().profiles
+    if options["profile"] not in profiles:
+        raise ValueError(f"unknown profile {options['profile']!r}; choose one of {', '.join(profiles)}")
+    from benchmarks.networks.models import create
+    from benchmarks.networks.names import parse
+    from benchmarks.report.attention import pictures_of
+    from benchmarks.report.plots import write_figure
+    from benchmarks.work.passes import View
+    from benchmarks.work.visualize import class_names, visualize
+    from tdam import load_weights
+
+    profile = profiles[options["profile"]]
+    names = class_names(options["num_classes"] or profile.num_classes, options["class_names"])
+    network = create(model, len(names), profile.size)
+    load_weights(network, weights)
+    seen = visualize(
+        images, network, View(profile.resolution, profile.crop_of(parse(model).backbone)), find_device(device)
+    )
+    for file in write_figure(pictures_of(model, seen, names), out, f"visualize-{model}") if seen.paths else ():
+        click.echo(str(file))
+    for line in seen.unreadable:
+        click.echo(f"Error: {line}", err=True)
+    if seen.unreadable:
+        sys.exit(1)
+
+
+# ---------------------------------------------------------------- the gate and the lock
+
+junit_option = headed(WHERE, "--junit", type=folder(), help="File to write the outcome to, as JUnit XML.")
+
+
 @main.command("check")
-@click.option(
-    "--against",
-    type=folder(),
-    default=Path("results/reference/smoke"),
-    show_default=True,
-    help="Records to compare with.",
-)
-@click.option("--keep", type=folder(), help="New folder for this run's records; default: they are not kept.")
-@click.option("--junit", type=folder(), help="File to write the outcome to, as JUnit XML.")
-@click.option("--renew", is_flag=True, help="Make this run the reference, in the place of what --against holds.")
-def check_regressions(against: Path, keep: Path | None, junit: Path | None, renew: bool) -> None:
-    """The gate: run a few minutes of smoke cells and probes and compare with a reference.
+@headed(WHERE, "--against", type=folder(), help="Records to compare with; default: the paper's reference.")
+@headed(WHERE, "--keep", type=folder(), help="New folder for this run's records; default: they are not kept.")
+@junit_option
+@headed(WHAT, "--renew", is_flag=True, help="Make this run the reference, in the place of what --against holds.")
+def check_regressions(against: Path | None, keep: Path | None, junit: Path | None, renew: bool) -> None:
+    """The gate: run a few minutes of cells and probes and compare with a reference.
 
     Exits with 0 if nothing regressed, 1 if something did, 2 if the run is broken or measured nothing, 3 if there is no
     verdict (too noisy).
@@ -279,18 +581,23 @@ def check_regressions(against: Path, keep: Path | None, junit: Path | None, rene
     from benchmarks.core.progress import Bar
     from benchmarks.report.gate import check as gate
 
-    with broken_run(), Bar(sys.stderr) as bar, gate.fresh_session(keep) as session:
-        if renew:
-            gate.renew(against, session, bar)
-            return
-        outcomes = gate.check(gate.read_reference(against), session, bar)
-    conclude(outcomes, junit)
+    with broken_run(), Bar(sys.stderr) as bar:
+        paper = the_paper()
+        own = gate.gate_of(paper)
+        reference = against or Path(own.reference)
+        records = [] if renew else gate.read_reference(reference)
+        with gate.fresh_session(paper, keep) as session:
+            if renew:
+                gate.renew(reference, session, bar, own.cells(session))
+                return
+            comparisons = gate.check(records, session, bar, own.cells(session))
+    conclude(comparisons, junit)
 
 
 @main.command("compare")
 @click.argument("run_a", type=folder())
 @click.argument("run_b", type=folder())
-@click.option("--junit", type=folder(), help="File to write the outcome to, as JUnit XML.")
+@junit_option
 def compare_results(run_a: Path, run_b: Path, junit: Path | None) -> None:
     """Compare two results folders cell by cell; exit codes as of check.
 
@@ -300,8 +607,8 @@ def compare_results(run_a: Path, run_b: Path, junit: Path | None) -> None:
     from benchmarks.report.gate.compare import compare_runs
 
     with broken_run():
-        outcomes = compare_runs(read_reference(run_a), read_reference(run_b))
-    conclude(outcomes, junit)
+        comparisons = compare_runs(read_reference(run_a), read_reference(run_b))
+    conclude(comparisons, junit)
 
 
 @contextlib.contextmanager
@@ -316,180 +623,105 @@ def broken_run() -> Iterator[None]:
         sys.exit(2)
 
 
-def conclude(outcomes: "Sequence[Outcome]", junit: Path | None) -> None:
+def conclude(comparisons: "Sequence[Comparison]", junit: Path | None) -> None:
     """Tell the outcomes, and exit with their code."""
     from benchmarks.report.gate.announce import annotation, lines, summary, write_junit
     from benchmarks.report.gate.compare import exit_code
 
     if junit is not None:
-        write_junit(outcomes, junit)
-    code = exit_code(outcomes)
+        write_junit(comparisons, junit)
+    code = exit_code(comparisons)
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
-    for state, line in lines(outcomes):
+    for state, line in lines(comparisons):
         click.echo(line)
         if on_github:
             click.echo(annotation(state, line))
-    click.echo(summary(outcomes, code))
+    click.echo(summary(comparisons, code))
     sys.exit(code)
 
 
 @main.command()
-@experiment_arguments
-@with_session
-def show(session: "Session", experiments: Sequence[str]) -> None:
-    """Print an experiment's table from its records."""
-    from benchmarks.papers.tdam import find
-
-    for name in chosen(experiments):
-        click.echo(find(name).table_text(session, session.store.records()))
-
-
-@main.command()
-@click.argument("model")
-@with_session
-@click.option("--reduced", is_flag=True, help="Train on the reduced data set of figure 8 (center).")
-def train(session: "Session", model: str, reduced: bool) -> None:
-    """Train MODEL by the profile's recipe; goes on from the last epoch of a run that was cut off.
-
-    Several processes: torchrun --nproc-per-node 4 -m benchmarks train MODEL --profile full --device cuda ...
-    """
-    from benchmarks.core.distributed import processes, rank
-    from benchmarks.core.progress import Bar
-    from benchmarks.networks.models import parse
-    from benchmarks.work import Trainings
-    from benchmarks.work.preparation import prepare
-    from benchmarks.work.runner import plan_cell
-    from benchmarks.work.runner import run as run_cells
-
-    parse(model)
-    check_session(session)
-    with processes(session.device), held(session):
-        data = session.profile.reduced.train if reduced else "train"
-        cells = [Trainings.cell(model, seed, session, data) for seed in session.seeds]
-        with Bar(sys.stderr if rank() == 0 else None) as bar:
-            if rank() == 0:
-                tell(prepare(cells, session, bar))
-            summary = run_cells(cells, session, bar)
-        for reason in [*summary.failed.values(), *(one.reason for one in summary.blocked)]:
-            raise click.ClickException(reason)
-        for cell in cells if rank() == 0 else ():
-            record = plan_cell(cell, session).record
-            assert record is not None
-            weights = session.store.folder / "weights" / record.notes["weights"]
-            click.echo(f"{weights} sha256 {record.notes['sha256']} loss {record.metrics['loss'].value:.4f}")
-
-
-def held(session: "Session") -> contextlib.AbstractContextManager[None]:
-    """Hold the results folder for this run; a second run waits. The first of several processes holds it for all."""
-    from benchmarks.core.distributed import rank
-
-    where = session.store.folder
-    said = f"another run holds {where}; waiting for it to end (Ctrl-C to stop waiting)"
-    return session.store.lock(lambda: click.echo(said, err=True)) if rank() == 0 else contextlib.nullcontext()
-
-
-def check_session(session: "Session") -> None:
-    """Refuse unknown models and devices before anything is run."""
-    from benchmarks.measure.efficiency import find_device
-    from benchmarks.networks.models import parse
-
-    find_device(session.device)
-    for name in session.models or ():
-        parse(name)
-
-
-@main.command()
-@click.argument("images", nargs=-1, required=True, type=folder(), metavar="IMAGE...")
-@click.option("--model", required=True, help="The network's name, such as resnet50-td-joint-t2-m1.")
-@click.option("--weights", required=True, type=folder(), help="Its weights, in any layout that the suite reads.")
-@click.option("--out", type=folder(), default=Path("report/visualize"), show_default=True, help="Where to draw to.")
 @click.option(
-    "--profile",
-    type=click.Choice(tuple(PROFILES)),
-    default="full",
-    show_default=True,
-    help="Decides the network's size and resolution.",
+    "--check", "only_check", is_flag=True, help="Write nothing; exit with 1 where the lock is not up to date."
 )
-@click.option("--num-classes", type=click.IntRange(1), help="Classes of the network; default: the profile's.")
-@click.option("--class-names", type=folder(), help="File with a name on each line; default: ImageNet's for 1000.")
-@click.option("--method", type=click.Choice(("gradcam",)), default="gradcam", show_default=True, help="Kind of maps.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")  # fmt: skip
-def visualize(images: Sequence[Path], model: str, weights: Path, out: Path, profile: str, num_classes: int | None,
-              class_names: Path | None, method: str, device: str) -> None:  # fmt: skip
-    """Maps, boxes and predictions of a network on IMAGEs, step by step.
+def lock(only_check: bool) -> None:
+    """Lock the declared versions of the kinds of work beside the code that they reach."""
+    from benchmarks.core.lock import differences, read_lock, write_lock
+    from benchmarks.report.locking import current_lock
 
-    Exits with 1 if an image could not be read; the others are drawn.
-    """
-    from benchmarks.measure.efficiency import find_device
-    from benchmarks.work.visualize import class_names as names_of
-    from benchmarks.work.visualize import visualize as draw
-
-    find_device(device)
-    names = names_of(num_classes or PROFILES[profile].num_classes, class_names)
-    drawn = draw(images, model, weights, PROFILES[profile], names, device, out)
-    for file in drawn.files:
-        click.echo(str(file))
-    for line in drawn.unreadable:
-        click.echo(f"Error: {line}", err=True)
-    if drawn.unreadable:
+    paper = the_paper()
+    if paper.lock is None:
+        raise ValueError(f"the paper {paper.name} keeps no lock; name one in its PAPER")
+    current, where = current_lock(paper)
+    problems = differences(read_lock(paper.lock), current, where)
+    for line in problems:
+        click.echo(line, err=only_check)
+    if only_check and problems:
         sys.exit(1)
+    if not only_check:
+        write_lock(paper.lock, current)
+    click.echo(f"{paper.lock.name}: {len(current)} versions locked")
 
 
-def tell(findings: "Sequence[Finding]") -> None:
-    """Print what preflight found."""
-    for finding in findings:
-        click.echo(f"{finding.level}: {finding.what}")
+# ---------------------------------------------------------------- data and counts
+
+
+def tell(notices: "Sequence[Notice]") -> None:
+    """Print what preflight noticed."""
+    for notice in notices:
+        click.echo(f"{notice.level}: {notice.what}")
 
 
 @main.command()
 @click.argument("root", type=folder())
-@click.option("--num-classes", type=click.IntRange(1), default=1000, show_default=True)
-@click.option(
-    "--decode",
-    type=click.Choice(("headers", "full", "none")),
-    default="headers",
-    show_default=True,
-    help="How far images are read.",
-)
-@click.option("--data", "names", multiple=True, type=click.Choice(ON_DISK), default=("imagenet",), show_default=True,
-              help="Data set to look at; may be given several times.")  # fmt: skip
-def preflight(root: Path, num_classes: int, decode: str, names: Sequence[str]) -> None:
+@headed(WHAT, "--data", "names", multiple=True, help="Data set to look at; may be given several times.")
+@headed(WHAT, "--num-classes", type=click.IntRange(1), default=1000, show_default=True, help="Declared classes.")
+@headed(WHAT, "--decode", type=click.Choice(("headers", "full", "none")), default="headers", show_default=True,
+        help="How far images are read.")  # fmt: skip
+def preflight(root: Path, num_classes: int, decode: Any, names: Sequence[str]) -> None:
     """Look for the usual mistakes in the folders of data sets before an hour is spent on them."""
-    from benchmarks.data.registry import Source, find
+    from benchmarks.data.registry import Source, find, on_disk
 
-    findings: list[Finding] = []
-    for name in names:
+    known = on_disk()
+    notices: list[Notice] = []
+    for name in names or known[:1]:
+        if name not in known:
+            raise ValueError(f"unknown data set {name!r}; choose of {', '.join(known)}")
         data = find(name)
         assert data.look is not None
-        findings += data.look(data.splits, Source(root, root, num_classes, None, num_classes, None), decode, None)  # type: ignore[arg-type]
-    tell(findings)
-    if any(finding.level == "error" for finding in findings):
+        notices += data.look(data.splits, Source(root, root, num_classes, None, num_classes, None), decode, None)
+    tell(notices)
+    if any(notice.level == "error" for notice in notices):
         sys.exit(1)
     click.echo("no error found")
 
 
 @main.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--convention", type=click.Choice(CONVENTIONS), default="fvcore", show_default=True, help="FLOP counter.")
-@click.option("--by-operator", is_flag=True, help="List the parts of each count, and what the convention leaves out.")
-@click.option("--format", "style", type=click.Choice(FORMATS), default="md", show_default=True)
-def costs(models: Sequence[str], convention: str, by_operator: bool, style: str) -> None:
-    """Parameters and FLOPs beside the paper's, of all 14 rows of table 1 or of MODELs.
+@headed(WHAT, "--convention", type=click.Choice(CONVENTIONS), help="FLOP counter; default: the paper's.")
+@headed(WHAT, "--by-operator", is_flag=True, help="List the parts of each count, and what the convention leaves out.")
+@headed(WHERE, "--format", "style", type=click.Choice(FORMATS), default="md", show_default=True, help="Of the output.")
+def costs(models: Sequence[str], convention: str | None, by_operator: bool, style: str) -> None:
+    """Parameters and FLOPs beside the paper's, of all rows that it prints or of MODELs.
 
     FLOPs are multiply-accumulates of one 224x224 image. Counters leave different work out, so the verdict compares
     what a row adds to its plain network, and a plain network's total.
     """
-    from benchmarks.networks.models import parse
-    from benchmarks.papers.tdam import costs as experiment
-    from benchmarks.papers.tdam.numbers import TABLE1, paper_rows
+    from benchmarks.networks.names import parse
+    from benchmarks.report.costs import cost_row, operator_rows
     from benchmarks.report.tables import FORMATS as RENDERERS
 
-    names = models or tuple(TABLE1.values())
-    counted = {name for model in names for name in (model, parse(model)["backbone"])}
+    paper = the_paper()
+    printed = paper.costs()
+    names = models or tuple(printed)
+    check_models(names)
+    counted = {name for model in names for name in (model, parse(model).backbone)}
+    from benchmarks.measure.cost import measure_costs
+
     with click.progressbar(length=len(counted), label="counting", file=sys.stderr) as bar:
-        measured = experiment.measure_costs(names, convention, progress=lambda name: bar.update(1))
+        measured = measure_costs(names, convention or paper.convention, progress=lambda name: bar.update(1))
     if by_operator:
-        rows = [row for cost in measured for row in experiment.operator_rows(cost)]
+        rows = [row for cost in measured for row in operator_rows(cost, paper.units)]
     else:
-        rows = [experiment.cost_row(cost, paper_rows()) for cost in measured]
+        rows = [cost_row(cost, printed, paper.units) for cost in measured]
     click.echo(RENDERERS[style](rows))

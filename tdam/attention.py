@@ -5,9 +5,9 @@ TDAM (Jaiswal, Fernando & Tan, ECCV 2022, arXiv 2111.13470), equations 1 to 8. S
 one value per channel of the bottom map, before any sigmoid; ``reduction`` is r.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -208,6 +208,21 @@ class AttentionConfig:
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
         kaiming_fan_out(module)
         return module
+
+
+class AttentionOptions(TypedDict, total=False):
+    """What TD networks take of :class:`AttentionConfig` besides ``kind``."""
+
+    order: str
+    reduction: int
+    filter: str
+
+
+def split_options(kind: str, options: Mapping[str, Any]) -> tuple[AttentionConfig, dict[str, Any]]:
+    """The attention of a TD network from the options that its constructor is given, and those that are left."""
+    own = {one.name for one in fields(AttentionConfig)}
+    attention = AttentionConfig(kind, **{key: value for key, value in options.items() if key in own})
+    return attention, {key: value for key, value in options.items() if key not in own}
 
 
 def check_choice(what: str, value: str, allowed: Iterable[str]) -> None:

@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 
-from baselines.convnext import DEPTHS, WIDTHS, ConvNeXt
+from typing_extensions import Unpack
+
+from baselines.convnext import ConvNeXt
 from baselines.convnext import convnext_tiny as plain_network
-from tdam.attention import AttentionConfig
+from tdam.attention import AttentionOptions, split_options
 from tdam.feedback import add_feedback
 from tdam.placements import Blocks, layers_3_and_4
+
+
+class Options(AttentionOptions, total=False):
+    """What TD ConvNeXt-Tiny takes besides ``kind``, ``steps``, ``distance``, ``blocks`` and ``num_classes``.
+
+    ``order``, ``reduction`` and ``filter`` are those of :class:`AttentionConfig`, the others the plain network's.
+    """
+
+    widths: Sequence[int]
+    depths: Sequence[int]
+    stochastic_depth: float
+    layer_scale: float
 
 
 def convnext_tiny(
@@ -15,22 +29,12 @@ def convnext_tiny(
     distance: int = 1,
     blocks: Blocks | None = None,
     num_classes: int = 1000,
-    order: str = "channel->spatial",
-    reduction: int = 16,
-    filter: str = "logit",
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = DEPTHS,
-    stochastic_depth: float = 0.1,
-    layer_scale: float = 1e-6,
+    **options: Unpack[Options],
 ) -> ConvNeXt:
     """TD ConvNeXt-Tiny: all blocks of stages 3 and 4; layer scale follows the loop, steps share the layer norm."""
-    network = plain_network(
-        num_classes=num_classes,
-        widths=widths,
-        depths=depths,
-        stochastic_depth=stochastic_depth,
-        layer_scale=layer_scale,
-    )
-    blocks = layers_3_and_4(depths, distance) if blocks is None else blocks
-    add_feedback(network, blocks, AttentionConfig(kind, order, reduction, filter), steps, distance)
+    attention, rest = split_options(kind, options)
+    network = plain_network(num_classes=num_classes, **rest)
+    if blocks is None:
+        blocks = layers_3_and_4([len(stage) for stage in network.stages()], distance)
+    add_feedback(network, blocks, attention, steps, distance)
     return network

@@ -2,11 +2,26 @@
 
 from collections.abc import Sequence
 
-from baselines.mobilenet import STRIDES, MobileNetV3
+from typing_extensions import Unpack
+
+from baselines.mobilenet import MobileNetV3
 from baselines.mobilenet import mobilenet_v3_large as plain_network
-from tdam.attention import AttentionConfig
+from tdam.attention import AttentionOptions, split_options
 from tdam.feedback import add_feedback
 from tdam.placements import Blocks
+
+REDUCTION = 4
+
+
+class Options(AttentionOptions, total=False):
+    """What TD MobileNetV3-Large takes besides ``kind``, ``steps``, ``distance``, ``blocks`` and ``num_classes``.
+
+    ``order``, ``reduction`` (4 where none is given) and ``filter`` are those of :class:`AttentionConfig`; the others
+    those of the plain network.
+    """
+
+    width: float
+    strides: Sequence[int]
 
 
 def mobilenet_v3_large(
@@ -15,17 +30,14 @@ def mobilenet_v3_large(
     distance: int = 1,
     blocks: Blocks | None = None,
     num_classes: int = 1000,
-    order: str = "channel->spatial",
-    reduction: int = 4,
-    filter: str = "logit",
-    width: float = 1.0,
-    strides: Sequence[int] = STRIDES,
+    **options: Unpack[Options],
 ) -> MobileNetV3:
     """TD MobileNetV3-Large: TD in place of squeeze-and-excitation in the last three blocks (stage 6).
 
     No code was released. The paper's 15 % fewer parameters fit a reduction of 4, the network's own ratio.
     """
-    network = plain_network(num_classes=num_classes, width=width, strides=strides)
+    attention, rest = split_options(kind, {"reduction": REDUCTION, **options})
+    network = plain_network(num_classes=num_classes, **rest)
     blocks = {6: range(3)} if blocks is None else blocks
-    add_feedback(network, blocks, AttentionConfig(kind, order, reduction, filter), steps, distance)
+    add_feedback(network, blocks, attention, steps, distance)
     return network

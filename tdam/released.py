@@ -8,7 +8,7 @@ from torch import Tensor
 from baselines.backbone import Backbone
 from baselines.checkpoints import NOTHING_FITS, Checkpoint, CheckpointError, load_renamed, read_checkpoint
 from baselines.convnext import ConvNeXt
-from baselines.published import RESNETS, block_counts, class_option, is_basic
+from baselines.published import RESNETS, block_counts, class_option, is_basic, load_published
 from baselines.published import configuration as published_configuration
 from baselines.resnet import ResNet
 from tdam.attention import KINDS, TopDownAttention
@@ -32,6 +32,25 @@ CONVNEXT_RULES: tuple[Rule, ...] = (
 LAYOUTS: dict[type[Backbone], tuple[Rule, ...]] = {ResNet: RESNET_RULES, ConvNeXt: CONVNEXT_RULES}
 
 PAPER_WIDTHS = {"resnet18": 64, "resnet34": 64, "resnet50": 64, "resnet101": 64, "convnext_tiny": 96}
+
+
+def load_weights(model: Backbone, checkpoint: Checkpoint) -> None:
+    """Load weights in whichever layout the file has: ours, the TDAM authors', or the attention repositories'.
+
+    Args:
+        model: A network of ``tdam`` or ``baselines``.
+        checkpoint: Path or mapping, with or without ``state_dict`` and ``module.``.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read or belongs to another network.
+    """
+    state = read_checkpoint(checkpoint)
+    if set(state) == set(model.state_dict()):
+        load_renamed(model, state, lambda key: key, lambda: "another network of this suite")
+    elif any(".RA_block." in key for key in state) or model.steps > 1:
+        load_released(model, state)
+    else:
+        load_published(model, state)
 
 
 def load_released(model: Backbone, checkpoint: Checkpoint) -> None:

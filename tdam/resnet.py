@@ -1,7 +1,7 @@
 """TD ResNets. ``blocks=None`` is the paper's placement."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict, cast
+from typing import cast
 
 from torch import nn
 from typing_extensions import Unpack
@@ -9,15 +9,14 @@ from typing_extensions import Unpack
 from baselines.chain import ResidualBranch
 from baselines.resnet import ResNet
 from baselines.resnet import build as build_plain
-from tdam.attention import AttentionConfig, check_choice
+from tdam.attention import AttentionOptions, check_choice, split_options
 from tdam.feedback import Feedback, add_feedback
 from tdam.placements import PLACEMENTS, Blocks
 
-ATTENTION_OPTIONS = ("order", "reduction", "filter")
 ZERO_INITS = ("first", "last", "none")
 
 
-class Options(TypedDict, total=False):
+class Options(AttentionOptions, total=False):
     """What TD ResNets take besides ``kind``, ``steps``, ``distance``, ``blocks`` and ``num_classes``.
 
     ``order``, ``reduction`` and ``filter`` are those of :class:`AttentionConfig`; ``widths``, ``depths``, ``strides``
@@ -27,9 +26,6 @@ class Options(TypedDict, total=False):
     shortcut; or ``none``.
     """
 
-    order: str
-    reduction: int
-    filter: str
     widths: Sequence[int]
     depths: Sequence[int]
     strides: Sequence[int]
@@ -37,9 +33,13 @@ class Options(TypedDict, total=False):
     zero_init: str
 
 
-def build(
-    name: str, kind: str, steps: int, distance: int, blocks: Blocks | None, num_classes: int, options: Options
-) -> ResNet:
+class Sized(Options, total=False):
+    """All that TD ResNets take besides the loop's own settings."""
+
+    num_classes: int
+
+
+def build(name: str, kind: str, steps: int, distance: int, blocks: Blocks | None, options: Sized) -> ResNet:
     """A TD ResNet from its plain constructor's name and the options that users give.
 
     Raises:
@@ -48,10 +48,8 @@ def build(
     """
     zero_init = options.get("zero_init", "first")
     check_choice("zero_init", zero_init, ZERO_INITS)
-    mine: dict[str, Any] = {key: value for key, value in options.items() if key in ATTENTION_OPTIONS}
-    rest = {key: value for key, value in options.items() if key not in (*ATTENTION_OPTIONS, "zero_init")}
-    attention = AttentionConfig(kind, **mine)
-    network = build_plain(name, None, {"num_classes": num_classes, "zero_init": zero_init != "none", **rest})  # type: ignore[typeddict-item]
+    attention, rest = split_options(kind, options)
+    network = build_plain(name, None, {**rest, "zero_init": zero_init != "none"})  # type: ignore[typeddict-item]
     if blocks is None:
         blocks = PLACEMENTS[name]([len(stage) for stage in network.stages()], distance)
     for block in add_feedback(network, blocks, attention, steps, distance):
@@ -77,7 +75,7 @@ def resnet18(
     **options: Unpack[Options],
 ) -> ResNet:
     """TD ResNet18: searchlight, T, m, blocks by stage (None: the paper's), K; the paper's row has ``distance=2``."""
-    return build("resnet18", kind, steps, distance, blocks, num_classes, options)
+    return build("resnet18", kind, steps, distance, blocks, {"num_classes": num_classes, **options})
 
 
 def resnet34(
@@ -89,7 +87,7 @@ def resnet34(
     **options: Unpack[Options],
 ) -> ResNet:
     """TD ResNet34: searchlight, T, m, blocks by stage (None: the paper's), K; the paper's row has ``distance=2``."""
-    return build("resnet34", kind, steps, distance, blocks, num_classes, options)
+    return build("resnet34", kind, steps, distance, blocks, {"num_classes": num_classes, **options})
 
 
 def resnet50(
@@ -101,7 +99,7 @@ def resnet50(
     **options: Unpack[Options],
 ) -> ResNet:
     """TD ResNet50: searchlight, T, m, blocks by stage (None: the paper's), K; the paper's main row is the default."""
-    return build("resnet50", kind, steps, distance, blocks, num_classes, options)
+    return build("resnet50", kind, steps, distance, blocks, {"num_classes": num_classes, **options})
 
 
 def resnet101(
@@ -113,4 +111,4 @@ def resnet101(
     **options: Unpack[Options],
 ) -> ResNet:
     """TD ResNet101: searchlight, T, m, blocks by stage (None: the paper's), K; row L4 has ``blocks={4: range(3)}``."""
-    return build("resnet101", kind, steps, distance, blocks, num_classes, options)
+    return build("resnet101", kind, steps, distance, blocks, {"num_classes": num_classes, **options})

@@ -17,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.core.records import Record, Store
+from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.store import Store
 
 KILLS = 20
 # Three models with all kinds of cells: the moments of a shorter run are closer to each other.
@@ -40,18 +41,18 @@ def stamps(folder: Path) -> dict[str, tuple[str, int]]:
     return {store.read(path).id: (store.read(path).created, stamp) for path, stamp in files.items()}
 
 
-def numbers(record: Record) -> dict[str, float | None]:
+def numbers(record: Record) -> dict[MetricKey, float | None]:
     """A record's values, without those that a clock made."""
-    if record.cell.task == "efficiency":
-        return {name: None for name in record.metrics if name.endswith("/memory")}
-    return {name: metric.value for name, metric in record.metrics.items()}
+    if record.cell.kind == "efficiency":
+        return {key: None for key in record.metrics if key.name == "memory"}
+    return {key: metric.value for key, metric in record.metrics.items()}
 
 
 def same_records(one: Path, other: Path) -> bool:
     """Whether two results folders hold the same records, with equal numbers where no clock made them."""
-    found, expected = ({record.id: record for record in Store(folder).records()} for folder in (one, other))
-    print(f"{len(expected)} records expected, {len(found)} found", flush=True)
-    return found.keys() == expected.keys() and all(numbers(found[i]) == numbers(expected[i]) for i in expected)
+    left, expected = ({record.id: record for record in Store(folder).records()} for folder in (one, other))
+    print(f"{len(expected)} records expected, {len(left)} found", flush=True)
+    return left.keys() == expected.keys() and all(numbers(left[i]) == numbers(expected[i]) for i in expected)
 
 
 def kill_until_done(folder: Path, moments: random.Random, longest: float, kills: int) -> int:

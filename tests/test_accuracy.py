@@ -1,14 +1,18 @@
-"""The three protocols against cases worked out by hand and a plain second implementation."""
+"""The step rules against cases worked out by hand and a plain second implementation."""
 
+import pickle
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.metrics.accuracy import COLUMNS, PROTOCOLS, accuracy, correct
+from benchmarks.metrics.accuracy import BOX, COLUMNS, accuracy, correct
 from benchmarks.metrics.boxes import Box, iou
+from benchmarks.metrics.rules import LAST, PLAIN_RULES, StepRule
 from benchmarks.metrics.statistics import wilson
+from benchmarks.papers.tdam.rules import RULES
+from benchmarks.papers.tdam.steps import CONFIDENT, RELEASED, remaining_steps, standing_steps
 
 LEFT: Box = (0, 0, 100, 100)
 LEFT_HALF: Box = (0, 0, 100, 50)  # IoU with LEFT: exactly 0.5
@@ -31,8 +35,8 @@ def table(*images: list[tuple[object, ...]]) -> pd.DataFrame:
     return pd.DataFrame([row for rows in images for row in rows], columns=list(COLUMNS))
 
 
-def hits(predictions: pd.DataFrame, protocol: str, k: int = 1) -> dict[str, bool]:
-    result = correct(predictions, protocol, k)
+def hits(predictions: pd.DataFrame, rule: StepRule, k: int = 1) -> dict[str, bool]:
+    result = correct(predictions, rule, k)
     assert result.dtype == bool
     return {str(name): bool(hit) for name, hit in result.items()}
 
@@ -58,14 +62,14 @@ def random_predictions(images: int, steps: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(data).sample(frac=1, random_state=seed)
 
 
-def plain_correct(predictions: pd.DataFrame, protocol: str, k: int) -> dict[str, bool]:
+def plain_correct(predictions: pd.DataFrame, rule: StepRule, k: int) -> dict[str, bool]:
     """Second implementation, image by image, with lists."""
     result = {}
     for name, rows in predictions.groupby("id"):
         steps = [row for _, row in rows.sort_values("step").iterrows()]
-        if protocol == "last":
+        if rule == LAST:
             standing = steps[-1:]
-        elif protocol == "confident":
+        elif rule == CONFIDENT:
             standing = [max(steps, key=lambda row: row["score_1"])]
         else:
             standing = []
@@ -109,9 +113,9 @@ THREE_STEPS = [
 
 
 @pytest.mark.parametrize(("name", "steps", "expected"), TWO_STEPS + THREE_STEPS, ids=lambda value: str(value)[:40])
-def test_protocols_by_hand(name: str, steps: list[Step], expected: tuple[bool, bool, bool]) -> None:
+def test_step_rules_by_hand(name: str, steps: list[Step], expected: tuple[bool, bool, bool]) -> None:
     predictions = table(image("a", 1, *steps))
-    assert tuple(hits(predictions, protocol)["a"] for protocol in PROTOCOLS) == expected
+    assert tuple(hits(predictions, rule)["a"] for rule in RULES.steps) == expected
 
 
 def test_top_5_counts_the_first_five() -> None:
@@ -119,43 +123,43 @@ def test_top_5_counts_the_first_five() -> None:
     predictions = table(
         image("in", 7, (3, 0.5, LEFT)), image("out", 8, (3, 0.5, LEFT)), image("top", 3, (3, 0.5, LEFT))
     )
-    assert hits(predictions, "last", 5) == {"in": True, "out": False, "top": True}
-    assert hits(predictions, "last", 1) == {"in": False, "out": False, "top": True}
-    assert hits(predictions, "last", 4) == {"in": False, "out": False, "top": True}
+    assert hits(predictions, LAST, 5) == {"in": True, "out": False, "top": True}
+    assert hits(predictions, LAST, 1) == {"in": False, "out": False, "top": True}
+    assert hits(predictions, LAST, 4) == {"in": False, "out": False, "top": True}
 
 
 def test_top_5_chooses_by_the_best_class() -> None:
     """Step 2 is surer, so step 1's fifth class does not count unless it looks elsewhere."""
     apart = table(image("a", 5, (1, 0.4, LEFT), (50, 0.6, RIGHT)))
     merged = table(image("a", 5, (1, 0.4, LEFT), (50, 0.6, LEFT)))
-    assert [hits(apart, protocol, 5)["a"] for protocol in PROTOCOLS] == [False, False, True]
-    assert [hits(merged, protocol, 5)["a"] for protocol in PROTOCOLS] == [False, False, False]
+    assert [hits(apart, rule, 5)["a"] for rule in RULES.steps] == [False, False, True]
+    assert [hits(merged, rule, 5)["a"] for rule in RULES.steps] == [False, False, False]
 
 
 def test_missing_classes_are_never_right() -> None:
     predictions = table(image("a", 1, (0, 0.9, LEFT)), image("b", -1, (0, 0.9, LEFT)))
     predictions[["class_3", "class_4", "class_5"]] = -1
     predictions[["score_3", "score_4", "score_5"]] = np.nan
-    assert hits(predictions, "last", 5) == {"a": True, "b": False}
+    assert hits(predictions, LAST, 5) == {"a": True, "b": False}
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_against_the_plain_implementation(protocol: str, steps: int) -> None:
+@pytest.mark.parametrize("rule", RULES.steps, ids=lambda rule: rule.name)
+def test_against_the_plain_implementation(rule: StepRule, steps: int) -> None:
     predictions = random_predictions(80, steps, seed=steps)
     before = predictions.copy()
     for k in (1, 5):
-        result = hits(predictions, protocol, k)
-        assert result == plain_correct(predictions, protocol, k)
+        result = hits(predictions, rule, k)
+        assert result == plain_correct(predictions, rule, k)
         assert list(result) == sorted(result)
         assert 0 < sum(result.values()) < 80
     pd.testing.assert_frame_equal(predictions, before)
 
 
-def test_protocols_agree_for_one_step_and_differ_for_two() -> None:
+def test_step_rules_agree_for_one_step_and_differ_for_two() -> None:
     one, two = random_predictions(200, 1), random_predictions(200, 2)
-    assert accuracy(one, "last") == accuracy(one, "confident") == accuracy(one, "released")
-    values = [accuracy(two, protocol)["top1"].value for protocol in PROTOCOLS]
+    assert accuracy(one, LAST) == accuracy(one, CONFIDENT) == accuracy(one, RELEASED)
+    values = [accuracy(two, rule)["top1"].value for rule in RULES.steps]
     assert len(set(values)) == 3
     assert values[2] == max(values)
 
@@ -164,34 +168,93 @@ def test_accuracy_counts_images() -> None:
     """Of four images two are right at top-1 by the last step, and three at top-5."""
     labels = {"a": 1, "b": 1, "c": 4, "d": 40}
     predictions = table(*(image(name, label, (90, 0.9, LEFT), (1, 0.2, LEFT)) for name, label in labels.items()))
-    assert accuracy(predictions, "last") == {"top1": wilson(2, 4), "top5": wilson(3, 4)}
-    assert accuracy(predictions, "confident") == {"top1": wilson(0, 4), "top5": wilson(0, 4)}
+    assert accuracy(predictions, LAST) == {"top1": wilson(2, 4), "top5": wilson(3, 4)}
+    assert accuracy(predictions, CONFIDENT) == {"top1": wilson(0, 4), "top5": wilson(0, 4)}
+
+
+def test_unknown_boxes_are_refused_only_where_they_decide() -> None:
+    """Of "a" the surer step is right and of "b" none is; of "c" the less sure one is, so its boxes decide."""
+    predictions = table(
+        image("a", 1, (1, 0.9, LEFT), (50, 0.8, RIGHT)),
+        image("b", 1, (50, 0.9, LEFT), (50, 0.8, RIGHT)),
+        image("c", 1, (1, 0.4, LEFT), (50, 0.8, RIGHT)),
+    )
+    expected = hits(predictions, RELEASED)
+    assert expected == {"a": True, "b": False, "c": True}
+    unknown = predictions.astype(dict.fromkeys(BOX, float))
+    unknown.loc[unknown["id"] != "c", list(BOX)] = np.nan
+    assert hits(unknown, RELEASED) == expected
+    unknown.loc[:, list(BOX)] = np.nan
+    assert hits(unknown, LAST) == {"a": False, "b": False, "c": False}
+    assert hits(unknown, CONFIDENT) == {"a": True, "b": False, "c": False}
+    with pytest.raises(ValueError, match="unknown boxes where they decide a result; evaluate anew"):
+        correct(unknown, RELEASED, 1)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_standing_steps_of_one_image_are_those_of_many(steps: int) -> None:
+    predictions = random_predictions(100, steps).sort_values(["id", "step"])
+    scores = predictions["score_1"].to_numpy().reshape(-1, steps)
+    boxes = predictions[list(BOX)].to_numpy(dtype=np.float64).reshape(-1, steps, 4)
+    together = remaining_steps(scores, boxes)
+    assert [standing_steps(*one) for one in zip(scores, boxes, strict=True)] == [
+        {step for step in range(steps) if stands[step]} for stands in together
+    ]
+    assert steps == 1 or 0 < (~together).sum() < together.size / 2
+
+
+def test_standing_steps_by_hand() -> None:
+    """The surer of two at one place stands, whichever comes first, and so does what looks elsewhere."""
+    boxes = np.array([LEFT, NEAR_LEFT, RIGHT], dtype=np.float64)
+    assert standing_steps(np.array([0.9, 0.8, 0.1]), boxes) == {0, 2}
+    assert standing_steps(np.array([0.8, 0.9, 0.1]), boxes) == {1, 2}
+    with pytest.raises(ValueError, match=r"confidence \(2,\) and boxes \(3, 4\); pass \(T,\) and \(T, 4\)"):
+        standing_steps(np.array([0.8, 0.9]), boxes)
+    with pytest.raises(ValueError, match="box is unknown"):
+        standing_steps(np.array([0.9, 0.8, 0.1]), np.full((3, 4), np.nan))
+
+
+def test_rules_are_chosen_by_name() -> None:
+    assert [RULES.step(name) for name in ("last", "confident", "released")] == list(RULES.steps)
+    assert PLAIN_RULES.step("last") == LAST
+    assert [RULES.box(name) for name in ("gradcam", "released")] == list(RULES.boxes)
+    with pytest.raises(ValueError, match="unknown step rule 'x'; choose one of last, confident, released"):
+        RULES.step("x")
+    with pytest.raises(ValueError, match="unknown box rule 'x'; choose one of gradcam, released"):
+        RULES.box("x")
+
+
+def test_rules_go_to_other_processes() -> None:
+    assert pickle.loads(pickle.dumps(RULES)) == RULES
+
+
+def test_a_step_rule_that_is_unsure_says_what_is_settled() -> None:
+    with pytest.raises(ValueError, match="'half' has one of unsure and settled; give both or neither"):
+        StepRule("half", RELEASED.standing, unsure=RELEASED.unsure)
 
 
 def test_50_000_images_take_seconds() -> None:
     predictions = random_predictions(50_000, 2)
     start = time.perf_counter()
-    assert len(correct(predictions, "released", 1)) == 50_000
+    assert len(correct(predictions, RELEASED, 1)) == 50_000
     assert time.perf_counter() - start < 5
 
 
 def test_bad_predictions_are_refused() -> None:
     two = table(image("a", 1, (1, 0.5, LEFT), (2, 0.5, LEFT)), image("b", 1, (1, 0.5, LEFT), (2, 0.5, LEFT)))
-    with pytest.raises(ValueError, match="'best'; choose one of last, confident, released"):
-        correct(two, "best", 1)
     with pytest.raises(ValueError, match="choose k from 1 to 5"):
-        correct(two, "last", 6)
+        correct(two, LAST, 6)
     with pytest.raises(ValueError, match="lack the columns label, box_x; they need id, "):
-        correct(two.drop(columns=["label", "box_x"]), "last", 1)
+        correct(two.drop(columns=["label", "box_x"]), LAST, 1)
     with pytest.raises(ValueError, match=r"image 'b' has steps \[1\]; every image needs 1 to 2"):
-        correct(two.iloc[:3], "last", 1)
+        correct(two.iloc[:3], LAST, 1)
     with pytest.raises(ValueError, match=r"image 'a' has steps \[2\]; every image needs 1 to 1"):
         correct(two[two["step"] == 2], "last", 1)
     with pytest.raises(ValueError, match="image 'b' has step 2 more than once"):
-        correct(pd.concat([two, two.iloc[3:]]), "last", 1)
+        correct(pd.concat([two, two.iloc[3:]]), LAST, 1)
     with pytest.raises(ValueError, match="image 'a' has 2 labels"):
-        correct(two.assign(label=[1, 2, 1, 1]), "last", 1)
+        correct(two.assign(label=[1, 2, 1, 1]), LAST, 1)
     with pytest.raises(ValueError, match="unknown values in score_1"):
-        correct(two.assign(score_1=[0.5, np.nan, 0.5, 0.5]), "confident", 1)
+        correct(two.assign(score_1=[0.5, np.nan, 0.5, 0.5]), CONFIDENT, 1)
     with pytest.raises(ValueError, match="0 cases"):
-        accuracy(two.iloc[:0], "released")
+        accuracy(two.iloc[:0], RELEASED)

@@ -7,17 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.metrics.boxes import (
-    LEVELS,
-    LOWEST_KEPT,
-    NO_BOX,
-    Box,
-    gradcam_box,
-    iou,
-    ious,
-    released_box,
-    segments,
-)
+from benchmarks.metrics.boxes import NO_BOX, Box, gradcam_box, iou, ious, segments
+from benchmarks.papers.tdam.boxes import LEVELS, LOWEST_KEPT, released_box
 from tests.fill import fill
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_boxes.json").read_text())["boxes"]

@@ -14,7 +14,7 @@ import baselines
 import tdam
 from baselines.backbone import Backbone
 from baselines.checkpoints import CheckpointError, read_checkpoint
-from tests.test_golden import released_state
+from tests.test_golden import NETWORKS, released_state
 
 NAME = "td_resnet18_joint_t2_m2"
 
@@ -161,6 +161,45 @@ def test_the_other_loader_is_named(state: dict[str, Tensor]) -> None:
     with pytest.raises(CheckpointError, match=r"use tdam\.load_released"):
         baselines.load_published(baselines.resnet18(), state)
     assert "use its load_state_dict" in refusal(td_resnet18(), td_resnet18().state_dict())
+
+
+def test_load_weights_takes_every_layout(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    """Ours, the TDAM authors', and the attention repositories'; from a file or a mapping."""
+    ours = td_resnet18()
+    safetensors.torch.save_file(ours.state_dict(), tmp_path / "ours.safetensors")
+    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, tmp_path / "theirs.pth")
+    one_step = {key: value for key, value in state.items() if ".bn1_1." not in key and ".bn2_1." not in key}
+    layouts: list[tuple[Backbone, str | Path | dict[str, Tensor]]] = [
+        (td_resnet18(), tmp_path / "ours.safetensors"),
+        (td_resnet18(), str(tmp_path / "theirs.pth")),
+        (td_resnet18(), state),
+        (td_resnet18(steps=1), one_step),
+        (tdam.convnext_tiny(), released_state("td_convnext_tiny_joint_t2_m1")[0]),
+        (NETWORKS["eca_resnet50_k3"](), released_state("eca_resnet50_k3")[0]),
+        (NETWORKS["cbam_resnet50_official"](), released_state("cbam_resnet50_official")[0]),
+        (baselines.mobilenet_v3_large(), baselines.mobilenet_v3_large().state_dict()),
+    ]
+    for model, checkpoint in layouts:
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        tdam.load_weights(model, checkpoint)
+        assert any(not torch.equal(before[key], value) for key, value in model.state_dict().items())
+    loaded = layouts[0][0].state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in ours.state_dict().items())
+    assert torch.equal(layouts[1][0].state_dict()["conv1.weight"], state["conv1.weight"].float())
+
+
+def test_load_weights_refuses_those_of_another_network(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    """With the reader's own error for each layout."""
+    with pytest.raises(CheckpointError, match=r"It would fit tdam\.resnet18\(kind='joint', steps=2, distance=2\)"):
+        tdam.load_weights(tdam.resnet50(), state)
+    with pytest.raises(CheckpointError, match=r"It would fit baselines\.resnet50\(attention=functools\.partial"):
+        tdam.load_weights(baselines.resnet50("se"), released_state("eca_resnet50_k3")[0])
+    with pytest.raises(CheckpointError, match="2 keys of another shape"):
+        tdam.load_weights(td_resnet18(num_classes=10), td_resnet18().state_dict())
+    with pytest.raises(CheckpointError, match="use its load_state_dict"):
+        tdam.load_weights(td_resnet18(), tdam.resnet50().state_dict())
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        tdam.load_weights(td_resnet18(), tmp_path / "nowhere.pth")
 
 
 def test_keys_that_only_look_like_a_layout(state: dict[str, Tensor]) -> None:

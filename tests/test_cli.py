@@ -3,9 +3,11 @@
 import csv
 import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
-from benchmarks.core import records
+from benchmarks.core.records import Cell, Record, new_record
+from benchmarks.core.store import Store
 from benchmarks.measure import efficiency
-from benchmarks.work import Costs
+from benchmarks.work import loop
+from benchmarks.work.cost import Cost
+from benchmarks.work.kind import Kind
+from benchmarks.work.kinds import KINDS
 
 
 @pytest.mark.parametrize(
@@ -24,6 +30,8 @@ from benchmarks.work import Costs
         (["costs", "resnet50-sse"], "unknown model 'resnet50-sse' (did you mean resnet50-se"),
         (["costs", "resnet50-td-joint-t0-m1"], "unknown model 'resnet50-td-joint-t0-m1'"),
         (["costs", "resnet18-td-joint-t2-m3"], "distance must be from 0 to 2"),
+        (["show", "table9"], "unknown experiment 'table9'; choose one of table1,"),
+        (["run", "table1", "--tasks", "cost,fly"], f"unknown kind of work 'fly'; choose of {', '.join(KINDS)}"),
     ],
 )
 def test_errors_are_one_line(arguments: list[str], message: str) -> None:
@@ -45,6 +53,7 @@ def test_help_lists_the_commands() -> None:
     assert "costs" in result.output
 
 
+ROOT = Path(__file__).resolve().parents[1]
 COUNT = ["run", "table1", "--profile", "smoke", "--tasks", "cost", "--models", "resnet50,resnet50-eca"]
 
 
@@ -59,7 +68,7 @@ def test_a_results_folder_of_another_schema_is_refused(tmp_path: Path) -> None:
     result = run_in(tmp_path)
     assert result.exit_code == 1
     assert result.stderr.strip().endswith("name another folder with --results, or move this one away")
-    assert "has schema 99, this suite writes schema 1" in result.stderr
+    assert "has schema 99, this suite writes schema 2" in result.stderr
 
 
 def test_a_full_disk_loses_nothing_that_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +93,7 @@ def test_a_full_disk_loses_nothing_that_is_finished(tmp_path: Path, monkeypatch:
 
 def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
     """Two runs on one results folder: the later one says so, waits, and then does what is left."""
-    store = records.Store(tmp_path / "runs")
+    store = Store(tmp_path / "runs")
     command = [sys.executable, "-m", "benchmarks", *COUNT, "--results", str(tmp_path / "runs")]
     command += ["--out", str(tmp_path / "report")]
     with store.lock(lambda: None):
@@ -98,13 +107,13 @@ def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_is_one_line_and_keeps_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Costs.run
+    run = Cost.run
 
-    def interrupted(*arguments: Any) -> Iterator[records.Record]:
+    def interrupted(*arguments: Any) -> Iterator[Record]:
         yield next(run(*arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Costs, "run", interrupted)
+    monkeypatch.setattr(Cost, "run", interrupted)
     result = run_in(tmp_path)
     assert result.exit_code == 130
     assert result.stderr.strip().splitlines()[-1].startswith("interrupted: what is finished stays")
@@ -129,3 +138,141 @@ def test_out_of_memory_stands_in_the_cell_with_its_batch(tmp_path: Path, monkeyp
     assert (row["measured"], row["missing"]) == ("", "out of memory at batch 512")
     assert float(rows["resnet50", "train_fps"]["measured"]) == 1024
     assert "out of memory at batch 512" in (tmp_path / "report" / "tables" / "efficiency.md").read_text()
+
+
+# Started by itself, so that nothing that a test imported hides what the command line imports.
+ALONE = """
+import sys
+from benchmarks.cli import main
+try:
+    main(sys.argv[1:], standalone_mode=True)
+except SystemExit as end:
+    heavy = sorted({"torch", "numpy", "pandas", "matplotlib"} & set(sys.modules))
+    print(f"code {end.code} heavy {heavy}")
+"""
+
+
+def alone(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-c", ALONE, *arguments], capture_output=True, text=True, cwd=ROOT)
+
+
+RUN = ["run", "table1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*RUN, "--models", "resnet50-sse"], "unknown model 'resnet50-sse' (did you mean resnet50-se"),
+        (["train", "resnet50-sse"], "unknown model 'resnet50-sse' (did you mean resnet50-se"),
+        (["costs", "vgg16"], "unknown model 'vgg16'; names are BACKBONE"),
+        ([*RUN, "--seeds", "0,x"], "--seeds takes whole numbers separated by commas, got '0,x'"),
+        ([*RUN, "--seeds", ""], "--seeds takes whole numbers separated by commas, got ''"),
+        ([*RUN, "--data-root", "nowhere"], "there is no nowhere (--data-root)"),
+        ([*RUN, "--weights", "nowhere"], "there is no nowhere (--weights)"),
+        ([*RUN, "--class-list", "nowhere"], "there is no nowhere (--class-list)"),
+        ([*RUN, "--plugin", "nowhere.py"], "no plug-in file nowhere.py"),
+        ([*RUN, "--device", "tpu"], "unknown device 'tpu'; choose cpu, cuda or cuda:N"),
+        ([*RUN, "--profile", "tiny"], "unknown profile 'tiny'; choose one of mini, smoke, full"),
+        (["run", "table9"], "unknown experiment 'table9'; choose one of table1, efficiency,"),
+        (["plan", "table1", "--tasks", "cost,fly"], f"unknown kind of work 'fly'; choose of {', '.join(KINDS)}"),
+        (["--paper", "other", "run"], "unknown paper 'other'; choose one of tdam, or a folder"),
+        (["visualize", "a.jpg", "--model", "resnet50", "--weights", "nowhere"], "there is no nowhere (--weights)"),
+    ],
+)
+def test_bad_input_is_refused_before_torch_is_imported(arguments: list[str], message: str) -> None:
+    result = alone(*arguments)
+    # Step and box rules, which a session is told, are made of numpy.
+    assert result.stdout.strip() in ("code 1 heavy []", "code 1 heavy ['numpy']")
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith(f"Error: {message}")
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["train"], ["show"], ["report"], ["check"]])
+def test_help_is_quick_to_import(command: list[str]) -> None:
+    result = alone(*command, "--help")
+    assert result.stdout.strip().endswith("code 0 heavy []")
+
+
+def help_of(command: str) -> dict[str, str]:
+    """What a command's help says under each of its headings, in order."""
+    text = CliRunner().invoke(main, [command, "--help"]).output
+    parts = re.split(r"^(\S.*):$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def flags_of(kind: Kind) -> set[str]:
+    """How the command line writes a kind's choices."""
+    choices = {one.name: one.metadata["choice"] for one in fields(kind.choices)} if kind.choices else {}
+    return {(one.flag or f"--{name}").partition("/")[0].replace("_", "-") for name, one in choices.items()}
+
+
+def test_run_shows_its_options_under_headings() -> None:
+    """What, Where, and one for each kind of work that has choices; what has no heading comes last."""
+    shown = help_of("run")
+    with_choices = {f"For the kind of work {name!r}": kind for name, kind in KINDS.items() if kind.choices is not None}
+    assert list(shown) == ["What", "Where", *with_choices, "Other"]
+    assert {"train", "efficiency", "transfer"} <= {kind.name for kind in with_choices.values()}
+    for heading, kind in with_choices.items():
+        assert all(flag in shown[heading] for flag in flags_of(kind))
+    assert all(flag in shown["What"] for flag in ("--profile", "--models", "--seeds", "--tasks"))
+    assert all(flag in shown["Where"] for flag in ("--device", "--data-root", "--weights", "--results", "--out"))
+
+
+def test_each_command_has_the_options_that_it_can_use() -> None:
+    """``train`` has those of training alone, and those that show have none of a run's."""
+    assert list(help_of("train")) == ["What", "Where", "For the kind of work 'train'", "Other"]
+    trains = "".join(help_of("train").values())
+    assert all(flag in trains for flag in flags_of(KINDS["train"]))
+    others = set().union(*(flags_of(kind) for kind in KINDS.values() if kind.name != "train"))
+    assert not any(flag in trains for flag in {*others, "--models", "--weights", "--tasks", "--out"})
+    every = set().union(*map(flags_of, KINDS.values()))
+    for command in ("show", "report", "render", "verify", "compare", "check", "lock", "costs"):
+        shown = "".join(help_of(command).values())
+        assert not any(flag in shown for flag in {*every, "--seeds", "--device", "--data-root", "--weights", "--jobs"})
+    assert all(flag in "".join(help_of("show").values()) for flag in ("--results", "--profile", "--models"))
+    assert "--models" not in "".join(help_of("verify").values())
+
+
+def test_a_training_that_diverged_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves a record but no weights, which is said, and said again by the same command."""
+
+    def diverging(*arguments: Any) -> None:
+        raise loop.Diverged("the loss is nan")
+
+    monkeypatch.setattr(loop, "train", diverging)
+    command = ["train", "resnet18", "--profile", "smoke", "--results", str(tmp_path / "runs")]
+    for _ in range(2):
+        result = CliRunner().invoke(main, [*command, "--cache", str(tmp_path / "cache")])
+        assert result.exit_code == 1
+        assert result.stderr.strip().splitlines()[-1] == "Error: resnet18 has no weights: the loss is nan"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--profile", "full"], ["--profile", "full", "--models", "resnet50"]])
+@pytest.mark.parametrize("command", [["show", "claims"], ["show"], ["report"], ["render"]])
+def test_a_folder_without_records_is_one_line(tmp_path: Path, command: list[str], arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, [*command, *arguments, "--results", str(tmp_path)])
+    assert result.exit_code == 1
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("Error: no records of the profile")
+    assert "tdam-bench run --profile" in line
+
+
+def test_a_folder_without_records_of_a_profile_says_which_it_has(tmp_path: Path) -> None:
+    Store(tmp_path).write(new_record(Cell("accuracy", "resnet50", "smoke", {"seed": 0}), {}, {}))
+    for command in ("show", "report", "render"):
+        result = CliRunner().invoke(main, [command, "--profile", "full", "--results", str(tmp_path)])
+        assert result.exit_code == 1
+        (line,) = result.stderr.strip().splitlines()
+        assert line.startswith(f"Error: no records of the profile full in {tmp_path}, it has smoke; make them with")
+
+
+def test_a_report_of_one_model_of_few_records(tmp_path: Path) -> None:
+    """The rest says why it is missing."""
+    assert run_in(tmp_path).exit_code == 0
+    common = ["--results", str(tmp_path / "runs"), "--models", "resnet50"]
+    shown = CliRunner().invoke(main, ["show", "claims", *common])
+    assert shown.exit_code == 0, shown.output
+    assert "NOT RUN" in shown.output
+    written = CliRunner().invoke(main, ["report", *common, "--out", str(tmp_path / "report")])
+    assert written.exit_code == 0, written.output
+    assert (tmp_path / "report" / "index.html").is_file()

@@ -1,6 +1,8 @@
 """Parameters and FLOPs: the released networks' counts for all rows of table 1, and how they are judged."""
 
+import csv
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,13 @@ from click.testing import CliRunner
 from torch import nn
 
 from benchmarks.cli import main
-from benchmarks.measure.cost import CONVENTIONS, count_flops, count_parameters
+from benchmarks.measure import cost as counting
+from benchmarks.measure.cost import CONVENTIONS, Cost, count_flops, count_parameters, measure_costs
 from benchmarks.networks.models import create
-from benchmarks.papers.tdam import costs
+from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.numbers import TABLE1 as MODELS
 from benchmarks.papers.tdam.numbers import paper_rows, read_paper
+from benchmarks.report.costs import cost_row
 from benchmarks.report.tables import as_markdown
 from benchmarks.report.verdicts import Verdict, judge_printed, judge_within
 
@@ -54,16 +58,16 @@ FVCORE_G = {
 
 
 @pytest.fixture(scope="module")
-def table() -> dict[str, costs.Cost]:
+def table() -> dict[str, Cost]:
     """Table 1's rows, counted once."""
-    return {cost.model: cost for cost in costs.measure_costs(MODELS.values(), "fvcore")}
+    return {cost.model: cost for cost in measure_costs(MODELS.values(), "fvcore")}
 
 
 def test_every_row_of_the_paper_has_a_model() -> None:
     assert {(row["backbone"], row["method"]) for row in read_paper("table1")} == set(MODELS)
 
 
-def test_parameters_of_table_1(table: dict[str, costs.Cost]) -> None:
+def test_parameters_of_table_1(table: dict[str, Cost]) -> None:
     assert {name: cost.parameters for name, cost in table.items()} == PARAMETERS
 
 
@@ -79,29 +83,50 @@ def test_mobilenet_has_15_percent_fewer_parameters() -> None:
     assert 1 - share == pytest.approx(0.15, abs=0.005)
 
 
-def test_flops_of_table_1(table: dict[str, costs.Cost]) -> None:
+def test_flops_of_table_1(table: dict[str, Cost]) -> None:
     """Within 0.3 % of fvcore's counts of the released networks; overheads within 0.02 G of the paper's."""
     for name, reference in FVCORE_G.items():
         assert table[name].flops.total / 1e9 == pytest.approx(reference, rel=3e-3), name
     paper = paper_rows()
     for name, cost in table.items():
-        row = costs.cost_row(cost, paper)
+        row = cost_row(cost, paper, PAPER.units)
         if row["overhead [G]"] is not None:
             assert row["overhead [G]"] == pytest.approx(float(str(row["paper overhead [G]"])), abs=0.02), name
 
 
-def test_verdicts_of_table_1(table: dict[str, costs.Cost]) -> None:
+def test_verdicts_of_table_1(table: dict[str, Cost]) -> None:
     """All rows reproduce but one: the paper prints 49.29 M for CBAM on ResNet101, which has 49.30 M."""
-    rows = [costs.cost_row(cost, paper_rows()) for cost in table.values()]
+    rows = [cost_row(cost, paper_rows(), PAPER.units) for cost in table.values()]
     assert [row["model"] for row in rows if row["params verdict"] != "REPRODUCED"] == ["resnet101-cbam"]
     assert {row["FLOPs verdict"] for row in rows} == {"REPRODUCED"}
 
 
-def test_readme_shows_this_table(table: dict[str, costs.Cost]) -> None:
-    """The README's table is what the command prints."""
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
-    shown = readme.partition("<!-- costs:begin -->\n")[2].partition("\n<!-- costs:end -->")[0]
-    assert shown == as_markdown([costs.cost_row(cost, paper_rows()) for cost in table.values()])
+def test_the_committed_report_shows_these_counts(table: dict[str, Cost]) -> None:
+    """Its table 1 has what is counted here and now, with the same verdicts."""
+    with (Path(__file__).parents[1] / "report" / "reference" / "tables" / "table1.csv").open(newline="") as file:
+        shown = {(row["model"], row["column"]): row for row in csv.DictReader(file)}
+    for name, cost in table.items():
+        row = cost_row(cost, paper_rows(), PAPER.units)
+        for column, count, verdict in (
+            ("params_m", "params [M]", "params verdict"),
+            ("flops_g", "FLOPs [G]", "FLOPs verdict"),
+        ):
+            assert float(shown[name, column]["measured"]) == pytest.approx(row[count], rel=1e-12)
+            assert shown[name, column]["verdict"] == row[verdict]
+
+
+def test_costs_of_all_rows(table: dict[str, Cost], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without names the command shows every row of the paper, in its order."""
+
+    def counted(names: Iterable[str], convention: str, progress: Callable[[str], None]) -> list[Cost]:
+        assert convention == "fvcore"
+        return [table[name] for name in names]
+
+    monkeypatch.setattr(counting, "measure_costs", counted)
+    result = CliRunner().invoke(main, ["costs"])
+    assert result.exit_code == 0, result.output
+    rows = [cost_row(table[name], paper_rows(), PAPER.units) for name in MODELS.values()]
+    assert result.stdout.strip() == as_markdown(rows)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import efficiency
+from benchmarks.measure.device import device_name
 from benchmarks.measure.efficiency import (
     COMMAND,
     Settings,
-    device_name,
     instability,
     is_out_of_memory,
     measure,
@@ -60,7 +60,7 @@ def test_networks_take_turns(mode: str) -> None:
     ran: list[str] = []
     progress: list[tuple[int, int]] = []
     names = ["a", "b", f"a{TWIN}"]
-    found = measure(
+    measured = measure(
         names,
         replace(TINY, mode=mode),
         lambda done, total: progress.append((done, total)),
@@ -68,12 +68,12 @@ def test_networks_take_turns(mode: str) -> None:
     )
     assert ran == ["a", "b", "a"] * 6
     assert progress == [(done, 18) for done in range(19)]
-    assert list(found) == names
-    for result in found.values():
+    assert list(measured) == names
+    for result in measured.values():
         assert (len(result.seconds), len(result.warmup_seconds), result.status) == (3, 2, "ok")
         assert min(result.seconds + result.warmup_seconds) > 0
-    assert found["a"].peak_bytes == found[f"a{TWIN}"].peak_bytes
-    assert found["a"].reserved_bytes is None
+    assert measured["a"].peak_bytes == measured[f"a{TWIN}"].peak_bytes
+    assert measured["a"].reserved_bytes is None
 
 
 @pytest.mark.parametrize("mode", ["training", "inference"])
@@ -116,12 +116,12 @@ def test_out_of_memory_stops_one_network(error: Exception, runs: int) -> None:
         if next(left, None) is None:
             raise error
 
-    found = measure(["a", "big", "b"], TINY, silent, lambda name: Tiny(fail if name == "big" else lambda: None))
-    assert found["big"].status == "out of memory at batch 2"
-    assert len(found["big"].seconds) == max(0, runs - 3)
-    assert (found["big"].peak_bytes is None) == (runs == 0)
+    measured = measure(["a", "big", "b"], TINY, silent, lambda name: Tiny(fail if name == "big" else lambda: None))
+    assert measured["big"].status == "out of memory at batch 2"
+    assert len(measured["big"].seconds) == max(0, runs - 3)
+    assert (measured["big"].peak_bytes is None) == (runs == 0)
     for name in "ab":
-        assert (len(found[name].seconds), found[name].status) == (3, "ok")
+        assert (len(measured[name].seconds), measured[name].status) == (3, "ok")
 
 
 def test_other_errors_are_not_hidden() -> None:
@@ -198,10 +198,10 @@ STUB = 'import os, signal, time; input(); print(\'{{"done": 1, "total": 6}}\', f
 def test_own_process() -> None:
     progress: list[tuple[int, int]] = []
     names = ["resnet18", f"resnet18{TWIN}"]
-    found = run_in_own_process(names, SMALL, lambda done, total: progress.append((done, total)))
+    measured = run_in_own_process(names, SMALL, lambda done, total: progress.append((done, total)))
     assert progress == [(done, 6) for done in range(7)]
-    assert list(found) == names
-    for result in found.values():
+    assert list(measured) == names
+    for result in measured.values():
         assert (len(result.seconds), len(result.warmup_seconds), result.status) == (1, 1, "ok")
         # 11.7 M parameters of 4 bytes and something for the activations.
         assert result.peak_bytes is not None

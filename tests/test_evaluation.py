@@ -1,5 +1,6 @@
 """One pass serves all models at all resolutions: each image is read once, and nothing else changes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,28 +12,38 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
+from benchmarks.data.boxes import AnnotationError, ObjectBox
+from benchmarks.data.errors import DataError
 from benchmarks.data.images import ImageSet, UnreadableImage
-from benchmarks.data.mini import open_mini
-from benchmarks.metrics.accuracy import BOX, PROTOCOLS, accuracy, correct
-from benchmarks.metrics.boxes import released_box
+from benchmarks.data.mini import Scenes, open_mini
+from benchmarks.data.selected import Subset
+from benchmarks.metrics.accuracy import BOX, accuracy, correct
+from benchmarks.metrics.rules import LAST, PLAIN_RULES
 from benchmarks.networks.maps import class_maps
 from benchmarks.networks.models import create
-from benchmarks.work import passes as evaluation
+from benchmarks.papers.tdam.recipes import MINI_RECIPE
+from benchmarks.papers.tdam.rules import RULES
+from benchmarks.work.collectors.accuracy import AccuracyCollector, predictions_table
+from benchmarks.work.collectors.localization import LocalizationCollector, Truths, localizations_table
+from benchmarks.work.collectors.selectivity import SelectivityCollector, class_means
+from benchmarks.work.collectors.transfer import TransferCollector
 from benchmarks.work.loop import augmentation
-from benchmarks.work.passes import View, batches, normalized, predict, show
-from benchmarks.work.profiles import MINI
+from benchmarks.work.passes import VIEWS_FACTOR, Part, Show, View, batches, normalized, run_pass, show
 
 CPU = torch.device("cpu")
 VIEWS = [View(32, 1.0), View(64, 1.0), View(96, 0.875)]
 COUNT = 24
+TD = "resnet50-td-joint-t3-m1"
 
 
 class Counted(ImageSet):
-    """An image set that counts how often it is read; image 5 is unreadable."""
+    """An image set that counts how often its images and boxes are read; image 5 is unreadable, 7 has no boxes."""
 
-    def __init__(self, images: ImageSet) -> None:
+    boxes_hash = ""
+
+    def __init__(self, images: Scenes) -> None:
         super().__init__("counted", images.classes, images.ids, images.labels)
-        self.images, self.reads = images, [0] * len(images)
+        self.images, self.reads, self.looks = images, [0] * len(images), [0] * len(images)
 
     def image(self, i: int) -> Image.Image:
         self.reads[i] += 1
@@ -43,59 +54,122 @@ class Counted(ImageSet):
     def size(self, i: int) -> int:
         return self.images.size(i)
 
+    def boxes(self, i: int) -> list[ObjectBox]:
+        self.looks[i] += 1
+        if i == 7:
+            raise AnnotationError("there is no annotation of seven")
+        return self.images.boxes(i)
+
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     return open_mini("val", tmp_path_factory.mktemp("cache"), COUNT)
 
 
 @pytest.fixture(scope="module")
 def networks() -> dict[str, Backbone]:
     """Small networks whose steps disagree now and then."""
-    found = {}
-    for seed, name in enumerate(("resnet50", "resnet50-se", "resnet50-td-joint-t3-m1")):
+    made = {}
+    for seed, name in enumerate(("resnet50", "resnet50-se", TD)):
         torch.manual_seed(seed)
         zero_init = "none" if "-td-" in name else None
-        found[name] = create(name, 10, "mini", zero_init)
-        for key, value in found[name].named_parameters():
+        made[name] = create(name, 10, "mini", zero_init)
+        for key, value in made[name].named_parameters():
             if "norm" in key or "bn" in key:
                 torch.nn.init.normal_(value, 0.5, 0.8)
-    return found
+    return made
 
 
-def test_each_image_is_read_once(images: ImageSet, networks: dict[str, Backbone]) -> None:
+def ignored(count: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def predict(
+    networks: Mapping[str, Backbone], views: Sequence[View], how: Show
+) -> dict[tuple[View, str], tuple[pd.DataFrame, list[str]]]:
+    """Predictions and unreadable images by view and network."""
+    asked = {(view, name): AccuracyCollector(view, networks[name], RULES) for view in views for name in networks}
+    passed = run_pass(list(asked.values()), how, ignored)
+    return {
+        key: (predictions_table(how.images, one.part), one.unreadable) for key, one in zip(asked, passed, strict=True)
+    }
+
+
+def test_each_image_is_read_once(images: Scenes, networks: dict[str, Backbone]) -> None:
     """Whatever the number of models and resolutions; an unreadable one is named in every table's company."""
     counted = Counted(images)
-    found = predict(networks, {view: list(networks) for view in VIEWS}, counted, CPU, 8)
+    predicted = predict(networks, VIEWS, Show(counted, CPU, 8))
     assert counted.reads == [1] * COUNT
-    assert len(found) == len(VIEWS) * len(networks)
-    for (_, name), predictions in found.items():
-        assert len(predictions.table) == (COUNT - 1) * networks[name].steps
-        assert predictions.unreadable == ["unreadable image five.JPEG: broken; replace the file"]
+    assert len(predicted) == len(VIEWS) * len(networks)
+    for (_, name), (table, unreadable) in predicted.items():
+        assert len(table) == (COUNT - 1) * networks[name].steps
+        assert unreadable == ["unreadable image five.JPEG: broken; replace the file"]
 
 
-def test_a_pass_for_all_equals_passes_one_by_one(images: ImageSet, networks: dict[str, Backbone]) -> None:
-    together = predict(networks, {view: list(networks) for view in VIEWS}, images, CPU, 8)
-    for (view, name), predictions in together.items():
-        alone = predict({name: networks[name]}, {view: [name]}, images, CPU, 5)[view, name]
-        pd.testing.assert_frame_equal(predictions.table, alone.table, rtol=1e-4, atol=1e-5)
+def test_a_pass_for_all_equals_passes_one_by_one(images: Scenes, networks: dict[str, Backbone]) -> None:
+    together = predict(networks, VIEWS, Show(images, CPU, 8))
+    for (view, name), (table, _) in together.items():
+        alone, _ = predict({name: networks[name]}, [view], Show(images, CPU, 5))[view, name]
+        pd.testing.assert_frame_equal(table, alone, rtol=1e-4, atol=1e-5)
 
 
-def test_boxes_are_made_only_where_they_can_decide(images: ImageSet, networks: dict[str, Backbone]) -> None:
+def test_one_pass_serves_all_kinds_of_work(images: Scenes, networks: dict[str, Backbone]) -> None:
+    """Each gets what it gets alone; an image that one cannot use is missing there only, and boxes are read once."""
+    counted, view, network = Counted(images), VIEWS[1], networks[TD]
+    truths = Truths(counted, counted, view)
+    asked = [
+        AccuracyCollector(view, network, RULES),
+        LocalizationCollector(network, truths, RULES),
+        LocalizationCollector(networks["resnet50"], truths, RULES),
+        SelectivityCollector(view, network, len(images.classes)),
+        TransferCollector(VIEWS[0], torch.nn.Sequential(network, torch.nn.Softmax(1))),
+    ]
+    together = run_pass(asked, Show(counted, CPU, 8), ignored)
+    assert counted.reads == [1] * COUNT
+    assert counted.looks == [int(i != 5) for i in range(COUNT)]
+    broken = "unreadable image five.JPEG: broken; replace the file"
+    for collector, collected in zip(asked, together, strict=True):
+        localized = isinstance(collector, LocalizationCollector)
+        assert collected.unreadable == (["there is no annotation of seven", broken] if localized else [broken])
+        (alone,) = run_pass([collector], Show(counted, CPU, 8), ignored)
+        for name, array in collected.part.items():
+            np.testing.assert_allclose(array, alone.part[name], rtol=1e-4, atol=1e-5)
+    table = localizations_table(counted, together[1].part, RULES)
+    assert sorted({*images.ids} - {*table["id"]}) == [images.ids[5], images.ids[7]]
+    assert class_means(together[3].part).shape == (3, 10, 256)
+
+
+def test_what_adds_up_is_kept_once(networks: dict[str, Backbone]) -> None:
+    """However many batches there are, one part is held; of images it would be a part for each batch."""
+    collector = SelectivityCollector(VIEWS[0], networks["resnet50"], 10)
+    kept: list[Part] = []
+    part = {"sums": np.ones((1, 10, 3)), "counts": np.ones(10, np.int64)}
+    for _ in range(4):
+        collector.keep(kept, part)
+    assert len(kept) == 1
+    assert kept[0]["sums"].tolist() == np.full((1, 10, 3), 4.0).tolist()
+    assert part["sums"].max() == 1
+
+
+def test_without_rules_that_look_at_boxes_none_is_made(images: Scenes, networks: dict[str, Backbone]) -> None:
+    (collected,) = run_pass([AccuracyCollector(VIEWS[0], networks[TD], PLAIN_RULES)], Show(images, CPU, 8), ignored)
+    assert predictions_table(images, collected.part)[list(BOX)].isna().all(axis=None)
+
+
+def test_boxes_are_made_only_where_they_can_decide(images: Scenes, networks: dict[str, Backbone]) -> None:
     """Accuracies equal those with the box of every image at every step."""
-    name = "resnet50-td-joint-t3-m1"
-    table = predict(networks, {VIEWS[1]: [name]}, images, CPU, 8)[VIEWS[1], name].table
+    table, _ = predict({TD: networks[TD]}, VIEWS[1:2], Show(images, CPU, 8))[VIEWS[1], TD]
     known = table[BOX[0]].notna()
     assert 0 < known.sum() < len(table)
     complete = table.copy()
-    complete[list(BOX)] = all_boxes(networks[name], images, VIEWS[1])
+    complete[list(BOX)] = all_boxes(networks[TD], images, VIEWS[1])
     assert (complete.loc[known, list(BOX)].to_numpy() == table.loc[known, list(BOX)].to_numpy()).all()
-    for protocol in PROTOCOLS:
-        assert accuracy(table, protocol) == accuracy(complete, protocol)
+    for rule in RULES.steps:
+        assert accuracy(table, rule) == accuracy(complete, rule)
 
 
 def all_boxes(network: Backbone, images: ImageSet, view: View) -> np.ndarray:
-    """Released boxes (N * T, 4) of the top class, in the order of id and step."""
+    """Boxes (N * T, 4) of the top class by the rule that step rules look at, in the order of id and step."""
     (batch,) = batches(images, [view], CPU, COUNT, 0, None)
     with torch.inference_mode():
         trunk = network.trunk(normalized(batch.views[0], CPU))
@@ -104,25 +178,32 @@ def all_boxes(network: Backbone, images: ImageSet, view: View) -> np.ndarray:
             feature_map = network.feature_map(trunk, step)
             top = network.classify(feature_map).argmax(dim=1, keepdim=True)
             maps = class_maps(network, feature_map, top)[:, 0].numpy()
-            boxes.append([released_box(cam, (view.resolution, view.resolution)) for cam in maps])
+            boxes.append([RULES.step_box.box(cam, (view.resolution, view.resolution)) for cam in maps])
     return np.array(boxes).transpose(1, 0, 2).reshape(-1, 4)
 
 
-def test_unknown_boxes_that_could_decide_are_refused(images: ImageSet, networks: dict[str, Backbone]) -> None:
-    name = "resnet50-td-joint-t3-m1"
-    table = predict(networks, {VIEWS[1]: [name]}, images, CPU, 8)[VIEWS[1], name].table
+def test_unknown_boxes_that_could_decide_are_refused(images: Scenes, networks: dict[str, Backbone]) -> None:
+    table, _ = predict({TD: networks[TD]}, VIEWS[1:2], Show(images, CPU, 8))[VIEWS[1], TD]
     table[list(BOX)] = np.nan
-    assert len(correct(table, "last", 1)) == COUNT
+    assert len(correct(table, LAST, 1)) == COUNT
     with pytest.raises(ValueError, match="unknown boxes where they decide"):
-        correct(table, "released", 1)
+        correct(table, RULES.step("released"), 1)
+
+
+def test_a_subset_is_some_images_in_their_order(images: Scenes) -> None:
+    some = Subset(images, [images.ids[9], images.ids[2]])
+    assert (some.labels, some.classes) == ([images.labels[9], images.labels[2]], images.classes)
+    assert some.image(1).tobytes() == images.image(2).tobytes()
+    with pytest.raises(DataError, match=r"has no image 'none'; choose of its ids, such as "):
+        Subset(images, ["none"])
 
 
 @pytest.mark.parametrize("views", [1, 2, 13])
-def test_a_batchs_memory_does_not_grow_with_its_views(images: ImageSet, views: int) -> None:
+def test_a_batchs_memory_does_not_grow_with_its_views(images: Scenes, views: int) -> None:
     """Bytes of a batch stay within a bound that the first view and the batch size set."""
     shown = [View(32 + 4 * i, 1.0) for i in range(views)]
     sizes = [sum(pixels.numel() for pixels in batch.views) for batch in batches(images, shown, CPU, 16, 0, None)]
-    assert max(sizes) <= evaluation.VIEWS_FACTOR * 16 * 3 * 32**2
+    assert max(sizes) <= VIEWS_FACTOR * 16 * 3 * 32**2
 
 
 @pytest.mark.parametrize("size", [(128, 128), (97, 203), (300, 180)])
@@ -163,7 +244,7 @@ def test_a_squashed_view_shows_the_whole_image() -> None:
 def test_a_squashed_training_crop_keeps_its_share() -> None:
     """At a share of one it is the whole image; below, a square of that share somewhere."""
     ramp = np.tile(np.linspace(0, 255, 120).astype(np.uint8)[None, :, None], (40, 1, 3))
-    recipe = replace(MINI.recipe, framing="squashed", resolution=20)
+    recipe = replace(MINI_RECIPE, framing="squashed", resolution=20)
     whole = augmentation(replace(recipe, crop_scale=1.0))(Image.fromarray(ramp))
     part = augmentation(replace(recipe, crop_scale=0.5))(Image.fromarray(ramp))
     assert whole.shape == part.shape == (3, 20, 20)

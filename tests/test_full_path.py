@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,11 +14,14 @@ from click.testing import CliRunner, Result
 
 import tdam
 from benchmarks.cli import main
-from benchmarks.core.records import Record, Store
+from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.store import Store
+from tests.sessions import make_session
 from tests.test_checkpoints import released_layout
 from tests.trees import draw_imagenet, draw_imagenet_v2
 
 MODEL = "mobilenet_v3_large"
+TOP1 = MetricKey("top1", steps="last")
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +35,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def options(tree: Path, results: Path, *more: str) -> list[str]:
-    found = ["--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--results", str(results)]
+    common = ["--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--results", str(results)]
     return [
-        *found,
+        *common,
         "--epochs",
         "1",
         "--models",
@@ -63,7 +67,7 @@ def trained(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def accuracies(results: Path) -> dict[str, Record]:
     """Accuracy records by image set."""
-    records = [record for record in Store(results).records() if record.cell.task == "accuracy"]
+    records = [record for record in Store(results).records() if record.cell.kind == "accuracy"]
     return {str(record.cell.options["data"]): record for record in records}
 
 
@@ -71,12 +75,12 @@ def test_train_evaluate_render(tree: Path, trained: Path) -> None:
     """Every image counts once, every number of the CSV names its record."""
     result = run(*options(tree, trained))
     assert result.exit_code == 0, result.output
-    found = accuracies(trained)
-    assert found["val"].metrics["last/top1"].n == 29
-    assert found["v2"].metrics["last/top1"].n == 10
+    by_set = accuracies(trained)
+    assert by_set["val"].metrics[TOP1].n == 29
+    assert by_set["v2"].metrics[TOP1].n == 10
     with (trained / "report" / "tables" / "table1.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["measured"]]
-    assert {row["record"] for row in rows} == {record.id for record in found.values()}
+    assert {row["record"] for row in rows} == {record.id for record in by_set.values()}
 
 
 def test_two_processes_give_the_same_accuracy(tree: Path, trained: Path, tmp_path: Path) -> None:
@@ -102,7 +106,7 @@ def test_two_processes_give_the_same_accuracy(tree: Path, trained: Path, tmp_pat
     assert {name: record.metrics for name, record in one.items()} == {
         name: record.metrics for name, record in two.items()
     }
-    assert two["val"].metrics["last/top1"].n == 29
+    assert two["val"].metrics[TOP1].n == 29
 
 
 def test_flat_validation_folder_gives_the_same_accuracy(tree: Path, trained: Path, tmp_path: Path) -> None:
@@ -117,7 +121,7 @@ def test_flat_validation_folder_gives_the_same_accuracy(tree: Path, trained: Pat
         assert run(*options(root, tmp_path / name, *given)).exit_code == 0
     a, b = accuracies(tmp_path / "a")["val"], accuracies(tmp_path / "b")["val"]
     assert a.metrics == b.metrics
-    assert a.metrics["last/top1"].n == 30
+    assert a.metrics[TOP1].n == 30
 
 
 def test_released_checkpoint_from_the_command_line(tree: Path, tmp_path: Path) -> None:
@@ -132,7 +136,7 @@ def test_released_checkpoint_from_the_command_line(tree: Path, tmp_path: Path) -
     assert result.exit_code == 0, result.output
     record = accuracies(tmp_path / "runs")["val"]
     assert record.notes["steps"] == 2
-    assert {name.partition("/")[0] for name in record.metrics} == {"last", "confident", "released"}
+    assert {key.steps for key in record.metrics} == {"last", "confident", "released"}
 
 
 def test_a_corrupt_image_makes_the_cell_partial(tree: Path, trained: Path, tmp_path: Path) -> None:
@@ -145,8 +149,8 @@ def test_a_corrupt_image_makes_the_cell_partial(tree: Path, trained: Path, tmp_p
     given = ["--weights", str(next((trained / "weights").glob("*.safetensors")))]
     assert run(*options(root, tmp_path / "runs", *given)).exit_code == 0
     record = accuracies(tmp_path / "runs")["val"]
-    assert record.metrics["last/top1"].n == 29
-    assert record.metrics["last/top1"].status == "partial: 1 of 30 images unreadable"
+    assert record.metrics[TOP1].n == 29
+    assert record.metrics[TOP1].status == "partial: 1 of 30 images unreadable"
     assert victim.name in record.notes["unreadable"][0]
     assert "1 of 30 images unreadable" in (tmp_path / "runs" / "report" / "tables" / "table1.md").read_text()
 
@@ -178,12 +182,15 @@ def test_a_corrupt_training_image_is_named_before_training(tree: Path, tmp_path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--data-root": "/nowhere"}, "could not run: "),
-        ({"--weights": "/nowhere"}, "no weights at /nowhere: name a folder"),
+        ({"--data-root": "/nowhere"}, "there is no /nowhere (--data-root); name a file or folder that exists"),
+        ({"--weights": "/nowhere"}, "there is no /nowhere (--weights); name a file or folder that exists"),
         ({"--models": "resnet18"}, "no weights of resnet18"),
         ({"--models": "resnet50-sse"}, "unknown model 'resnet50-sse'"),
         ({"--seeds": "a"}, "--seeds takes whole numbers"),
-        ({"--tasks": "speed"}, "unknown task 'speed'; choose of cost, train, accuracy, localization, attention"),
+        (
+            {"--tasks": "speed"},
+            "unknown kind of work 'speed'; choose of cost, train, accuracy, localization, attention",
+        ),
         ({"--device": "tpu"}, "unknown device 'tpu'"),
     ],
 )
@@ -193,6 +200,51 @@ def test_bad_input_is_one_line(tree: Path, tmp_path: Path, change: dict[str, str
     assert result.exit_code != 0
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_missing_data_are_said_in_one_line(tree: Path, trained: Path, tmp_path: Path) -> None:
+    """What a folder lacks is no crash: the cell could not run, and why."""
+    given = ["--weights", str(next((trained / "weights").glob("*.safetensors")))]
+    (tmp_path / "empty").mkdir()
+    result = run(*options(tree, tmp_path / "runs", *given, "--data-root", str(tmp_path / "empty")))
+    assert result.exit_code == 1
+    assert "could not run: " in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_reduced_networks_weights_are_not_those_of_the_reduced_data(tmp_path: Path) -> None:
+    """Networks have ``-reduced`` in their names; weights trained on the reduced data have its name behind ``@``."""
+    name = "resnet50-td-joint-t2-m1"
+    session = make_session(tmp_path, "full", weights=tmp_path)
+    data = session.profile.reduced.train
+    network = tmp_path / f"{name}-reduced.pth"
+    network.touch()
+    assert session.given_weights(f"{name}-reduced") == network
+    assert session.given_weights(name, data) is None
+    assert session.given_weights(name) is None
+    reduced = tmp_path / f"{name}@imagenet-reduced.pth"
+    reduced.touch()
+    assert session.given_weights(name, data) == reduced
+    assert session.given_weights(name) is None
+    assert session.given_weights(f"{name}-reduced", data) is None
+
+
+def test_loader_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default the CPU's cores for images on disk that a GPU waits for, else none; or the user's number."""
+    splits = {"smoke": ("val", "spots/test", "mini-reduced/val"), "full": ("val", "cub/test", "imagenet-reduced/val")}
+
+    def processes(profile: str, **changes: Any) -> set[int]:
+        session = make_session(tmp_path, profile, **changes)
+        return {session.loaders(split) for split in splits[profile]}
+
+    for cores, expected in ((5, 5), (None, 1), (400, 16)):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        assert processes("full", device="cuda:1") == {expected}
+        assert processes("full", device="cpu") == {0}
+        assert processes("smoke", device="cuda") == processes("smoke") == {0}
+    for workers in (0, 3):
+        assert processes("full", workers=workers) == processes("full", device="cuda", workers=workers) == {workers}
+        assert processes("smoke", workers=workers) == {workers}
 
 
 def test_an_interrupted_training_goes_on(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,9 +46,9 @@ def released_state(name: str) -> tuple[dict[str, Tensor], dict[str, object]]:
     return state, facts
 
 
-def error(found: Tensor, golden: np.ndarray) -> float:
+def error(ours: Tensor, golden: np.ndarray) -> float:
     """Largest difference, relative to the largest golden value."""
-    return float((found.double() - torch.from_numpy(golden)).abs().max() / np.abs(golden).max())
+    return float((ours.double() - torch.from_numpy(golden)).abs().max() / np.abs(golden).max())
 
 
 def test_every_golden_file_is_met() -> None:

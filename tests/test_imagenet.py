@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import Split, open_imagenet
-from benchmarks.data.images import DataError, ImageFiles, UnreadableImage, read_image, verify_image
-from benchmarks.data.preflight import Finding, Level, preflight
+from benchmarks.data.images import ImageFiles, UnreadableImage, read_image, verify_image
+from benchmarks.data.preflight import Level, Notice, preflight
 from tests.trees import draw_imagenet, draw_imagenet_v2, picture, save, wordnet_ids, write_devkit, write_solution
 
 CLASSES = 12  # with more than ten, "10" sorts before "2"
@@ -62,9 +63,9 @@ def one_line(error: pytest.ExceptionInfo[DataError]) -> str:
 
 
 def said(root: Path, level: Level, *splits: Split, classes: int = CLASSES) -> list[str]:
-    findings = preflight(root, classes, splits or ("train", "val", "v2"))
-    assert all("\n" not in finding.what for finding in findings)
-    return [finding.what for finding in findings if finding.level == level]
+    notices = preflight(root, classes, splits or ("train", "val", "v2"))
+    assert all("\n" not in notice.what for notice in notices)
+    return [notice.what for notice in notices if notice.level == level]
 
 
 def cut(path: Path) -> None:
@@ -285,11 +286,11 @@ def test_image_in_two_class_folders(tree: Path) -> None:
 
 def test_complete_tree_has_nothing_but_info(drawn: Path) -> None:
     steps: list[tuple[int, int]] = []
-    findings = preflight(drawn, CLASSES, decode="full", progress=lambda done, total: steps.append((done, total)))
-    assert [finding.level for finding in findings] == ["info"] * 3
+    notices = preflight(drawn, CLASSES, decode="full", progress=lambda done, total: steps.append((done, total)))
+    assert [notice.level for notice in notices] == ["info"] * 3
     total = 3 * CLASSES * PER_CLASS
     assert steps == [(done, total) for done in range(1, total + 1)]
-    assert findings[0] == Finding("info", f"train has 24 images of 12 classes in {drawn / 'train'}")
+    assert notices[0] == Notice("info", f"train has 24 images of 12 classes in {drawn / 'train'}")
 
 
 def test_preflight_names_bad_images(tree: Path) -> None:

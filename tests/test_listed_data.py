@@ -10,8 +10,9 @@ import pytest
 from benchmarks.data.coco import open_coco
 from benchmarks.data.cub import open_cub
 from benchmarks.data.dogs import open_dogs
-from benchmarks.data.images import DataError, ImageSet
-from benchmarks.data.preflight import Finding, look_at_listed
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import ImageSet
+from benchmarks.data.preflight import Notice, look_at_listed
 from tests.trees import draw_coco, draw_cub, draw_dogs, write_dog_list, write_instances, write_lines
 
 DRAW = {"cub": draw_cub, "dogs": draw_dogs, "coco": draw_coco}
@@ -43,9 +44,9 @@ def test_cub_labels_and_split(drawn: dict[str, Path]) -> None:
 def test_class_numbers_are_no_strings(tmp_path: Path) -> None:
     """Class 10 follows class 9, not class 1."""
     draw_cub(tmp_path, classes=12, per_class=2)
-    found = open_cub(tmp_path, "train")
-    assert found.classes[9] == "010.Bird_9"
-    assert found.labels == list(range(12))
+    train = open_cub(tmp_path, "train")
+    assert train.classes[9] == "010.Bird_9"
+    assert train.labels == list(range(12))
 
 
 def test_dogs_labels_and_split(drawn: dict[str, Path]) -> None:
@@ -57,12 +58,12 @@ def test_dogs_labels_and_split(drawn: dict[str, Path]) -> None:
 
 def test_coco_shows_several_classes(drawn: dict[str, Path]) -> None:
     """Category numbers have gaps; an image without objects is left out and told."""
-    found = open_coco(drawn["coco"].parent, "val")
-    assert found.classes == ["thing 1", "thing 18", "thing 90"]
-    assert found.present == [(0,), (1,), (1, 2), (0,), (1,)]
-    assert found.target(2).tolist() == [0.0, 1.0, 1.0]
-    assert len(found.remarks) == 1
-    assert "leaves out 1 images without objects (COCO_val2014_000000000005.jpg)" in found.remarks[0]
+    val = open_coco(drawn["coco"].parent, "val")
+    assert val.classes == ["thing 1", "thing 18", "thing 90"]
+    assert val.present == [(0,), (1,), (1, 2), (0,), (1,)]
+    assert val.target(2).tolist() == [0.0, 1.0, 1.0]
+    assert len(val.remarks) == 1
+    assert "leaves out 1 images without objects (COCO_val2014_000000000005.jpg)" in val.remarks[0]
 
 
 def test_the_manifest_covers_what_coco_images_show(drawn: dict[str, Path], tmp_path: Path) -> None:
@@ -85,12 +86,12 @@ def test_missing_images_are_listed_and_the_set_goes_on(drawn: dict[str, Path], t
     before = whole.manifest_hash
     gone = whole.path(1)  # type: ignore[attr-defined]
     gone.unlink()
-    found = OPEN[name](tmp_path, TEST[name])
-    assert found.missing == [str(gone)]
-    assert len(found) == len(whole) - 1
-    assert found.manifest_hash != before
-    findings = look_at_listed({f"{name}/{TEST[name]}": lambda: found}, "headers")
-    warnings = [finding.what for finding in findings if finding.level == "warning"]
+    images = OPEN[name](tmp_path, TEST[name])
+    assert images.missing == [str(gone)]
+    assert len(images) == len(whole) - 1
+    assert images.manifest_hash != before
+    notices = look_at_listed({f"{name}/{TEST[name]}": lambda: images}, "headers")
+    warnings = [notice.what for notice in notices if notice.level == "warning"]
     assert any("lacks 1 of the images that its lists name" in what for what in warnings)
     assert f"missing: {gone}" in warnings
 
@@ -99,8 +100,8 @@ def test_many_missing_images_are_counted(drawn: dict[str, Path], tmp_path: Path)
     folder = draw_cub(tmp_path, classes=4, per_class=12)
     for path in (folder / "images").rglob("*_000[0-9].jpg"):
         path.unlink()
-    findings = look_at_listed({"cub/train": lambda: open_cub(tmp_path, "train")}, "none")
-    said = [finding.what for finding in findings if finding.level == "warning"]
+    notices = look_at_listed({"cub/train": lambda: open_cub(tmp_path, "train")}, "none")
+    said = [notice.what for notice in notices if notice.level == "warning"]
     assert said[0].startswith("cub/train lacks 40 of the images")
     assert len(said) == 1 + 20
 
@@ -109,9 +110,9 @@ def test_unreadable_images_are_named(drawn: dict[str, Path], tmp_path: Path) -> 
     folder = copy(drawn, "dogs", tmp_path)
     path = next((folder / "Images").rglob("*.jpg"))
     path.write_bytes(path.read_bytes()[:200])
-    findings = look_at_listed({"dogs/train": lambda: open_dogs(tmp_path, "train")}, "headers")
-    assert [finding.level for finding in findings] == ["info", "error"]
-    assert str(path) in findings[1].what
+    notices = look_at_listed({"dogs/train": lambda: open_dogs(tmp_path, "train")}, "headers")
+    assert [notice.level for notice in notices] == ["info", "error"]
+    assert str(path) in notices[1].what
 
 
 def edit_instances(folder: Path, change: Callable[[dict[str, list[dict[str, object]]]], object]) -> None:
@@ -171,8 +172,8 @@ def test_mistakes_are_named_on_one_line(
     with pytest.raises(DataError, match=message) as caught:
         OPEN[name](tmp_path, TEST[name])
     assert "\n" not in str(caught.value)
-    found = look_at_listed({name: lambda: OPEN[name](tmp_path, TEST[name])}, "headers")
-    assert found == [Finding("error", str(caught.value))]
+    notices = look_at_listed({name: lambda: OPEN[name](tmp_path, TEST[name])}, "headers")
+    assert notices == [Notice("error", str(caught.value))]
 
 
 @pytest.mark.parametrize("name", DRAW)

@@ -6,23 +6,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.data.boxes import AnnotationError, Box, check_boxes, shown_boxes
+from benchmarks.data.boxes import AnnotationError, ObjectBox, check_boxes, shown_boxes
+from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import open_imagenet
 from benchmarks.data.imagenet_boxes import open_boxes, read_voc
-from benchmarks.data.images import DataError
-from benchmarks.metrics.accuracy import BOX, CLASSES, PROTOCOLS, SCORES
+from benchmarks.metrics.accuracy import BOX, CLASSES, SCORES
 from benchmarks.metrics.boxes import iou
 from benchmarks.metrics.localization import (
     AT,
     OVERLAPS,
     PERCENTS,
-    RULES,
     best_iou,
     localization,
     max_box_accuracy,
     threshold_ious,
 )
 from benchmarks.metrics.movement import GRADCAM_BOX, histogram, spread, step_overlaps, telling_images
+from benchmarks.metrics.rules import LAST, BoxRule, StepRule
+from benchmarks.papers.tdam.rules import RULES
+from benchmarks.papers.tdam.steps import CONFIDENT
 from tests.trees import draw_imagenet, write_voc
 
 
@@ -38,18 +40,18 @@ def random_table(images: int, steps: int, seed: int = 0, name: str = "image") ->
             row |= dict(zip(SCORES, np.sort(rng.dirichlet(np.ones(5)))[::-1].tolist(), strict=True))
             row |= dict(zip(BOX, [*rng.integers(0, 8, 2).tolist(), *rng.integers(0, 12, 2).tolist()], strict=True))
             row |= dict(zip(GRADCAM_BOX, rng.integers(1, 12, 4).tolist(), strict=True))
-            row |= {f"iou_{rule}": float(rng.random()) for rule in RULES} | dict(
+            row |= {f"iou_{rule.name}": float(rng.random()) for rule in RULES.boxes} | dict(
                 zip(AT, rng.random(len(AT)), strict=True)
             )
             rows.append(row)
     return pd.DataFrame(rows).sample(frac=1, random_state=seed, ignore_index=True)
 
 
-def steps_that_stand(rows: list[dict], protocol: str) -> list[dict]:  # type: ignore[type-arg]
+def steps_that_stand(rows: list[dict], rule: StepRule) -> list[dict]:  # type: ignore[type-arg]
     """The second computation: one image's rows in the order of steps, and a list of places kept one by one."""
-    if protocol == "last":
+    if rule == LAST:
         return rows[-1:]
-    if protocol == "confident":
+    if rule == CONFIDENT:
         return [max(rows, key=lambda row: row["score_1"])]
     standing: list[dict] = []  # type: ignore[type-arg]
     for row in rows:
@@ -63,14 +65,14 @@ def steps_that_stand(rows: list[dict], protocol: str) -> list[dict]:  # type: ig
     return standing
 
 
-def naive(table: pd.DataFrame, protocol: str, rule: str) -> dict[str, float]:
+def naive(table: pd.DataFrame, rule: StepRule, boxes: str) -> dict[str, float]:
     """Shares by going through the images one by one."""
     hits = dict.fromkeys(("top1_loc", "top5_loc", "gt_known"), 0)
     names = sorted(set(table["id"]))
     for name in names:
         rows = sorted(table[table["id"] == name].to_dict("records"), key=lambda row: row["step"])
-        standing = steps_that_stand(rows, protocol)
-        right = [row for row in standing if row[f"iou_{rule}"] >= 0.5]
+        standing = steps_that_stand(rows, rule)
+        right = [row for row in standing if row[f"iou_{boxes}"] >= 0.5]
         hits["gt_known"] += bool(right)
         hits["top1_loc"] += any(row["class_1"] == row["label"] for row in right)
         hits["top5_loc"] += any(row["label"] in [row[column] for column in CLASSES] for row in right)
@@ -78,13 +80,18 @@ def naive(table: pd.DataFrame, protocol: str, rule: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("rule", RULES)
-def test_metrics_equal_a_second_computation(steps: int, protocol: str, rule: str) -> None:
+@pytest.mark.parametrize("rule", RULES.steps, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("boxes", RULES.boxes, ids=lambda boxes: boxes.name)
+def test_metrics_equal_a_second_computation(steps: int, rule: StepRule, boxes: BoxRule) -> None:
     table = random_table(120, steps)
-    found = {name: share.value for name, share in localization(table, protocol, rule).items()}
-    assert found == pytest.approx(naive(table, protocol, rule))
-    assert 0 < found["top1_loc"] < found["top5_loc"] < found["gt_known"] < 1
+    shares = {name: share.value for name, share in localization(table, rule, boxes.name).items()}
+    assert shares == pytest.approx(naive(table, rule, boxes.name))
+    assert 0 < shares["top1_loc"] < shares["top5_loc"] < shares["gt_known"] < 1
+
+
+def test_a_box_rule_that_was_not_measured_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no box rule 'largest'; choose one of gradcam, released$"):
+        localization(random_table(4, 1), LAST, "largest")
 
 
 def test_metrics_by_hand() -> None:
@@ -94,25 +101,29 @@ def test_metrics_by_hand() -> None:
     table["label"] = 3
     table[list(CLASSES)] = [[3, 0, 1, 2, 4], [0, 1, 2, 4, 5], [0, 3, 1, 2, 4], [3, 0, 1, 2, 4]]
     table["iou_gradcam"] = [0.5, 0.9, 0.7, 0.4999]
-    found = localization(table, "last", "gradcam")
-    assert {name: share.value for name, share in found.items()} == {"top1_loc": 0.25, "top5_loc": 0.5, "gt_known": 0.75}
+    shares = localization(table, LAST, "gradcam")
+    assert {name: share.value for name, share in shares.items()} == {
+        "top1_loc": 0.25,
+        "top5_loc": 0.5,
+        "gt_known": 0.75,
+    }
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_max_box_accuracy_equals_a_second_computation(protocol: str) -> None:
+@pytest.mark.parametrize("rule", RULES.steps, ids=lambda rule: rule.name)
+def test_max_box_accuracy_equals_a_second_computation(rule: StepRule) -> None:
     """For each bound the first of the best thresholds on other images, then the score on the test images at it."""
     table, tuning = random_table(60, 2), random_table(40, 2, seed=1, name="other")
 
     def share(of: pd.DataFrame, column: str, overlap: float) -> float:
         names = sorted(set(of["id"]))
         images = [sorted(of[of["id"] == n].to_dict("records"), key=lambda row: row["step"]) for n in names]
-        return float(np.mean([any(r[column] >= overlap for r in steps_that_stand(i, protocol)) for i in images]))
+        return float(np.mean([any(r[column] >= overlap for r in steps_that_stand(i, rule)) for i in images]))
 
     scores = []
     for overlap in OVERLAPS:
         best = max(AT, key=lambda column: share(tuning, column, overlap))
         scores.append(share(table, best, overlap))
-    assert max_box_accuracy(table, tuning, protocol)["max_box_acc_v2"] == pytest.approx(np.mean(scores))
+    assert max_box_accuracy(table, tuning, rule)["max_box_acc_v2"] == pytest.approx(np.mean(scores))
 
 
 def test_images_for_tuning_are_no_test_images() -> None:
@@ -121,16 +132,16 @@ def test_images_for_tuning_are_no_test_images() -> None:
     table[list(AT)] = 0.0
     ids = sorted(set(table["id"]))
     table.loc[table["id"].isin(ids[:2]), list(AT)] = 1.0
-    assert max_box_accuracy(table, table[table["id"].isin(ids[:2])], "last")["max_box_acc_v2"] == 0
+    assert max_box_accuracy(table, table[table["id"].isin(ids[:2])], LAST)["max_box_acc_v2"] == 0
 
 
 def test_threshold_ious() -> None:
     """A ramp from left to right: at a threshold of p percent the box is the right part of the map."""
     cam = np.tile(np.linspace(0, 1, 100, dtype=np.float32), (50, 1))
     truth = np.array([[50.0, 0, 50, 50]])
-    found = threshold_ious(cam, (50, 100), truth)
+    overlaps = threshold_ious(cam, (50, 100), truth)
     widths = [int((cam[0] >= percent / 100).sum()) for percent in PERCENTS]
-    assert found == pytest.approx([min(width, 50) / max(width, 50) for width in widths])
+    assert overlaps == pytest.approx([min(width, 50) / max(width, 50) for width in widths])
     assert threshold_ious(np.ones((7, 7), dtype=np.float32), (50, 100), truth) == [0.0] * len(PERCENTS)
 
 
@@ -144,21 +155,21 @@ def test_any_of_several_boxes_counts() -> None:
     ("box", "size", "expected"),
     [
         # 200 high, 400 wide: the shorter side becomes 256, the image 512 wide; the crop begins at 144 and 16.
-        (Box(1, 200, 100, 50, 25), (200, 400), Box(1, 112, 112, 64, 32)),
+        (ObjectBox(1, 200, 100, 50, 25), (200, 400), ObjectBox(1, 112, 112, 64, 32)),
         # The same on its side: x and y change places, and nothing else.
-        (Box(1, 100, 200, 25, 50), (400, 200), Box(1, 112, 112, 32, 64)),
+        (ObjectBox(1, 100, 200, 25, 50), (400, 200), ObjectBox(1, 112, 112, 32, 64)),
         # Cut at the crop's left edge.
-        (Box(1, 100, 100, 50, 25), (200, 400), Box(1, 0, 112, 48, 32)),
+        (ObjectBox(1, 100, 100, 50, 25), (200, 400), ObjectBox(1, 0, 112, 48, 32)),
         # A square image that is shown whole but for the crop.
-        (Box(1, 0, 0, 256, 256), (256, 256), Box(1, 0, 0, 224, 224)),
+        (ObjectBox(1, 0, 0, 256, 256), (256, 256), ObjectBox(1, 0, 0, 224, 224)),
     ],
 )
-def test_boxes_go_through_resize_and_crop(box: Box, size: tuple[int, int], expected: Box) -> None:
+def test_boxes_go_through_resize_and_crop(box: ObjectBox, size: tuple[int, int], expected: ObjectBox) -> None:
     assert shown_boxes([box], size, 224, 0.875) == [pytest.approx(expected)]
 
 
 def test_a_box_outside_the_crop_is_dropped() -> None:
-    assert shown_boxes([Box(1, 0, 0, 40, 200)], (200, 400), 224, 0.875) == []
+    assert shown_boxes([ObjectBox(1, 0, 0, 40, 200)], (200, 400), 224, 0.875) == []
 
 
 def test_boxes_land_where_pixels_do() -> None:
@@ -171,7 +182,7 @@ def test_boxes_land_where_pixels_do() -> None:
     pixels[:, 40:100, 120:220] = 255
     seen = show(pixels, View(96, 0.875))[0] > 127
     rows, columns = seen.any(dim=1).nonzero()[:, 0], seen.any(dim=0).nonzero()[:, 0]
-    (box,) = shown_boxes([Box(0, 120, 40, 100, 60)], (150, 333), 96, 0.875)
+    (box,) = shown_boxes([ObjectBox(0, 120, 40, 100, 60)], (150, 333), 96, 0.875)
     assert abs(box.x - int(columns[0])) <= 1
     assert abs(box.y - int(rows[0])) <= 1
     assert abs(box.x + box.width - int(columns[-1]) - 1) <= 1
@@ -182,12 +193,12 @@ def test_boxes_land_where_pixels_do() -> None:
     ("boxes", "message"),
     [
         ([], "a.xml has no box"),
-        ([Box(0, 10, 10, 0, 5)], "has a box from (10, 10) to (10, 15) in an image of 60 x 40 pixels"),
-        ([Box(0, 50, 10, 20, 5)], "has a box from (50, 10) to (70, 15)"),
-        ([Box(0, 5, 30, 5, 20)], "to (10, 50)"),
+        ([ObjectBox(0, 10, 10, 0, 5)], "has a box from (10, 10) to (10, 15) in an image of 60 x 40 pixels"),
+        ([ObjectBox(0, 50, 10, 20, 5)], "has a box from (50, 10) to (70, 15)"),
+        ([ObjectBox(0, 5, 30, 5, 20)], "to (10, 50)"),
     ],
 )
-def test_impossible_boxes_are_refused(boxes: list[Box], message: str) -> None:
+def test_impossible_boxes_are_refused(boxes: list[ObjectBox], message: str) -> None:
     with pytest.raises(AnnotationError) as error:
         check_boxes(boxes, (40, 60), "a.xml")
     assert message in str(error.value)
@@ -215,7 +226,7 @@ def test_boxes_of_imagenet(tmp_path: Path) -> None:
     name = Path(images.ids[1]).stem
     write_voc(folder / f"{name}.xml", [(images.classes[images.labels[1]], 3, 4, 13, 24), ("n999", 0, 0, 5, 5)])
     boxed = open_boxes(images, tmp_path)
-    assert boxed.boxes(1) == [Box(images.labels[1], 3, 4, 10, 20), Box(-1, 0, 0, 5, 5)]
+    assert boxed.boxes(1) == [ObjectBox(images.labels[1], 3, 4, 10, 20), ObjectBox(-1, 0, 0, 5, 5)]
     before = boxed.boxes_hash
     write_voc(folder / f"{name}.xml", [(images.classes[images.labels[1]], 3, 4, 13, 25)])
     assert open_boxes(images, tmp_path).boxes_hash != before

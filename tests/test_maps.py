@@ -1,14 +1,19 @@
 """Class activation maps equal those of the package grad-cam, at every step and under every head."""
 
 import warnings
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from benchmarks.networks import maps
 from benchmarks.networks.maps import class_maps, gradient_maps
 from benchmarks.networks.models import create
 from benchmarks.suite.maps import Tapped, ours
+from benchmarks.work.passes import View
+from benchmarks.work.visualize import visualize
 from tests.fill import fill
 
 with warnings.catch_warnings():
@@ -48,7 +53,7 @@ def test_maps_equal_the_packages(name: str) -> None:
         cam = GradCAM(tapped, [tapped.tap])
         with torch.no_grad():
             feature_map = network.feature_map(network.trunk(images), step)
-        found = class_maps(network, feature_map, classes).detach().numpy()
+        cams = class_maps(network, feature_map, classes).detach().numpy()
         for column in range(2):
             targets = [ClassifierOutputTarget(int(label)) for label in classes[:, column]]
             cam(images, targets)
@@ -56,7 +61,7 @@ def test_maps_equal_the_packages(name: str) -> None:
             expected = cam.get_cam_image(
                 images, tapped.tap, targets, hooks.activations[0].numpy(), hooks.gradients[0].numpy(), False
             )
-            assert abs(found[:, column] - expected).max() < 1e-5 * abs(expected).max()
+            assert abs(cams[:, column] - expected).max() < 1e-5 * abs(expected).max()
         hooks.release()
 
 
@@ -81,3 +86,24 @@ def test_the_benchmarked_maps_are_these() -> None:
     network = network_of("resnet18")
     images = torch.randn(2, 3, 64, 64)
     assert ours(network, images, 5).shape == (2, 5, 2, 2)
+
+
+def test_maps_of_ones_own_pictures(tmp_path: Path) -> None:
+    """In the order given, each once; what cannot be read is named, and left out."""
+    network = create("resnet50-td-joint-t2-m1", 10, "mini", zero_init="none")
+    pictures = [tmp_path / name for name in ("b.png", "text.png", "a.png")]
+    for path, size in zip(pictures[::2], ((70, 90), (64, 64)), strict=True):
+        pixels = np.random.default_rng(size[0]).integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    pictures[1].write_text("no picture")
+    seen = visualize([*pictures, pictures[0]], network, View(64, 1.0), torch.device("cpu"))
+    assert seen.paths == pictures[::2]
+    (line,) = seen.unreadable
+    assert line.startswith(f"unreadable image {pictures[1]}: ")
+    assert (seen.pixels.shape, seen.maps.shape, seen.boxes.shape) == ((2, 64, 64, 3), (2, 2, 64, 64), (2, 2, 4))
+    assert (seen.classes.shape, seen.scores.shape) == ((2, 2), (2, 2))
+    assert seen.maps.min() >= 0
+    assert np.isin(seen.maps.max(axis=(2, 3)), (0, 1)).all()
+    assert (seen.pixels[1] == np.array(Image.open(pictures[2]))).all()
+    nothing = visualize(pictures[1:2], network, View(64, 1.0), torch.device("cpu"))
+    assert (nothing.paths, len(nothing.maps), nothing.unreadable) == ([], 0, [line])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.data import mini
-from benchmarks.data.boxes import Box
-from benchmarks.data.images import DataError, ManifestRow
+from benchmarks.data.boxes import ObjectBox
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import ManifestRow
 from benchmarks.data.mini import DRAWN, SIZES, Scenes, open_mini
 
 COUNT = 60
@@ -48,7 +49,7 @@ def test_the_drawing_is_pinned(scenes: dict[str, Scenes], split: str) -> None:
 def test_a_smaller_draw_is_a_prefix(scenes: dict[str, Scenes]) -> None:
     pixels, boxes = mini.draw("val", 7)
     assert np.array_equal(pixels, scenes["val"].pixels[:7])
-    assert [Box(*row) for row in boxes[:, 0].tolist()] == [scenes["val"].boxes(i)[0] for i in range(7)]
+    assert [ObjectBox(*row) for row in boxes[:, 0].tolist()] == [scenes["val"].boxes(i)[0] for i in range(7)]
 
 
 def test_splits_share_no_digit() -> None:

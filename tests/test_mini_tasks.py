@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.data import mini, mini_many, mini_marks
-from benchmarks.data.images import NO_LABEL, DataError
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import NO_LABEL
 from benchmarks.data.mini_many import open_many
 from benchmarks.data.mini_marks import MARKS, open_marks
 
@@ -21,12 +22,12 @@ DIGESTS = {
 @pytest.mark.parametrize("name", MARKS)
 def test_marked_scenes(tmp_path: Path, name: str) -> None:
     """After a wanted change of the drawing: raise VERSION, and put the new digest here."""
-    found = open_marks(name, "train", tmp_path, COUNT)
-    assert found.digest == DIGESTS[name]
-    assert len(found.classes) == 20
-    assert np.bincount(found.labels).tolist() == [2] * 20
-    assert found.classes[3].startswith("1 with a ")
-    assert open_marks(name, "train", tmp_path, COUNT).manifest_hash == found.manifest_hash
+    scenes = open_marks(name, "train", tmp_path, COUNT)
+    assert scenes.digest == DIGESTS[name]
+    assert len(scenes.classes) == 20
+    assert np.bincount(scenes.labels).tolist() == [2] * 20
+    assert scenes.classes[3].startswith("1 with a ")
+    assert open_marks(name, "train", tmp_path, COUNT).manifest_hash == scenes.manifest_hash
 
 
 @pytest.mark.parametrize("name", MARKS)
@@ -50,16 +51,16 @@ def test_sets_and_splits_are_apart(tmp_path: Path) -> None:
 
 def test_several_digits(tmp_path: Path) -> None:
     """One to four different classes, about equally often; a shorter draw is a prefix."""
-    found = open_many("train", tmp_path, 200)
-    assert set(found.labels) == {NO_LABEL}
-    numbers = np.bincount([len(present) for present in found.present], minlength=5)
+    scenes = open_many("train", tmp_path, 200)
+    assert set(scenes.labels) == {NO_LABEL}
+    numbers = np.bincount([len(present) for present in scenes.present], minlength=5)
     assert numbers[0] == 0
     assert (numbers[1:] > 30).all()
-    assert found.target(0).sum() == len(found.present[0])
+    assert scenes.target(0).sum() == len(scenes.present[0])
     few = open_many("train", tmp_path, COUNT)
     assert few.digest == DIGESTS["many"]
-    assert np.array_equal(few.pixels, found.pixels[:COUNT])
-    assert few.present == found.present[:COUNT]
+    assert np.array_equal(few.pixels, scenes.pixels[:COUNT])
+    assert few.present == scenes.present[:COUNT]
 
 
 def test_shuffling_reaches_every_order() -> None:

@@ -111,8 +111,8 @@ def test_channels_last(name: str) -> None:
     model = VARIETY[name]().eval()
     with torch.no_grad():
         expected = model(images())
-        found = model.to(memory_format=torch.channels_last)(images().contiguous(memory_format=torch.channels_last))
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+        logits = model.to(memory_format=torch.channels_last)(images().contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
 
 
 @variety

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from benchmarks.core.records import Store
-from benchmarks.report.report import write_report
-from benchmarks.work.profiles import PROFILES
-from benchmarks.work.session import Session
+from benchmarks.papers.tdam import PAPER
+from benchmarks.report.report import Wanted, write_report
+from tests.recorded import kept, recorded_all
+from tests.sessions import make_session
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
 WIDTHS = (390, 1440)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -22,10 +21,11 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-ge
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the committed reference, with the claims and three kinds of tables and figures."""
+    """The page of made-up records, with the claims and three kinds of tables and figures."""
     root = tmp_path_factory.mktemp("page")
-    session = Session(PROFILES["mini"], Store(REFERENCE), root / "cache")
-    write_report(session, root / "report", ("table1", "table4", "fig8", "claims"))
+    session = make_session(root, "mini")
+    store = kept(recorded_all(session), session.store)
+    write_report(Wanted(PAPER, ("table1", "table4", "fig8", "claims")), store, root / "report")
     return root / "report" / "index.html"
 
 
@@ -86,11 +86,11 @@ def test_columns_sort_in_both_directions(page: Page, table: str, index: int) -> 
     for direction, reverse in (("ascending", False), ("descending", True)):
         button.click()
         expect(head).to_have_attribute("aria-sort", direction)
-        found = column(page, table, index)
-        numbers = [value for value in found if value is not None]
+        values = column(page, table, index)
+        numbers = [value for value in values if value is not None]
         assert len(numbers) >= 10
         assert numbers == sorted(numbers, reverse=reverse)
-        assert found == numbers + [None] * (len(found) - len(numbers))
+        assert values == numbers + [None] * (len(values) - len(numbers))
 
 
 def test_a_number_tells_where_it_comes_from(page: Page) -> None:

@@ -4,23 +4,27 @@ import errno
 import json
 import multiprocessing
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.core.records import Cell, Metric, Store, StoreError, identity, new_record, write_text
+from benchmarks.core.files import write_text
+from benchmarks.core.records import Cell, Metric, MetricKey, StoreError, identity, new_record, options_of
+from benchmarks.core.store import Absence, Store
 
 CELL = Cell("accuracy", "resnet50", "mini", {"seed": 0, "data": "val"})
 INPUTS = {"weights": "abc", "device": "cpu"}
+TOP1, LOSS = MetricKey("top1"), MetricKey("loss")
 
 
 def test_round_trip(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    record = new_record(CELL, INPUTS, {"top1": Metric(84.5, "%", 200, 80.0, 89.0)}, {"loss": [1.0, 0.5]}, {"steps": 2})
+    record = new_record(CELL, INPUTS, {TOP1: Metric(84.5, "%", 200, 80.0, 89.0)}, {LOSS: [1.0, 0.5]}, {"steps": 2})
     path = store.write(record)
     assert store.find(CELL, INPUTS) == record
     assert store.records() == [record]
-    assert json.loads(path.read_text())["schema"] == 1
+    assert json.loads(path.read_text())["schema"] == 2
 
 
 @pytest.mark.parametrize(
@@ -47,11 +51,11 @@ def test_identity_ignores_order() -> None:
 
 def test_records_never_change(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write(new_record(CELL, INPUTS, {"top1": Metric(1.0, "%")}))
-    store.write(new_record(CELL, INPUTS, {"top1": Metric(2.0, "%")}))
-    found = store.find(CELL, INPUTS)
-    assert found is not None
-    assert found.metrics["top1"].value == 1.0
+    store.write(new_record(CELL, INPUTS, {TOP1: Metric(1.0, "%")}))
+    store.write(new_record(CELL, INPUTS, {TOP1: Metric(2.0, "%")}))
+    kept = store.find(CELL, INPUTS)
+    assert kept is not None
+    assert kept.metrics[TOP1].value == 1.0
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +75,63 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 def test_another_schema_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "schema.json").write_text('{"schema": 99}')
-    with pytest.raises(StoreError, match=r"has schema 99, this suite writes schema 1; name another folder"):
+    with pytest.raises(StoreError, match=r"has schema 99, this suite writes schema 2; name another folder"):
         Store(tmp_path)
+
+
+def test_schema_1_is_refused_by_its_number(tmp_path: Path) -> None:
+    """A folder of it, and a record of it that lies in a folder of ours."""
+    old = {"schema": 1, "cell": {"task": "cost", "model": "resnet50"}, "metrics": {"top1": {"value": 1.0}}}
+    store = Store(tmp_path / "ours")
+    write_text(tmp_path / "ours" / "records" / "cost-resnet50-0.json", json.dumps(old))
+    with pytest.raises(StoreError, match=r"cost-resnet50-0\.json has schema 1; this suite reads schema 2"):
+        store.records()
+    write_text(tmp_path / "old" / "schema.json", json.dumps({"schema": 1}))
+    with pytest.raises(StoreError, match="old has schema 1, this suite writes schema 2; name another folder"):
+        Store(tmp_path / "old")
+
+
+KEYS = [
+    MetricKey("top1"),
+    MetricKey("top1", steps="last"),
+    MetricKey("top1_loc", steps="last", boxes="gradcam"),
+    MetricKey("seconds", of="resnet50~twin"),
+    MetricKey("a/b c", steps="d", boxes="e", of="f"),
+]
+
+
+def test_keys_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """Through JSON, in metrics, samples and outcomes; parts stand there by name, those that are nothing do not."""
+    metrics = {key: Metric(float(number), "%", number) for number, key in enumerate(KEYS)}
+    samples = {key: [float(number), 0.5] for number, key in enumerate(KEYS)}
+    outcomes = {key: f"packed {number}" for number, key in enumerate(KEYS)}
+    record = replace(new_record(CELL, INPUTS, metrics, samples), outcomes=outcomes)
+    store = Store(tmp_path)
+    path = store.write(record)
+    assert store.read(path) == record
+    content = json.loads(path.read_text())
+    assert {"name": "top1", "steps": "last", "packed": "packed 1"} in content["outcomes"]
+    assert {"name": "seconds", "of": "resnet50~twin", "values": [3.0, 0.5]} in content["samples"]
+    assert all(isinstance(key, MetricKey) for key in store.read(path).metrics)
+    assert str(MetricKey("top1_loc", steps="last", boxes="gradcam")) == "gradcam last top1_loc"
+
+
+@dataclass(frozen=True)
+class SomeOptions:
+    """Options of a kind of work."""
+
+    seed: int
+    data: str
+
+
+def test_a_cells_options_are_those_that_its_kind_declares() -> None:
+    assert options_of(CELL, SomeOptions) == SomeOptions(0, "val")
+    assert Cell.of("accuracy", "resnet50", "mini", SomeOptions(0, "val")) == CELL
+    more = replace(CELL, options={**CELL.options, "batch": 4})
+    assert options_of(more, SomeOptions) == SomeOptions(0, "val")
+    missing = replace(CELL, options={"data": "val"})
+    with pytest.raises(StoreError, match=r"accuracy resnet50 mini data=val lacks seed; it is of another version, run"):
+        options_of(missing, SomeOptions)
 
 
 def test_torn_and_foreign_records_are_named(tmp_path: Path) -> None:
@@ -81,21 +140,21 @@ def test_torn_and_foreign_records_are_named(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:40])
     with pytest.raises(StoreError, match=f"{path} is not readable as JSON"):
         store.records()
-    path.write_text('{"schema": 1, "cell": {}}')
+    path.write_text('{"schema": 2, "cell": {}}')
     with pytest.raises(StoreError, match="is not a record of this suite"):
         store.records()
     path.write_text('{"schema": 7}')
-    with pytest.raises(StoreError, match="has schema 7; this suite reads schema 1"):
+    with pytest.raises(StoreError, match="has schema 7; this suite reads schema 2"):
         store.records()
 
 
 def test_notes_of_missing_cells_go_when_the_cell_succeeds(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.note_missing(CELL, "failed (out of memory)", "tdam-bench run")
-    assert store.missing() == {CELL: ("failed (out of memory)", "tdam-bench run")}
+    store.note_absence(CELL, "failed (out of memory)", "tdam-bench run")
+    assert store.absences() == [Absence(CELL, "failed (out of memory)", "tdam-bench run")]
     assert store.records() == []
     store.write(new_record(CELL, INPUTS, {}))
-    assert store.missing() == {}
+    assert store.absences() == []
 
 
 def hold(folder: Path, seconds: float) -> None:

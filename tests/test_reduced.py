@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import open_imagenet
-from benchmarks.data.images import DataError
 from benchmarks.data.mini import open_mini
 from benchmarks.data.selected import Selected, read_class_list
 from benchmarks.data.wordnet import every_so_many, leaves_in_order, read_tree, reduced_classes
@@ -31,7 +31,7 @@ def test_leaves_come_in_the_order_of_the_walk() -> None:
 
 def test_the_tree_is_read_from_the_devkit(tmp_path: Path) -> None:
     write_tree(tmp_path / META, TREE)
-    assert read_tree(tmp_path / META / "meta.mat") == {name: sorted(found) for name, found in TREE.items()}
+    assert read_tree(tmp_path / META / "meta.mat") == {name: sorted(children) for name, children in TREE.items()}
     assert reduced_classes(tmp_path, 2, None) == ["n00000003", "n00000006"]
 
 
@@ -74,12 +74,12 @@ def test_bad_lists(tmp_path: Path, text: str, message: str) -> None:
 
 def test_selected_images_keep_their_pictures_and_get_new_labels(tmp_path: Path) -> None:
     scenes = open_mini("val", tmp_path, 40)
-    found = Selected("few", scenes, ["7", "2"])
-    assert found.classes == ["2", "7"]
-    assert found.labels == [0, 1] * 4
-    assert [found.of.labels[i] for i in found.indices] == [2, 7] * 4
-    assert found.image(1).tobytes() == scenes.image(7).tobytes()
-    assert found.manifest_hash != Selected("few", scenes, ["7", "3"]).manifest_hash
+    few = Selected("few", scenes, ["7", "2"])
+    assert few.classes == ["2", "7"]
+    assert few.labels == [0, 1] * 4
+    assert [few.of.labels[i] for i in few.indices] == [2, 7] * 4
+    assert few.image(1).tobytes() == scenes.image(7).tobytes()
+    assert few.manifest_hash != Selected("few", scenes, ["7", "3"]).manifest_hash
 
 
 def test_unknown_classes_are_named(tmp_path: Path) -> None:
@@ -93,6 +93,6 @@ def test_a_reduced_imagenet(tmp_path: Path) -> None:
     names = wordnet_ids(4)
     chosen = reduced_classes(tmp_path, 2, None)
     assert chosen == [names[0], names[2]]
-    found = Selected("imagenet-reduced", open_imagenet(tmp_path, "train", 4), chosen)
-    assert found.labels == [0, 0, 1, 1]
-    assert all(found.classes[label] in name for label, name in zip(found.labels, found.ids, strict=True))
+    reduced = Selected("imagenet-reduced", open_imagenet(tmp_path, "train", 4), chosen)
+    assert reduced.labels == [0, 0, 1, 1]
+    assert all(reduced.classes[label] in name for label, name in zip(reduced.labels, reduced.ids, strict=True))

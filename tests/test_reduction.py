@@ -150,8 +150,8 @@ def test_half_precision_is_no_further_from_the_truth_than_the_literal_form(name:
     for seed in range(30):
         exact = half_step(truth, torch.float64, seed)
         errors = [
-            [float((one - other).norm() / other.norm()) for one, other in zip(found, exact, strict=True)]
-            for found in (half_step(form, torch.float32, seed) for form in forms)
+            [float((one - other).norm() / other.norm()) for one, other in zip(tensors, exact, strict=True)]
+            for tensors in (half_step(form, torch.float32, seed) for form in forms)
         ]
         literal, reduced = torch.tensor(errors, dtype=torch.float64)
         ratios.append(torch.stack([reduced[0] / literal[0], reduced[1:].square().mean() / literal[1:].square().mean()]))
@@ -220,8 +220,8 @@ def test_means_of_windows_give_the_mean_of_the_layer(layer: nn.Conv2d, shape: tu
     z = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     linear = linear_of(Stage(layer, None, None, 5, 7))
     assert linear is not None
-    found = F.linear(window_means(z, linear).flatten(1), linear.weight.flatten(1), linear.bias)
-    torch.testing.assert_close(found, layer(z).mean((2, 3)), rtol=1e-12, atol=1e-12)
+    mean = F.linear(window_means(z, linear).flatten(1), linear.weight.flatten(1), linear.bias)
+    torch.testing.assert_close(mean, layer(z).mean((2, 3)), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"momentum": None}, {"affine": False}, {"track_running_stats": False}])
@@ -230,8 +230,8 @@ def test_batch_norm_from_moments_is_batch_norm(options: dict[str, bool]) -> None
     same = copy.deepcopy(norm)
     for seed in range(3):
         maps = torch.randn(3, 4, 5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) + seed
-        found = normalized(same, maps.mean((2, 3)), maps.var((0, 2, 3), unbiased=False), 30)
-        torch.testing.assert_close(found, norm(maps).mean((2, 3)), rtol=1e-12, atol=1e-12)
+        means = normalized(same, maps.mean((2, 3)), maps.var((0, 2, 3), unbiased=False), 30)
+        torch.testing.assert_close(means, norm(maps).mean((2, 3)), rtol=1e-12, atol=1e-12)
     for key, expected in norm.state_dict().items():
         torch.testing.assert_close(same.state_dict()[key], expected, rtol=1e-12, atol=0)
 
@@ -310,10 +310,10 @@ def test_a_compiled_block_is_one_graph_with_the_same_gradients() -> None:
     block = cast(nn.Module, reduced.stages()[-1][0]).train()
     compiled = copy.deepcopy(block)
     maps = torch.randn(4, 128, 8, 8, generator=torch.Generator().manual_seed(6))
-    found = []
+    results = []
     for one, run in ((block, block), (compiled, torch.compile(compiled, fullgraph=True))):
         out = run(maps)
         out.square().mean().backward()
-        found.append((out.detach(), gradients(one)))
-    torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-4, atol=1e-4)
-    assert apart(found[0][1], found[1][1]) < 1e-4
+        results.append((out.detach(), gradients(one)))
+    torch.testing.assert_close(results[1][0], results[0][0], rtol=1e-4, atol=1e-4)
+    assert apart(results[0][1], results[1][1]) < 1e-4

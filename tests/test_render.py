@@ -211,6 +211,7 @@ def test_tables_are_written_whole(table: Table, tmp_path: Path) -> None:
 
 
 PANELS = (Panel("params", "Parameters (M)"), Panel("fps", "Inference speed (images/s)"))
+FAMILIES = {"ResNet": ("#000000", "o"), "SE": ("#56B4E9", "s"), "TDtop": ("#0072B2", "P"), "TDjoint": ("#D55E00", "*")}
 POINTS = (
     Point("ResNet", "ResNet50", {"params": 25.6, "fps": 700.0}, 84.2, 83.1, 85.3),
     Point("TDtop", "ResNet50", {"params": 27.7}, 85.0, label="m=3"),
@@ -222,7 +223,7 @@ def test_figures_are_written_in_three_formats_and_deterministic(tmp_path: Path) 
     """The same points give the same bytes in every format: no time stamps, no random ids."""
     written = []
     for folder in (tmp_path / "a", tmp_path / "b"):
-        paths = write_figure(scatter_figure("Top-1", PANELS, POINTS, "Top-1 (%)"), folder, "cost")
+        paths = write_figure(scatter_figure("Top-1", PANELS, POINTS, FAMILIES, "Top-1 (%)"), folder, "cost")
         assert [path.name for path in paths] == ["cost.svg", "cost.pdf", "cost.png"]
         assert len(list(folder.iterdir())) == 3
         written.append([path.read_bytes() for path in paths])
@@ -232,7 +233,7 @@ def test_figures_are_written_in_three_formats_and_deterministic(tmp_path: Path) 
 
 def test_scatter_leaves_out_what_has_no_x() -> None:
     """Every panel shows its points at the common y, on one shared axis."""
-    axes = scatter_figure("Top-1", PANELS, POINTS, "Top-1 (%)").axes
+    axes = scatter_figure("Top-1", PANELS, POINTS, FAMILIES, "Top-1 (%)").axes
     assert [len(axis.lines) for axis in axes] == [3, 2]
     assert axes[0].get_ylim() == axes[1].get_ylim()
 
@@ -240,7 +241,7 @@ def test_scatter_leaves_out_what_has_no_x() -> None:
 def test_curves_of_one_label_share_a_legend_entry() -> None:
     """Seeds look alike; members of one family differ in their dashes."""
     labels = ["TDtop (m=1)", "TDtop (m=1)", "TDtop (m=3)"]
-    figure = curves_figure("Training", [Series(label, "TDtop", [1, 2], [3, 4]) for label in labels], "Epoch", "Top-1")
+    figure = curves_figure("T", [Series(label, "TDtop", [1, 2], [3, 4]) for label in labels], FAMILIES, ("x", "y"))
     lines = figure.axes[0].lines
     assert [text.get_text() for text in figure.legends[0].get_texts()] == labels[1:]
     assert lines[0].get_linestyle() == lines[1].get_linestyle() != lines[2].get_linestyle()
@@ -249,7 +250,7 @@ def test_curves_of_one_label_share_a_legend_entry() -> None:
 def test_the_papers_curves_are_faint_and_measured_ones_have_bands() -> None:
     measured = Series("SE", "SE", [1, 2], [3, 4], [2, 3], [4, 5])
     paper = Series("SE, paper", "SE", [1, 2], [5, 5], faint=True)
-    figure = curves_figure("T", [paper, measured], "x", "y")
+    figure = curves_figure("T", [paper, measured], FAMILIES, ("x", "y"))
     (axis,) = figure.axes
     assert len(axis.collections) == 1
     faint, solid = axis.lines
@@ -281,19 +282,24 @@ def test_histograms_stand_side_by_side() -> None:
 
 def test_figures_without_data_say_so() -> None:
     """An empty plot is not mistaken for a broken one."""
-    for figure in (scatter_figure("T", PANELS, []), curves_figure("T", [], "x", "y")):
+    for figure in (scatter_figure("T", PANELS, [], FAMILIES), curves_figure("T", [], FAMILIES, ("x", "y"))):
         assert all(axis.texts[0].get_text() == "nothing measured yet" for axis in figure.axes)
 
 
 def test_an_unknown_family_is_named() -> None:
     with pytest.raises(ValueError, match="no color for the family 'SENet'"):
-        curves_figure("T", [Series("a", "SENet")], "x", "y")
+        curves_figure("T", [Series("a", "SENet")], FAMILIES, ("x", "y"))
 
 
 def test_rendering_imports_no_torch() -> None:
     """Not by way of another module either: with torch, rendering would take seconds longer."""
+    names = sorted(f"benchmarks.report.{path.stem}" for path in (ROOT / "benchmarks" / "report").glob("*.py"))
     code = (
-        "import sys, benchmarks.report.comparison, benchmarks.report.plots; "
-        "sys.exit(bool({'torch', 'pandas', 'matplotlib.pyplot'} & set(sys.modules)))"
+        "import importlib, sys\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "assert not {'torch', 'pandas', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "from benchmarks.papers.tdam import PAPER\n"
+        "PAPER.claims(), [PAPER.experiment(name) for name in PAPER.experiments]\n"
+        "assert not {'torch', 'matplotlib.pyplot'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -5,20 +5,22 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
-from benchmarks.core.records import Record, Store
-from benchmarks.report.report import write_report
+from benchmarks.core.store import Store
+from benchmarks.papers.tdam import PAPER
+from benchmarks.report.report import Wanted, write_report
 from benchmarks.report.verification import verify
-from benchmarks.work.profiles import PROFILES
-from benchmarks.work.session import Session
-from tests.test_claims import both as networks
+from tests.recorded import kept, recorded_all
+from tests.sessions import make_session
 
-EXPERIMENTS = ("table1", "claims")
+WANTED = Wanted(PAPER, ("table1", "claims"), "mini")
 TABLES = "report/tables"
 PAGE = "report/index.html"
 
@@ -32,12 +34,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = [*counted, "--results", str(root / "runs"), "--out", str(root / "unused")]
     result = CliRunner().invoke(main, ["run", "table1", *arguments])
     assert result.exit_code == 0, result.output
-    write_report(session_of(root), root / "report", EXPERIMENTS)
+    write_report(WANTED, Store(root / "runs"), root / "report")
     return root
 
 
-def session_of(root: Path) -> Session:
-    return Session(PROFILES["mini"], Store(root / "runs"), root / "cache")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with records of all experiments, made up, and its report."""
+    root = tmp_path_factory.mktemp("whole")
+    session = make_session(root, "mini", seeds=(0, 1))
+    write_report(Wanted(PAPER, PAPER.names), kept(recorded_all(session), session.store), root / "report")
+    return root
 
 
 @pytest.fixture
@@ -77,19 +84,23 @@ def one_record(root: Path) -> Path:
     return next((root / "runs" / "records").glob("cost-resnet50-eca-*.json"))
 
 
+def with_more_parameters(path: Path, more: int) -> dict[str, Any]:
+    """A record's content with another number, and nothing else."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    (parameters,) = (metric for metric in content["metrics"] if metric["name"] == "parameters")
+    parameters["value"] += more
+    return content
+
+
 def change_record(root: Path) -> None:
-    """Another number in a record, and nothing else."""
     path = one_record(root)
-    content = json.loads(path.read_text())
-    content["metrics"]["parameters"]["value"] += 100_000
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(with_more_parameters(path, 100_000)))
 
 
 def newer_record(root: Path) -> None:
     """A record of the same cell from a later run, so that the table shows an older one."""
     path = one_record(root)
-    content = json.loads(path.read_text())
-    content["metrics"]["parameters"]["value"] += 200_000
+    content = with_more_parameters(path, 200_000)
     content |= {"created": "2999-01-01T00:00:00", "id": "0" * 16}
     path.with_name(f"cost-resnet50-eca-{'0' * 16}.json").write_text(json.dumps(content))
 
@@ -102,6 +113,7 @@ SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
     "CSV": (lambda r: edit(r / TABLES / "table1.csv", ",25.557032,", ",25.557033,"), "shows 25.557033"),
     "record deleted": (lambda r: one_record(r).unlink(), "is gone from"),
     "record changed": (change_record, "has changed since the report was made"),
+    "record torn": (lambda r: one_record(r).write_text("{"), "is not readable as JSON"),
     "older record": (newer_record, "the records say 25.76"),
     "file missing": (lambda r: (r / TABLES / "table1.md").unlink(), "tables/table1.md is missing"),
     "a claim's number": (lambda r: edit(r / PAGE, "27.06 and", "27.16 and"), "shows '27.16 and 27.65 M', the"),
@@ -124,10 +136,43 @@ def test_a_folder_without_a_report(tmp_path: Path) -> None:
     assert "is no report's manifest" in result.output
 
 
+def test_another_results_folder_is_named(made: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["verify", str(made / "report"), "--results", str(tmp_path)])
+    assert result.exit_code == 1
+    assert re.search(rf"{tmp_path} has none of the \d+ records of .*; name their folder with --results", result.output)
+
+
+def test_a_report_on_another_paper_is_refused(made: Path) -> None:
+    with pytest.raises(ValueError, match="is on the paper tdam, not other; name it with --paper"):
+        verify(made / "report", Store(made / "runs"), replace(PAPER, name="other"))
+
+
 def test_the_report_is_the_same_every_time(made: Path, tmp_path: Path) -> None:
-    write_report(session_of(made), tmp_path, EXPERIMENTS)
+    write_report(WANTED, Store(made / "runs"), tmp_path)
     for name in ("index.html", "report.md", "report.tex", "manifest.json"):
         assert (tmp_path / name).read_bytes() == (made / "report" / name).read_bytes(), name
+
+
+def test_a_report_of_some_models_is_verified_as_such(whole: Path, tmp_path: Path) -> None:
+    """Profile, models and experiments are those that the report was made of."""
+    store = Store(whole / "runs")
+    models = ("resnet50", "resnet50-se")
+    write_report(Wanted(PAPER, ("table1", "table7-wsol"), models=models), store, tmp_path)
+    assert verify(tmp_path, store, PAPER) == []
+    shown = (tmp_path / "tables" / "table1.md").read_text()
+    assert "**SE**" in shown
+    assert "CBAM" not in shown
+
+
+def test_every_number_of_a_whole_report_is_that_of_its_record(whole: Path) -> None:
+    """Of all experiments and the claims; where every cell has its record, nothing is missing."""
+    assert verify(whole / "report", Store(whole / "runs"), PAPER) == []
+    tables = {path.stem for path in (whole / "report" / "tables").iterdir()}
+    assert tables == {*PAPER.names, "claims-tests"}
+    page = (whole / "report" / "index.html").read_text()
+    assert all(f'id="table-{name}"' in page for name in PAPER.names)
+    for path in (whole / "report" / "tables").glob("*.csv"):
+        assert "not run" not in path.read_text(), path
 
 
 def test_the_page_needs_no_network(made: Path) -> None:
@@ -143,19 +188,25 @@ def test_the_page_needs_no_network(made: Path) -> None:
 
 def test_text_of_records_cannot_break_the_page(tmp_path: Path) -> None:
     """A device that calls itself a script is shown as text."""
-    evil: list[Record] = networks("resnet50", 0.9)
-    store = Store(tmp_path / "runs")
-    for record in evil:
-        store.write(Record(**{**vars(record), "inputs": {"device": "</script><script>alert(1)</script>"}}))
-    write_report(Session(PROFILES["mini"], store, tmp_path), tmp_path / "report", EXPERIMENTS)
-    assert "<script>alert" not in (tmp_path / "report" / "index.html").read_text()
+    session = make_session(tmp_path, "mini", models=("resnet50",))
+    evil = [
+        replace(record, inputs={**record.inputs, "device": "</script><!--<script>alert(1)</script>"})
+        for record in recorded_all(session, ["table4"])
+    ]
+    write_report(WANTED, kept(evil, session.store), tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "script>alert(1)" in page
+    assert "<script>alert" not in page
+    assert "<!--" not in page
 
 
 def test_verify_checks_without_the_command_line(made: Path) -> None:
-    assert verify(made / "report", session_of(made)) == []
+    assert verify(made / "report", Store(made / "runs"), PAPER) == []
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
-def test_nothing_runs_past_the_edges_of_the_pdf(made: Path) -> None:
-    assert (made / "report" / "report.pdf").stat().st_size > 0
-    assert "Overfull" not in (made / "report" / "report.log").read_text(errors="replace")
+@pytest.mark.parametrize("report", ["made", "whole"])
+def test_nothing_runs_past_the_edges_of_the_pdf(report: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(report) / "report"
+    assert (folder / "report.pdf").stat().st_size > 0
+    assert "Overfull" not in (folder / "report.log").read_text(errors="replace")

@@ -4,16 +4,18 @@ import errno
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.core.records import Cell, Metric, Record, Store, new_record
-from benchmarks.work import Advance, Amount, Blocked, Inputs, Waiting, runner
-from benchmarks.work.profiles import PROFILES
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
+from benchmarks.core.store import Absence
+from benchmarks.work import runner
+from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting
 from benchmarks.work.runner import DiskFull, plan, run
 from benchmarks.work.session import Session
+from tests.sessions import make_session
 
 
 class Silent:
@@ -29,10 +31,21 @@ class Silent:
         self.done += count
 
 
-class Fake:
-    """A task whose cells do what their option tells; it counts what it ran."""
+@dataclass(frozen=True)
+class FakeOptions:
+    """Which group a cell is in, and what it does."""
+
+    group: int
+    does: str
+
+
+class Fake(Kind):
+    """A kind of work whose cells do what their option tells; it counts what it ran."""
 
     name = "fake"
+    version = 1
+    options = FakeOptions
+    metrics = (MetricSpec("x", Change.EXACT),)
     shared = True
     parallel = True
 
@@ -42,7 +55,7 @@ class Fake:
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         if cell.options.get("does") == "block":
             return Blocked("no data", "fetch it")
-        return {"code": "1"}
+        return self.versioned(session)
 
     def group(self, cell: Cell) -> object:
         return cell.options["group"]
@@ -62,71 +75,71 @@ class Fake:
             if cell.options.get("does") == "fill":
                 raise OSError(errno.ENOSPC, "No space left on device")
             advance(1)
-            yield new_record(cell, {"code": "1"}, {"x": Metric(1.0, "1")})
+            yield new_record(cell, self.versioned(session), {MetricKey("x"): Metric(1.0, "1")})
 
 
 @pytest.fixture
-def task(monkeypatch: pytest.MonkeyPatch) -> Fake:
+def kind(monkeypatch: pytest.MonkeyPatch) -> Fake:
     fake = Fake()
-    monkeypatch.setattr(runner, "TASKS", {"fake": fake})
+    monkeypatch.setattr(runner, "KINDS", {"fake": fake})
     return fake
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    return Session(PROFILES["smoke"], Store(tmp_path / "runs"), tmp_path / "cache")
+    return make_session(tmp_path)
 
 
 def cell(model: str, group: int = 0, does: str = "work") -> Cell:
-    return Cell("fake", model, "smoke", {"group": group, "does": does})
+    return Cell.of("fake", model, "smoke", FakeOptions(group, does))
 
 
-def test_done_cells_are_not_run_again(task: Fake, session: Session) -> None:
+def test_done_cells_are_not_run_again(kind: Fake, session: Session) -> None:
     cells = [cell("a"), cell("b"), cell("a")]
     assert run(cells, session, Silent()).ran == 2
     again = run([*cells, cell("c")], session, Silent())
     assert (again.ran, again.done_before) == (1, 2)
-    assert task.ran == ["a", "b", "c"]
+    assert kind.ran == ["a", "b", "c"]
 
 
-def test_a_failure_stops_its_group_only(task: Fake, session: Session) -> None:
+def test_a_failure_stops_its_group_only(kind: Fake, session: Session) -> None:
     """What the group finished before stays; the rest is noted with the reason and the command."""
     summary = run([cell("a"), cell("b", does="fail"), cell("c"), cell("d", group=1)], session, Silent())
-    assert task.ran == ["a", "b", "d"]
+    assert kind.ran == ["a", "b", "d"]
     assert set(summary.failed.values()) == {"RuntimeError: it broke badly"}
-    notes = session.store.missing()
+    notes = {note.cell: note for note in session.store.absences()}
     assert {one.model for one in notes} == {"b", "c"}
-    reason, command = notes[cell("b", does="fail")]
-    assert reason == "failed (RuntimeError: it broke badly)"
-    assert command == "tdam-bench run --profile smoke --device cpu"
+    note = notes[cell("b", does="fail")]
+    assert note.reason == "failed (RuntimeError: it broke badly)"
+    assert note.command == "tdam-bench run --profile smoke --device cpu"
 
 
-def test_blocked_cells_tell_why(task: Fake, session: Session) -> None:
+def test_blocked_cells_tell_why(kind: Fake, session: Session) -> None:
     summary = run([cell("a", does="block"), cell("b")], session, Silent())
     assert [one.reason for one in summary.blocked] == ["no data"]
-    assert session.store.missing() == {cell("a", does="block"): ("no data", "fetch it")}
+    assert session.store.absences() == [Absence(cell("a", does="block"), "no data", "fetch it")]
     assert [one.state for one in plan([cell("a", does="block"), cell("b")], session)] == ["blocked", "done"]
 
 
-def test_ctrl_c_keeps_what_is_finished(task: Fake, session: Session) -> None:
+def test_ctrl_c_keeps_what_is_finished(kind: Fake, session: Session) -> None:
     with pytest.raises(KeyboardInterrupt):
         run([cell("a"), cell("b", does="interrupt")], session, Silent())
     assert [record.cell.model for record in session.store.records()] == ["a"]
 
 
-def test_a_full_disk_ends_the_run_and_keeps_what_is_finished(task: Fake, session: Session) -> None:
+def test_a_full_disk_ends_the_run_and_keeps_what_is_finished(kind: Fake, session: Session) -> None:
     with pytest.raises(DiskFull, match="free some and run again; what is finished stays"):
         run([cell("a"), cell("b", does="fill"), cell("c", group=1)], session, Silent())
     assert [record.cell.model for record in session.store.records()] == ["a"]
 
 
-def test_groups_run_at_a_time_in_processes_of_their_own(task: Fake, session: Session) -> None:
+def test_groups_run_at_a_time_in_processes_of_their_own(kind: Fake, session: Session) -> None:
     """A group that fails, and one whose process dies, leave notes; all the others leave records."""
     cells = [cell(name, group=i) for i, name in enumerate("abcd")]
     cells += [cell("f", group=4, does="fail"), cell("g", group=5, does="die"), cell("h", group=6), cell("i", group=7)]
     report = Silent()
     summary = run(cells, replace(session, jobs=2), report)
-    assert task.ran == []
+    assert kind.ran == []
     assert {record.cell.model for record in session.store.records()} == set("abcdhi")
     assert {name.split()[1]: reason for name, reason in summary.failed.items()} == {
         "f": "RuntimeError: it broke badly",
@@ -135,7 +148,7 @@ def test_groups_run_at_a_time_in_processes_of_their_own(task: Fake, session: Ses
     assert (report.title, report.total, report.done) == ("fake: 8 runs, 2 at a time", 8, 6)
 
 
-def test_a_full_disk_in_another_process_ends_the_run(task: Fake, session: Session) -> None:
+def test_a_full_disk_in_another_process_ends_the_run(kind: Fake, session: Session) -> None:
     with pytest.raises(DiskFull, match="free some and run again"):
         run([cell("a", does="fill"), cell("b", group=1)], replace(session, jobs=2), Silent())
 

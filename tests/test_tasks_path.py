@@ -13,7 +13,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
-from benchmarks.core.records import Record, Store
+from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.store import Store
 from benchmarks.networks.models import create
 from tests.trees import draw_coco, draw_cub, draw_dogs, draw_imagenet
 
@@ -51,26 +52,26 @@ def finished(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def transfers(results: Path) -> dict[str, Record]:
     """Evaluations by target."""
-    records = [record for record in Store(results).records() if record.cell.task == "transfer"]
+    records = [record for record in Store(results).records() if record.cell.kind == "transfer"]
     return {str(record.cell.options["target"]): record for record in records}
 
 
 def test_each_data_set_is_tuned_on_and_evaluated(finished: Path) -> None:
-    found = transfers(finished)
-    assert set(found) == {"cub", "dogs", "coco"}
-    assert found["dogs"].metrics["top1"].n == 2
-    assert found["coco"].metrics["map"].n == 3
-    assert found["coco"].cell.options["threshold"] == 0.8
-    assert set(found["coco"].metrics) == {"map", "f1_overall", "f1_class"}
-    assert "leaves out 1 images without objects" in found["coco"].notes["remarks"][0]
-    tuned = [record for record in Store(finished).records() if record.cell.task == "finetune"]
+    by_target = transfers(finished)
+    assert set(by_target) == {"cub", "dogs", "coco"}
+    assert by_target["dogs"].metrics[MetricKey("top1")].n == 2
+    assert by_target["coco"].metrics[MetricKey("map")].n == 3
+    assert by_target["coco"].cell.options["threshold"] == 0.8
+    assert set(by_target["coco"].metrics) == {MetricKey("map"), MetricKey("f1_overall"), MetricKey("f1_class")}
+    assert "leaves out 1 images without objects" in by_target["coco"].notes["remarks"][0]
+    tuned = [record for record in Store(finished).records() if record.cell.kind == "finetune"]
     assert all((finished / "weights" / record.notes["weights"]).is_file() for record in tuned)
 
 
 def test_a_missing_image_makes_the_cell_partial(finished: Path) -> None:
     record = transfers(finished)["cub"]
-    assert record.metrics["top1"].n == 1
-    assert record.metrics["top1"].status == "partial: 1 of 2 images missing or unreadable"
+    assert record.metrics[MetricKey("top1")].n == 1
+    assert record.metrics[MetricKey("top1")].status == "partial: 1 of 2 images missing or unreadable"
     assert [Path(path).name for path in record.notes["missing"]] == ["Bird_0_0002.jpg"]
 
 
@@ -117,13 +118,13 @@ def test_two_processes_tune_and_evaluate_every_image_once(tree: Path, tmp_path: 
     given += ["--models", MODEL, "--epochs", "1", "--results", str(tmp_path), "--out", str(tmp_path / "report")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*command, "table7-tasks", *given], check=True, env=environment, capture_output=True)
-    found = transfers(tmp_path)
-    assert {target: record.metrics[name].n for target, record in found.items() for name in record.metrics} == {
+    by_target = transfers(tmp_path)
+    assert {target: record.metrics[name].n for target, record in by_target.items() for name in record.metrics} == {
         "cub": 1,
         "dogs": 2,
         "coco": 3,
     }
-    tuned = [record for record in Store(tmp_path).records() if record.cell.task == "finetune"]
+    tuned = [record for record in Store(tmp_path).records() if record.cell.kind == "finetune"]
     assert [record.inputs["processes"] for record in tuned] == [2, 2, 2]
 
 
@@ -161,8 +162,8 @@ def test_training_on_the_reduced_imagenet(tmp_path: Path) -> None:
     assert trained.exit_code == 0, trained.output
     more = ["--models", MODEL, "--tasks", "accuracy", "--out", str(tmp_path / "report")]
     assert CliRunner().invoke(main, ["run", "fig8", *arguments, *more]).exit_code == 0
-    (record,) = [one for one in Store(tmp_path).records() if one.cell.task == "accuracy"]
-    assert (record.cell.options["classes"], record.metrics["last/top1"].n) == (2, 4)
+    (record,) = [one for one in Store(tmp_path).records() if one.cell.kind == "accuracy"]
+    assert (record.cell.options["classes"], record.metrics[MetricKey("top1", "last")].n) == (2, 4)
     listed.write_text("n99999999\n")
     unknown = CliRunner().invoke(main, ["train", MODEL, "--reduced", *arguments])
     assert unknown.exit_code == 1
@@ -200,5 +201,5 @@ def test_smoke_runs_every_new_experiment(tmp_path: Path) -> None:
         assert (tmp_path / "report" / "tables" / f"{experiment}.md").exists()
     figures = {path.name for path in (tmp_path / "report" / "figures").glob("*.png")}
     assert figures == {"fig8.png", "fig8-training.png", "selectivity.png"}
-    steps = [record for record in Store(tmp_path).records() if record.cell.task == "selectivity"]
+    steps = [record for record in Store(tmp_path).records() if record.cell.kind == "selectivity"]
     assert {len(record.samples) for record in steps} == {1, 2}

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.networks.models import create
+from benchmarks.papers.tdam.recipes import PROFILES
 from benchmarks.work.methods import METHODS
 from benchmarks.work.methods.ws_dan import (
     WSDAN,
@@ -19,7 +20,6 @@ from benchmarks.work.methods.ws_dan import (
     cropped,
     min_max,
 )
-from benchmarks.work.profiles import PROFILES
 
 
 def test_pooling_by_hand() -> None:

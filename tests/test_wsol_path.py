@@ -10,7 +10,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from benchmarks.cli import main
-from benchmarks.core.records import Record, Store
+from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.store import Store
 from benchmarks.networks.models import create
 from tests.trees import draw_imagenet, write_voc
 
@@ -51,7 +52,7 @@ def run(root: Path, weights: Path, results: Path, *more: str) -> Result:
 
 
 def localized(results: Path) -> dict[str, Record]:
-    return {r.cell.model: r for r in Store(results).records() if r.cell.task == "localization"}
+    return {r.cell.model: r for r in Store(results).records() if r.cell.kind == "localization"}
 
 
 def test_the_full_path(weights: Path, tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_the_full_path(weights: Path, tmp_path: Path) -> None:
     records = localized(tmp_path / "runs")
     assert set(records) >= {PLAIN, TD}
     for record in records.values():
-        metric = record.metrics["gradcam/last/top1_loc"]
+        metric = record.metrics[MetricKey("top1_loc", "last", "gradcam")]
         assert (metric.n, metric.status) == (9, "partial: 3 of 12 images left out")
         lines = record.notes["unreadable"]
         assert [sum(path.stem in line for line in lines) for path in (missing, outside, empty)] == [1, 1, 1]
@@ -83,6 +84,19 @@ def test_without_boxes_the_cells_say_what_to_fetch(weights: Path, tmp_path: Path
     (line,) = [line for line in result.stderr.splitlines() if "no bounding boxes below" in line]
     assert "unpack ILSVRC2012_bbox_val_v3.tgz" in line
     assert localized(tmp_path / "runs") == {}
+
+
+def test_a_model_that_the_table_does_not_have_gets_its_row(weights: Path, tmp_path: Path) -> None:
+    """Also where it could not be run: the row says why, and how to fill it."""
+    draw_tree(tmp_path / "tree")
+    result = run(tmp_path / "tree", weights, tmp_path / "runs", "--models", "resnet18")
+    assert result.exit_code == 1
+    with (tmp_path / "runs/report/tables/table7-wsol.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["model"] for row in rows} == {"resnet18"}
+    assert all(
+        "no weights of resnet18" in row["missing"] and "tdam-bench train resnet18" in row["missing"] for row in rows
+    )
 
 
 def picture(path: Path) -> Path:

@@ -117,13 +117,13 @@ def write_solution(root: Path, names: list[str], labels: list[int]) -> None:
 
 def write_voc(path: Path, objects: list[tuple[str, float, float, float, float]]) -> None:
     """Write a PASCAL-VOC annotation: class name, xmin, ymin, xmax and ymax of each object."""
-    found = "".join(
+    objects_text = "".join(
         f"<object><name>{name}</name><bndbox><xmin>{x0:g}</xmin><ymin>{y0:g}</ymin>"
         f"<xmax>{x1:g}</xmax><ymax>{y1:g}</ymax></bndbox></object>"
         for name, x0, y0, x1, y1 in objects
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"<annotation><filename>{path.stem}</filename>{found}</annotation>")
+    path.write_text(f"<annotation><filename>{path.stem}</filename>{objects_text}</annotation>")
 
 
 def draw_cub(root: Path, classes: int = 4, per_class: int = 3, seed: int = 0) -> Path:

@@ -1,13 +1,23 @@
 """The progress bar: what is being done, how fast, and how long it will take."""
 
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
 
+class Progress(Protocol):
+    """Where a run tells how far it is."""
+
+    def start(self, what: str, total: int, unit: str) -> None:
+        """Begin a stretch of work of ``total`` units."""
+
+    def advance(self, count: int) -> None:
+        """So much more is done."""
+
+
 class Bar:
-    """One bar at a time, for :class:`benchmarks.work.runner.Report`.
+    """One bar at a time; a :class:`Progress`.
 
     Args:
         stream: Where to draw; None draws nothing.

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple, Protocol
 
-from benchmarks.data.images import DataError
+from benchmarks.data.errors import DataError
 
 OUTSIDE = 1.0  # pixels by which annotated boxes may pass the image's edge: some do by rounding
 
 
-class Box(NamedTuple):
+class ObjectBox(NamedTuple):
     """An object: its class, and its box in pixels, x and width along the image's width."""
 
     label: int
@@ -20,7 +20,7 @@ class Box(NamedTuple):
 class Boxed(Protocol):
     """An image set that has boxes."""
 
-    def boxes(self, i: int) -> list[Box]:
+    def boxes(self, i: int) -> list[ObjectBox]:
         """The objects in image ``i``, in pixels of the stored image.
 
         Raises:
@@ -36,7 +36,7 @@ class AnnotationError(DataError):
     """The boxes of one image are missing or cannot be right."""
 
 
-def check_boxes(boxes: list[Box], size: tuple[int, int], source: object) -> None:
+def check_boxes(boxes: list[ObjectBox], size: tuple[int, int], source: object) -> None:
     """Refuse boxes that cannot be boxes of an image of this (height, width).
 
     Raises:
@@ -55,7 +55,7 @@ def check_boxes(boxes: list[Box], size: tuple[int, int], source: object) -> None
             )
 
 
-def shown_boxes(boxes: list[Box], size: tuple[int, int], resolution: int, crop: float) -> list[Box]:
+def shown_boxes(boxes: list[ObjectBox], size: tuple[int, int], resolution: int, crop: float) -> list[ObjectBox]:
     """Where a view shows boxes: through the resize of the shorter side to resolution / crop and the center crop.
 
     Args:
@@ -79,5 +79,5 @@ def shown_boxes(boxes: list[Box], size: tuple[int, int], resolution: int, crop: 
         y0, y1 = ((edge * tall / height - top) for edge in (box.y, box.y + box.height))
         x0, x1, y0, y1 = (min(max(edge, 0.0), float(resolution)) for edge in (x0, x1, y0, y1))
         if x1 > x0 and y1 > y0:
-            shown.append(Box(box.label, x0, y0, x1 - x0, y1 - y0))
+            shown.append(ObjectBox(box.label, x0, y0, x1 - x0, y1 - y0))
     return shown

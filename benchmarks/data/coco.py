@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data.images import NO_LABEL, DataError, ImageFiles, MultiLabel
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import NO_LABEL, ImageFiles, MultiLabel
 from benchmarks.data.listed import few, find_folder, on_disk, refuse_unknown
 
 PLACES = ("coco", "COCO", "coco2014", "MSCOCO2014", ".")
@@ -52,18 +53,20 @@ def open_coco(root: Path, split: str) -> CocoImages:
     with_objects = [image for image in sorted(images) if shown[image]]
     there, missing = on_disk(folder / year, [images[image] for image in with_objects])
     kept = [with_objects[i] for i in there]
-    found = CocoImages(
+    images_of_split = CocoImages(
         f"coco-{split}",
         folder / year,
         [categories[category] for category in order],
         [images[image] for image in kept],
         [tuple(sorted(shown[image])) for image in kept],
     )
-    found.missing = missing
+    images_of_split.missing = missing
     without = [images[image] for image in sorted(images) if not shown[image]]
     if without:
-        found.remarks.append(f"coco/{split} leaves out {len(without)} images without objects ({few(without)})")
-    return found
+        images_of_split.remarks.append(
+            f"coco/{split} leaves out {len(without)} images without objects ({few(without)})"
+        )
+    return images_of_split
 
 
 def read_instances(path: Path) -> tuple[dict[int, str], list[tuple[int, int]], dict[int, str]]:

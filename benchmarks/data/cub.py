@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.data.images import DataError, ImageFiles
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import ImageFiles
 from benchmarks.data.listed import few, find_folder, on_disk, read_pairs, refuse_unknown
 
 PLACES = ("CUB_200_2011", "CUB_200_2011/CUB_200_2011", "cub", ".")
@@ -45,12 +46,12 @@ def open_cub(root: Path, split: str) -> ImageFiles:
     keys = [key for key in images if split_of[key] == SPLITS[split]]
     there, missing = on_disk(folder / "images", [images[key] for key in keys])
     kept = [keys[i] for i in there]
-    found = ImageFiles(
+    images_of_split = ImageFiles(
         f"cub-{split}",
         folder / "images",
         [classes[key] for key in order],
         [images[key] for key in kept],
         [order[class_of[key]] for key in kept],
     )
-    found.missing = missing
-    return found
+    images_of_split.missing = missing
+    return images_of_split

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from benchmarks.data.images import DataError, ImageFiles
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import ImageFiles
 from benchmarks.data.listed import few, find_folder, on_disk
 
 PLACES = ("StanfordDogs", "stanford_dogs", "dogs", ".")
@@ -40,9 +41,11 @@ def open_dogs(root: Path, split: str) -> ImageFiles:
     there, missing = on_disk(folder / "Images", names)
     kept = [names[i] for i in there]
     classes = [breeds[label] for label in order]
-    found = ImageFiles(f"dogs-{split}", folder / "Images", classes, kept, [order[lists[split][name]] for name in kept])
-    found.missing = missing
-    return found
+    images_of_split = ImageFiles(
+        f"dogs-{split}", folder / "Images", classes, kept, [order[lists[split][name]] for name in kept]
+    )
+    images_of_split.missing = missing
+    return images_of_split
 
 
 def read_list(path: Path) -> dict[str, int]:
@@ -55,13 +58,13 @@ def read_list(path: Path) -> dict[str, int]:
         content = loadmat(path, squeeze_me=True)
         names = [str(name) for name in np.atleast_1d(content["file_list"])]
         labels = [int(label) for label in np.atleast_1d(content["labels"])]
-        found = dict(zip(names, labels, strict=True))
+        labels_of = dict(zip(names, labels, strict=True))
     except (OSError, ValueError, TypeError, LookupError, NotImplementedError, zlib.error, MatReadError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is not a list of Stanford Dogs ({reason}); extract lists.tar again") from error
-    if len(found) < len(names):
-        raise DataError(f"{path} names {len(names) - len(found)} images twice; extract lists.tar again")
-    return found
+    if len(labels_of) < len(names):
+        raise DataError(f"{path} names {len(names) - len(labels_of)} images twice; extract lists.tar again")
+    return labels_of
 
 
 def breeds_by_label(folder: Path, labels: dict[str, int]) -> dict[int, str]:
@@ -70,10 +73,10 @@ def breeds_by_label(folder: Path, labels: dict[str, int]) -> dict[int, str]:
     Raises:
         DataError: Images of one label lie in several folders, or several labels in one.
     """
-    found: dict[int, set[str]] = {}
+    folders: dict[int, set[str]] = {}
     for name, label in labels.items():
-        found.setdefault(label, set()).add(name.partition("/")[0])
-    breeds = {label: min(names) for label, names in found.items()}
-    if any(len(names) > 1 for names in found.values()) or len(set(breeds.values())) < len(breeds):
+        folders.setdefault(label, set()).add(name.partition("/")[0])
+    breeds = {label: min(names) for label, names in folders.items()}
+    if any(len(names) > 1 for names in folders.values()) or len(set(breeds.values())) < len(breeds):
         raise DataError(f"{folder}: labels and folders of the images do not fit each other; extract lists.tar again")
     return breeds

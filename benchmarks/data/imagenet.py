@@ -19,7 +19,8 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
-from benchmarks.data.images import DataError, ImageFiles, ImageSet
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import ImageFiles, ImageSet
 from benchmarks.data.listed import few
 
 Split = Literal["train", "val", "v2"]
@@ -89,8 +90,8 @@ def has_numbered_folder(folder: Path) -> bool:
 
 def entries(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the folders and of the image files directly in a folder, each sorted."""
-    with os.scandir(folder) as found:
-        kinds = [(entry.name, entry.is_dir()) for entry in found]
+    with os.scandir(folder) as scanned:
+        kinds = [(entry.name, entry.is_dir()) for entry in scanned]
     folders = sorted(name for name, is_folder in kinds if is_folder)
     images = sorted(name for name, is_folder in kinds if not is_folder and is_image(name))
     return folders, images

@@ -5,8 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree
 
-from benchmarks.data.boxes import AnnotationError, Box
-from benchmarks.data.images import DataError, ImageFiles, ImageSet
+from benchmarks.data.boxes import AnnotationError, ObjectBox
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import ImageFiles, ImageSet
 
 # Where the XML files are looked for, first hit wins.
 PLACES = (
@@ -34,10 +35,10 @@ class BoxedFiles(ImageFiles):
         """The XML file of image ``i``."""
         return self.annotations / f"{Path(self.ids[i]).stem}.xml"
 
-    def boxes(self, i: int) -> list[Box]:
+    def boxes(self, i: int) -> list[ObjectBox]:
         """All boxes, from corner to corner in pixels of the stored image; class -1 is none of the set's."""
         labels = {name: label for label, name in enumerate(self.classes)}
-        return [Box(labels.get(name, -1), *corners) for name, corners in read_voc(self.annotation(i))]
+        return [ObjectBox(labels.get(name, -1), *corners) for name, corners in read_voc(self.annotation(i))]
 
     @cached_property
     def boxes_hash(self) -> str:
@@ -57,15 +58,15 @@ def read_voc(path: Path) -> list[tuple[str, tuple[float, float, float, float]]]:
     """
     try:
         objects = ElementTree.parse(path).getroot().findall("object")
-        found = []
+        named_boxes = []
         for one in objects:
             x0, y0, x1, y1 = (float(one.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax"))
-            found.append((one.findtext("name", ""), (x0, y0, x1 - x0, y1 - y0)))
+            named_boxes.append((one.findtext("name", ""), (x0, y0, x1 - x0, y1 - y0)))
     except FileNotFoundError as error:
         raise AnnotationError(f"there is no annotation {path}") from error
     except (ElementTree.ParseError, ValueError) as error:
         raise AnnotationError(f"{path} is not a PASCAL-VOC annotation: {error}") from error
-    return found
+    return named_boxes
 
 
 def open_boxes(images: ImageSet, root: Path) -> BoxedFiles:

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from benchmarks.data.errors import DataError
+
 # Of RGB from 0 to 1: what every network here takes its images normalized by.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -40,10 +42,6 @@ PARSE_ERRORS = (
 
 # What an image is trained to give: its class index, or for several classes at once ones and zeros (K,) in float32.
 Target = int | npt.NDArray[np.float32]
-
-
-class DataError(ValueError):
-    """Data that is missing, incomplete, or laid out so that its labels would be wrong."""
 
 
 class UnreadableImage(DataError):
@@ -222,9 +220,9 @@ class MultiLabel(ImageSet):
 
     def target(self, i: int) -> npt.NDArray[np.float32]:
         """Ones for the classes in image ``i``, zeros for the others, (K,)."""
-        found = np.zeros(len(self.classes), np.float32)
-        found[list(self.present[i])] = 1
-        return found
+        ones = np.zeros(len(self.classes), np.float32)
+        ones[list(self.present[i])] = 1
+        return ones
 
     @cached_property
     def manifest_hash(self) -> str:

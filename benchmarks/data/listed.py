@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.data.images import DataError
+from benchmarks.data.errors import DataError
 
 SHOWN = 3
 
@@ -34,18 +34,18 @@ def read_pairs(path: Path) -> dict[str, str]:
     Raises:
         DataError: The file cannot be read, a line is no pair, or a key comes twice.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path} ({error}); extract the official archive again") from error
     for number, line in enumerate(lines, start=1):
         parts = line.split(maxsplit=1)
-        if len(parts) != 2 or parts[0] in found:
+        if len(parts) != 2 or parts[0] in values:
             why = "a number that came before" if len(parts) == 2 else "not a number and a value"
             raise DataError(f"{path}, line {number}: {why} ({line!r}); extract the official archive again")
-        found[parts[0]] = parts[1].strip()
-    return found
+        values[parts[0]] = parts[1].strip()
+    return values
 
 
 def few(names: Iterable[object]) -> str:

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.core.records import write_atomically
-from benchmarks.data.boxes import Box
-from benchmarks.data.images import DataError, ImageSet
+from benchmarks.core.files import write_atomically
+from benchmarks.data.boxes import ObjectBox
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import ImageSet
 
 # Raise VERSION with every change of what is drawn: caches of other versions are drawn anew.
 VERSION = 3
@@ -110,9 +111,9 @@ class Scenes(Drawn):
         self.digest = digest
         self._boxes = boxes
 
-    def boxes(self, i: int) -> list[Box]:
+    def boxes(self, i: int) -> list[ObjectBox]:
         """The whole digits of scene ``i``, the labeled one first: one or two; boxes are tight around visible ink."""
-        return [Box(*row) for row in self._boxes[i].tolist() if row[0] != NO_DIGIT.label]
+        return [ObjectBox(*row) for row in self._boxes[i].tolist() if row[0] != NO_DIGIT.label]
 
     @property
     def boxes_hash(self) -> str:
@@ -164,9 +165,9 @@ def cached(path: Path, key: str, draw: Callable[[], tuple[Pixels, Facts]]) -> tu
     Raises:
         OSError: The folder cannot be written.
     """
-    found = read_cache(path, key)
-    if found is not None:
-        return found
+    cache = read_cache(path, key)
+    if cache is not None:
+        return cache
     pixels, facts = draw()
     digest = digest_of(pixels, facts)
     write_atomically(path, lambda file: np.savez(file, pixels=pixels, facts=facts, key=key, digest=digest))
@@ -246,8 +247,8 @@ def draw(split: str, count: int) -> tuple[Pixels, Facts]:
     boxes = np.empty((count, 2, len(NO_DIGIT)), np.int16)
     for i in range(count):
         # Labels in turn, so that every prefix is balanced.
-        pixels[i], found = artist.scene(i % len(CLASSES))
-        boxes[i] = [*found, NO_DIGIT][:2]
+        pixels[i], digits = artist.scene(i % len(CLASSES))
+        boxes[i] = [*digits, NO_DIGIT][:2]
     return pixels, boxes
 
 

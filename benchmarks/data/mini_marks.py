@@ -95,8 +95,8 @@ def open_marks(name: str, split: str, cache: Path, count: int | None = None) -> 
     """
     count = mini.wanted(count, split, SIZES, name, f"{name}/{split}")
     key = json.dumps({"version": [mini.VERSION, VERSION], "seed": SEED, "set": name, "split": split, "count": count})
-    found = mini.cached(cache / f"mini-{name}-{split}-{count}.npz", key, lambda: draw(name, split, count))
-    return Marked(name, split, *found)
+    drawn = mini.cached(cache / f"mini-{name}-{split}-{count}.npz", key, lambda: draw(name, split, count))
+    return Marked(name, split, *drawn)
 
 
 def draw(name: str, split: str, count: int) -> tuple[Pixels, Facts]:

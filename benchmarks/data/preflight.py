@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import (
     SPLITS,
     Split,
@@ -18,14 +19,7 @@ from benchmarks.data.imagenet import (
     is_wordnet_id,
     open_flat_val,
 )
-from benchmarks.data.images import (
-    DataError,
-    ImageFiles,
-    ImageSet,
-    UnreadableImage,
-    read_image,
-    verify_image,
-)
+from benchmarks.data.images import ImageFiles, ImageSet, UnreadableImage, read_image, verify_image
 from benchmarks.data.listed import few
 from benchmarks.data.selected import Selected
 
@@ -39,7 +33,7 @@ LISTED_FILES = 20
 BATCH = 1024
 
 
-class Finding(NamedTuple):
+class Notice(NamedTuple):
     """One thing that preflight has to say: an error forbids a run, a warning makes its numbers doubtful."""
 
     level: Level
@@ -51,7 +45,7 @@ class SplitReport(NamedTuple):
 
     images: list[Path]
     classes: list[str]
-    findings: list[Finding]
+    notices: list[Notice]
 
 
 def preflight(
@@ -60,7 +54,7 @@ def preflight(
     splits: Sequence[Split] = SPLITS,
     decode: Decode = "headers",
     progress: Progress | None = None,
-) -> list[Finding]:
+) -> list[Notice]:
     """Everything noteworthy about the folders of ImageNet; bad data is reported, never raised.
 
     Args:
@@ -79,18 +73,18 @@ def preflight(
             f" choose splits from {', '.join(SPLITS)} and decode from {', '.join(get_args(Decode))}"
         )
     reports = {split: look_at_split(root, split, num_classes) for split in splits}
-    findings = [finding for report in reports.values() for finding in report.findings]
+    notices = [notice for report in reports.values() for notice in report.notices]
     if "train" in reports and "val" in reports:
-        findings += compare_classes(reports["train"].classes, reports["val"].classes)
+        notices += compare_classes(reports["train"].classes, reports["val"].classes)
     if decode != "none":
         images = [path for report in reports.values() for path in report.images]
-        findings += look_at_images(images, read_image if decode == "full" else verify_image, progress)
-    return findings
+        notices += look_at_images(images, read_image if decode == "full" else verify_image, progress)
+    return notices
 
 
 def look_at_listed(
     openers: Mapping[str, Callable[[], ImageSet]], decode: Decode, progress: Progress | None = None
-) -> list[Finding]:
+) -> list[Notice]:
     """Everything noteworthy about sets whose images are named by files; bad data is reported, never raised.
 
     Args:
@@ -98,24 +92,24 @@ def look_at_listed(
         decode: As for :func:`preflight`.
         progress: Likewise.
     """
-    findings: list[Finding] = []
+    notices: list[Notice] = []
     paths: list[Path] = []
     for name, opens in openers.items():
         try:
             images = opens()
         except (DataError, OSError) as error:
-            findings.append(Finding("error", str(error)))
+            notices.append(Notice("error", str(error)))
             continue
-        findings.append(Finding("info", f"{name} has {len(images)} images of {len(images.classes)} classes"))
-        findings += [Finding("warning", remark) for remark in images.remarks]
+        notices.append(Notice("info", f"{name} has {len(images)} images of {len(images.classes)} classes"))
+        notices += [Notice("warning", remark) for remark in images.remarks]
         if images.missing:
             what = f"{name} lacks {len(images.missing)} of the images that its lists name"
-            shown = [Finding("warning", f"missing: {path}") for path in images.missing[:LISTED_FILES]]
-            findings += [Finding("warning", f"{what}; what is computed from it is partial"), *shown]
+            shown = [Notice("warning", f"missing: {path}") for path in images.missing[:LISTED_FILES]]
+            notices += [Notice("warning", f"{what}; what is computed from it is partial"), *shown]
         paths += paths_of(images)
     if decode != "none":
-        findings += look_at_images(paths, read_image if decode == "full" else verify_image, progress)
-    return findings
+        notices += look_at_images(paths, read_image if decode == "full" else verify_image, progress)
+    return notices
 
 
 def paths_of(images: ImageSet) -> list[Path]:
@@ -134,14 +128,14 @@ def look_at_split(root: Path, split: Split, num_classes: int) -> SplitReport:
         images = [name for name in files if is_image(name)]
         classes, problems = look_at_layout(root, folder, split, num_classes, images)
     except (DataError, OSError) as error:
-        return SplitReport([], [], [Finding("error", str(error))])
-    findings = [
-        Finding("info", f"{split} has {len(images)} images of {len(classes)} classes in {folder}"),
-        *(Finding("error", problem) for problem in problems),
+        return SplitReport([], [], [Notice("error", str(error))])
+    notices = [
+        Notice("info", f"{split} has {len(images)} images of {len(classes)} classes in {folder}"),
+        *(Notice("error", problem) for problem in problems),
         *look_at_class_names(split, classes),
         *look_at_files(split, files, images, num_classes),
     ]
-    return SplitReport([folder / name for name in images], classes, findings)
+    return SplitReport([folder / name for name in images], classes, notices)
 
 
 def file_ids(folder: Path) -> Iterator[str]:
@@ -179,45 +173,45 @@ def look_at_layout(
     return folders, problems + empty_class_problems(split, folders, with_images)
 
 
-def look_at_class_names(split: Split, classes: Sequence[str]) -> list[Finding]:
+def look_at_class_names(split: Split, classes: Sequence[str]) -> list[Notice]:
     """Whether the class names of train or val leave the order of the labels in doubt."""
     names = [name for name in classes if not is_wordnet_id(name) and not name.isdecimal()]
     if split == "v2" or not names:
         return []
     what = f"{split} has {len(names)} class folders that are not WordNet ids ({few(names)}): labels are in string order"
-    return [Finding("warning", what)]
+    return [Notice("warning", what)]
 
 
-def look_at_files(split: Split, files: Sequence[str], images: Sequence[str], num_classes: int) -> list[Finding]:
+def look_at_files(split: Split, files: Sequence[str], images: Sequence[str], num_classes: int) -> list[Notice]:
     """Files that are no images, file names that occur twice, and images missing from the complete data set."""
-    findings = []
+    notices = []
     others = [name for name in files if not is_image(name)]
     if others:
-        findings.append(Finding("info", f"{split} has {len(others)} files that are not images, ignored: {few(others)}"))
+        notices.append(Notice("info", f"{split} has {len(others)} files that are not images, ignored: {few(others)}"))
     stems = Counter(os.path.splitext(os.path.basename(name))[0] for name in images)
     twice = [stem for stem, count in stems.items() if count > 1]
     if twice:
         what = f"{split} has {len(twice)} image names more than once ({few(twice)}): is one image in two class folders?"
-        findings.append(Finding("warning", what))
+        notices.append(Notice("warning", what))
     expected = IMAGES_IN_SPLIT[split]
     if num_classes == FULL_CLASSES and len(images) != expected:
         what = f"{split} has {len(images)} images where the complete data set has {expected}"
-        findings.append(Finding("warning", what))
-    return findings
+        notices.append(Notice("warning", what))
+    return notices
 
 
-def compare_classes(train: Sequence[str], val: Sequence[str]) -> list[Finding]:
+def compare_classes(train: Sequence[str], val: Sequence[str]) -> list[Notice]:
     """Whether train and val have the same classes; not judged where either has none."""
     only_train, only_val = sorted(set(train) - set(val)), sorted(set(val) - set(train))
     if not train or not val or not (only_train or only_val):
         return []
     what = f"train and val differ in their classes: only in train: {few(only_train)}; only in val: {few(only_val)}"
-    return [Finding("error", what)]
+    return [Notice("error", what)]
 
 
 def look_at_images(
     paths: Sequence[Path], look: Callable[[Path], object], progress: Progress | None = None
-) -> list[Finding]:
+) -> list[Notice]:
     """The images that cannot be read: the first ones by path, the rest as a count.
 
     Args:
@@ -234,10 +228,10 @@ def look_at_images(
                 errors += [error] if error else []
                 if progress:
                     progress(done, len(paths))
-    findings = [Finding("error", error) for error in errors[:LISTED_FILES]]
+    notices = [Notice("error", error) for error in errors[:LISTED_FILES]]
     if len(errors) > LISTED_FILES:
-        findings.append(Finding("error", f"{len(errors) - LISTED_FILES} more images are unreadable"))
-    return findings
+        notices.append(Notice("error", f"{len(errors) - LISTED_FILES} more images are unreadable"))
+    return notices
 
 
 def failure(look: Callable[[Path], object], path: Path) -> str | None:

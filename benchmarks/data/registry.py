@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from benchmarks.data.images import DataError, ImageSet
-from benchmarks.data.selected import Selected, read_class_list
+from benchmarks.data.errors import DataError
 
 if TYPE_CHECKING:
-    from benchmarks.data.preflight import Decode, Finding, Progress
+    from benchmarks.data.boxes import Boxed
+    from benchmarks.data.images import ImageSet
+    from benchmarks.data.preflight import Decode, Notice, Progress
 
 
 class Source(NamedTuple):
@@ -40,11 +41,13 @@ class DataSet(NamedTuple):
         splits: Their names.
         look: Looks at splits on disk for the usual mistakes, reading images up to the given depth; None where there is
             nothing on disk to look at.
+        boxes: The boxes of a split's images, from the split and the user's data folder; None where there are none.
     """
 
-    open: Callable[[str, Source], ImageSet]
+    open: "Callable[[str, Source], ImageSet]"
     splits: tuple[str, ...]
-    look: "Callable[[Sequence[str], Source, Decode, Progress | None], list[Finding]] | None" = None
+    boxes: "Callable[[ImageSet, Path | None], Boxed] | None" = None
+    look: "Callable[[Sequence[str], Source, Decode, Progress | None], list[Notice]] | None" = None
 
 
 def root_of(source: Source) -> Path:
@@ -58,74 +61,90 @@ def root_of(source: Source) -> Path:
     return source.root
 
 
-def imagenet(split: str, source: Source) -> ImageSet:
+def imagenet(split: str, source: Source) -> "ImageSet":
     """ImageNet, see ``benchmarks.data.imagenet``."""
     from benchmarks.data.imagenet import open_imagenet
 
     return open_imagenet(root_of(source), split, source.num_classes)  # type: ignore[arg-type]
 
 
-def reduced_imagenet(split: str, source: Source) -> ImageSet:
+def reduced_imagenet(split: str, source: Source) -> "ImageSet":
     """The classes of ImageNet that figure 8 (center) is about, see ``benchmarks.data.wordnet``."""
+    from benchmarks.data.selected import Selected
     from benchmarks.data.wordnet import reduced_classes
 
     chosen = reduced_classes(root_of(source), source.reduced_classes, source.class_list)
     return Selected("imagenet-reduced", imagenet(split, source), chosen)
 
 
-def mini(split: str, source: Source) -> ImageSet:
+def mini(split: str, source: Source) -> "ImageSet":
     """The embedded scenes."""
     from benchmarks.data.mini import open_mini
 
     return open_mini(split, source.cache, source.limit)
 
 
-def reduced_mini(split: str, source: Source) -> ImageSet:
+def reduced_mini(split: str, source: Source) -> "ImageSet":
     """The first digits of the embedded scenes, or the user's."""
+    from benchmarks.data.selected import Selected, read_class_list
+
     scenes = mini(split, source)
     listed = source.class_list
     chosen = scenes.classes[: source.reduced_classes] if listed is None else read_class_list(listed)
     return Selected("mini-reduced", scenes, chosen)
 
 
-def cub(split: str, source: Source) -> ImageSet:
+def cub(split: str, source: Source) -> "ImageSet":
     """CUB-200-2011."""
     from benchmarks.data.cub import open_cub
 
     return open_cub(root_of(source), split)
 
 
-def dogs(split: str, source: Source) -> ImageSet:
+def dogs(split: str, source: Source) -> "ImageSet":
     """Stanford Dogs."""
     from benchmarks.data.dogs import open_dogs
 
     return open_dogs(root_of(source), split)
 
 
-def coco(split: str, source: Source) -> ImageSet:
+def coco(split: str, source: Source) -> "ImageSet":
     """MS-COCO 2014."""
     from benchmarks.data.coco import open_coco
 
     return open_coco(root_of(source), split)
 
 
-def marks(name: str, split: str, source: Source) -> ImageSet:
+def marks(name: str, split: str, source: Source) -> "ImageSet":
     """One of the embedded fine-grained sets."""
     from benchmarks.data.mini_marks import open_marks
 
     return open_marks(name, split, source.cache, source.limit)
 
 
-def many(split: str, source: Source) -> ImageSet:
+def many(split: str, source: Source) -> "ImageSet":
     """The embedded multi-label set."""
     from benchmarks.data.mini_many import open_many
 
     return open_many(split, source.cache, source.limit)
 
 
+def annotated_imagenet(images: "ImageSet", root: Path | None) -> "Boxed":
+    """ILSVRC's boxes."""
+    from benchmarks.data.imagenet_boxes import open_boxes
+
+    assert root is not None
+    return open_boxes(images, root)
+
+
+def drawn_boxes(images: "ImageSet", root: Path | None) -> "Boxed":
+    """The boxes of drawn scenes, which know them."""
+    return cast("Boxed", images)
+
+
 def look_at_imagenet(
     splits: Sequence[str], source: Source, decode: "Decode", progress: "Progress | None"
-) -> "list[Finding]":
+) -> "list[Notice]":
     """ImageNet's folders, layout by layout."""
     from benchmarks.data.preflight import preflight
 
@@ -134,7 +153,7 @@ def look_at_imagenet(
 
 def look_at_lists(
     name: str, splits: Sequence[str], source: Source, decode: "Decode", progress: "Progress | None"
-) -> "list[Finding]":
+) -> "list[Notice]":
     """A data set whose images are named by files: whether it opens, what it lacks, whether its images can be read."""
     from benchmarks.data.preflight import look_at_listed
 
@@ -143,12 +162,12 @@ def look_at_lists(
 
 
 DATA_SETS: dict[str, DataSet] = {
-    "imagenet": DataSet(imagenet, ("train", "val", "v2"), look_at_imagenet),
-    "imagenet-reduced": DataSet(reduced_imagenet, ("train", "val"), partial(look_at_lists, "imagenet-reduced")),
-    "cub": DataSet(cub, ("train", "test"), partial(look_at_lists, "cub")),
-    "dogs": DataSet(dogs, ("train", "test"), partial(look_at_lists, "dogs")),
-    "coco": DataSet(coco, ("train", "val"), partial(look_at_lists, "coco")),
-    "mini": DataSet(mini, ("train", "tune", "val", "val-v2")),
+    "imagenet": DataSet(imagenet, ("train", "val", "v2"), annotated_imagenet, look_at_imagenet),
+    "imagenet-reduced": DataSet(reduced_imagenet, ("train", "val"), look=partial(look_at_lists, "imagenet-reduced")),
+    "cub": DataSet(cub, ("train", "test"), look=partial(look_at_lists, "cub")),
+    "dogs": DataSet(dogs, ("train", "test"), look=partial(look_at_lists, "dogs")),
+    "coco": DataSet(coco, ("train", "val"), look=partial(look_at_lists, "coco")),
+    "mini": DataSet(mini, ("train", "tune", "val", "val-v2"), drawn_boxes),
     "mini-reduced": DataSet(reduced_mini, ("train", "val")),
     "spots": DataSet(partial(marks, "spots"), ("train", "test")),
     "cuts": DataSet(partial(marks, "cuts"), ("train", "test")),
@@ -165,3 +184,21 @@ def find(name: str) -> DataSet:
     if name not in DATA_SETS:
         raise DataError(f"unknown data set {name!r}; choose one of {', '.join(DATA_SETS)}")
     return DATA_SETS[name]
+
+
+def boxes_of(name: str, images: "ImageSet", root: Path | None) -> "Boxed":
+    """The boxes of a data set's images.
+
+    Raises:
+        DataError: It has none, or they are missing.
+    """
+    boxes = find(name).boxes
+    if boxes is None:
+        with_boxes = ", ".join(one for one, data in DATA_SETS.items() if data.boxes is not None)
+        raise DataError(f"the data set {name} has no boxes of objects; choose one of {with_boxes}")
+    return boxes(images, root)
+
+
+def on_disk() -> tuple[str, ...]:
+    """Names of the data sets that lie on disk and can be looked at."""
+    return tuple(name for name, data in DATA_SETS.items() if data.look is not None)

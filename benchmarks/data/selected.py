@@ -1,4 +1,4 @@
-"""Some classes of an image set."""
+"""Some classes of an image set, or some of its images."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.data.images import DataError, ImageSet
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import ImageSet
 
 SHOWN = 3
 
@@ -52,6 +53,33 @@ class Selected(ImageSet):
     def manifest_hash(self) -> str:
         """SHA-256 (hexadecimal) of the selection and of the whole set."""
         return hashlib.sha256(f"{super().manifest_hash} {self.of.manifest_hash}".encode()).hexdigest()
+
+
+class Subset(ImageSet):
+    """Some images of another set, in the order given.
+
+    Args:
+        images: The other set.
+        ids: Of the images wanted.
+
+    Raises:
+        DataError: The other set has no image of an id.
+    """
+
+    def __init__(self, images: ImageSet, ids: Sequence[str]) -> None:
+        places = {name: i for i, name in enumerate(images.ids)}
+        unknown = [name for name in ids if name not in places]
+        if unknown:
+            raise DataError(f"{images.name} has no image {unknown[0]!r}; choose of its ids, such as {images.ids[0]!r}")
+        self.of = images
+        self.indices = [places[name] for name in ids]
+        super().__init__(images.name, images.classes, ids, [images.labels[i] for i in self.indices])
+
+    def image(self, i: int) -> Image.Image:
+        return self.of.image(self.indices[i])
+
+    def size(self, i: int) -> int:
+        return self.of.size(self.indices[i])
 
 
 def read_class_list(path: Path) -> list[str]:

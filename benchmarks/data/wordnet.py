@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import BASES, DEVKIT, load_meta
-from benchmarks.data.images import DataError
 from benchmarks.data.selected import read_class_list
 
 META = f"{DEVKIT}/meta.mat"

@@ -4,13 +4,16 @@ import contextlib
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.networks.models import create
+from benchmarks.networks.names import parse
 
 RESOLUTION = 224
 
@@ -105,10 +108,44 @@ def by_torch(model: nn.Module, image: torch.Tensor) -> Flops:
     return Flops(flops.get_total_flops() / 2, parts, left_out)
 
 
+def by_layers(model: nn.Module, image: torch.Tensor) -> Flops:
+    """Count by layers as thop did in 2019: products, four for each value of a batch norm, one for each of a ReLU.
+
+    thop counts a linear layer twice, only the last call of a ReLU that is called several times, and pooling layers too.
+    """
+    counts: Counter[str] = Counter()
+
+    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        counts[type(layer).__name__] += COUNTED_LAYERS[type(layer)](layer, output)
+
+    hooks = [layer.register_forward_hook(count) for layer in model.modules() if type(layer) in COUNTED_LAYERS]
+    try:
+        model(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Flops(float(counts.total()), {name: float(value) for name, value in counts.items()}, None)
+
+
+def products(layer: nn.Module, output: torch.Tensor) -> int:
+    """Multiply-accumulates of a convolution or linear layer: the weights behind an output value, for each of these."""
+    weight = layer.weight
+    assert isinstance(weight, torch.Tensor)
+    return output.numel() * (weight.numel() // len(weight))
+
+
+COUNTED_LAYERS: dict[type[nn.Module], Callable[[nn.Module, torch.Tensor], int]] = {
+    nn.Conv1d: products,
+    nn.Conv2d: products,
+    nn.Linear: products,
+    nn.BatchNorm2d: lambda layer, output: 4 * output.numel(),
+    nn.ReLU: lambda layer, output: output.numel(),
+}
 CONVENTIONS: dict[str, Callable[[nn.Module, torch.Tensor], Flops]] = {
     "fvcore": by_fvcore,
     "ptflops": by_ptflops,
     "torch": by_torch,
+    "layers": by_layers,
 }
 
 
@@ -124,3 +161,45 @@ def quiet(logger: str) -> Iterator[None]:
             yield
     finally:
         log.setLevel(level)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One network's parameters and FLOPs, and the plain network's under the same convention.
+
+    Attributes:
+        model: The suite's name.
+        parameters: Count.
+        flops: Multiply-accumulates of one 224x224 image.
+        plain_flops: The plain backbone's total.
+    """
+
+    model: str
+    parameters: int
+    flops: Flops
+    plain_flops: float
+
+
+def measure_costs(
+    models: Iterable[str], convention: str, progress: Callable[[str], None] = lambda name: None
+) -> list[Cost]:
+    """Count every model once; each backbone's plain network is counted along.
+
+    Args:
+        models: Names, as ``benchmarks.networks.models.create`` takes them.
+        convention: A name in ``benchmarks.measure.cost.CONVENTIONS``.
+        progress: Called with each name before its count.
+
+    Raises:
+        ValueError: An unknown name or convention.
+    """
+    counted: dict[str, tuple[int, Flops]] = {}
+
+    def count(name: str) -> tuple[int, Flops]:
+        if name not in counted:
+            progress(name)
+            network = create(name)
+            counted[name] = count_parameters(network), count_flops(network, convention)
+        return counted[name]
+
+    return [Cost(name, *count(name), count(parse(name).backbone)[1].total) for name in models]

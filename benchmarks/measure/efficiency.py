@@ -14,7 +14,6 @@ import gc
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import IO, Any
 
 import torch
@@ -31,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.core.processes import ending
+from benchmarks.measure.device import find_device
 from benchmarks.measure.memory import OK, Peak, peak_memory
 from benchmarks.networks import models
 from benchmarks.networks.names import TWIN
@@ -119,36 +118,6 @@ def check(names: Sequence[str], settings: Settings) -> torch.device:
             f"names must be given, each once (for a second time NAME{TWIN}); got {', '.join(names) or 'none'}"
         )
     return find_device(settings.device)
-
-
-def find_device(name: str) -> torch.device:
-    """The device of this name: ``cpu``, ``cuda`` or ``cuda:1``.
-
-    Raises:
-        ValueError: Another name, or a device that is not here.
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise ValueError(f"unknown device {name!r}; choose cpu, cuda or cuda:N")
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= count:
-            raise ValueError(f"device {name!r} is not here, PyTorch sees {count} CUDA devices; choose another or cpu")
-    return device
-
-
-def device_name(device: str, threads: int | None = None) -> str:
-    """What to call a device beside its numbers: the CUDA device's name, or the CPU's with its number of threads."""
-    if find_device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = found[0] if found else platform.processor() or platform.machine()
-    return f"{name}, {threads or torch.get_num_threads()} threads"
 
 
 class Subject:

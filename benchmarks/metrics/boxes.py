@@ -1,4 +1,4 @@
-"""Boxes from class activation maps by Grad-CAM's rule and by the released code's, and how far boxes overlap.
+"""Boxes from class activation maps by Grad-CAM's rule, and how far boxes overlap.
 
 A box is (x, y, w, h) in pixels, x and w along the width; (0, 0, 0, 0) stands for no box.
 """
@@ -9,11 +9,6 @@ import numpy.typing as npt
 Box = tuple[int, int, int, int]
 
 NO_BOX: Box = (0, 0, 0, 0)
-LEVELS = 155
-# The release colors the levels (JET), turns them gray and keeps what is brighter than int(0.15 * 255) = 38. Up to level
-# 155 that gray rises with the level and is 38 at level 36 and 41 at level 37: it keeps level 37 and all above.
-LOWEST_KEPT = 37
-MOST_POINTS_LEFT_OUT = 15
 KEPT_SHARE = 0.15
 
 
@@ -48,9 +43,9 @@ def segments(kept: npt.NDArray[np.bool_]) -> list[Box]:
     import cv2
 
     _, _, stats, _ = cv2.connectedComponentsWithStats(kept.astype(np.uint8), connectivity=8)
-    found = stats[1:]  # the first is the background
-    order = np.argsort(-found[:, cv2.CC_STAT_AREA], kind="stable")
-    return [(int(x), int(y), int(w), int(h)) for x, y, w, h in found[order, :4]]
+    components = stats[1:]  # the first is the background
+    order = np.argsort(-components[:, cv2.CC_STAT_AREA], kind="stable")
+    return [(int(x), int(y), int(w), int(h)) for x, y, w, h in components[order, :4]]
 
 
 def check_map(cam: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
@@ -69,46 +64,10 @@ def check_map(cam: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
 
 def resize_map(cam: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Bilinear with half-pixel centers, to a height and width in pixels."""
-    import cv2  # of all protocols only boxes need it
+    import cv2  # here, as of all metrics only boxes need it
 
     height, width = size
     return np.asarray(cv2.resize(cam, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-
-
-def released_box(cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
-    """Box of a class activation map by the released rule, which keeps 37 / 155 of the range and not the paper's 15 %.
-
-    The signed map is resized bilinearly (half-pixel centers, float32), its minimum to maximum is scaled to 0..155 and
-    rounded, and levels from 37 up are kept. Of their contours, holes included, the one with the most points after
-    simple chain approximation gives the box if it has more than 15; among equals the first in OpenCV's order. Points
-    are corners, not length or area: a rectangle has four and gives no box.
-
-    Args:
-        cam: Map (h, w) of the class, without ReLU.
-        size: Height and width of the network's input in pixels.
-
-    Returns:
-        The box in pixels of the input. A constant map is level 0 everywhere and has no box.
-
-    Raises:
-        ValueError: The map is not two-dimensional, is empty, or holds a value that is not finite.
-
-    Source: the authors' released code, as told by its golden boxes (tests/golden/released_boxes.json).
-    """
-    import cv2
-
-    cam = check_map(cam)
-    if cam.min() == cam.max():  # decided here: resized, a constant may come out with a range of rounding errors
-        return NO_BOX
-    resized = resize_map(cam, size)
-    levels = cv2.normalize(resized, np.empty(0), 0, LEVELS, cv2.NORM_MINMAX, cv2.CV_8U)
-    kept = (levels >= LOWEST_KEPT).astype(np.uint8)
-    contours, _ = cv2.findContours(kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
-    longest = max(contours, key=len, default=())
-    if len(longest) <= MOST_POINTS_LEFT_OUT:
-        return NO_BOX
-    x, y, w, h = cv2.boundingRect(np.asarray(longest))
-    return int(x), int(y), int(w), int(h)
 
 
 def ious(a: npt.NDArray[np.number], b: npt.NDArray[np.number]) -> npt.NDArray[np.float64]:

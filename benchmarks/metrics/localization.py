@@ -3,7 +3,7 @@
 Localizations are a table with one row for each image and step. Its columns are those of predictions (see
 ``benchmarks.metrics.accuracy``; every box is known here), and:
 
-- ``iou_gradcam``, ``iou_released``: IoU of the box of the true class's map with the best of the image's true boxes,
+- ``iou_<box rule>`` for each box rule: IoU of its box of the true class's map with the best of the image's true boxes,
 - ``iou_at_<percent>``: the same for the best of all segments of that map at a threshold, for :func:`max_box_accuracy`.
 
 A class is localized if its box overlaps a true box by at least half (IoU >= 0.5). Of the five best classes only the
@@ -19,30 +19,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.metrics.accuracy import (
-    BOX,
-    CLASSES,
-    PROTOCOLS,
-    check_predictions,
-    remaining_steps,
-)
+from benchmarks.metrics.accuracy import BOX, CLASSES, check_predictions
 from benchmarks.metrics.boxes import Box, ious, resize_map, segments
+from benchmarks.metrics.rules import Bools, StepRule
 from benchmarks.metrics.statistics import Proportion, wilson
 
-RULES = ("gradcam", "released")
 OVERLAP = 0.5
 OVERLAPS = (0.3, 0.5, 0.7)
 PERCENTS = tuple(range(5, 100, 5))
 AT = tuple(f"iou_at_{percent:02d}" for percent in PERCENTS)
 METRICS = ("top1_loc", "top5_loc", "gt_known")
 
-Bools = npt.NDArray[np.bool_]
-
 
 def best_iou(boxes: Iterable[Box], truth: npt.NDArray[np.float64]) -> float:
     """Largest IoU of any box with any true box (n, 4) as x, y, w, h; 0 where either is missing."""
-    found = np.array(list(boxes), dtype=np.float64).reshape(-1, 1, 4)
-    return float(ious(found, truth.reshape(1, -1, 4)).max(initial=0.0))
+    candidates = np.array(list(boxes), dtype=np.float64).reshape(-1, 1, 4)
+    return float(ious(candidates, truth.reshape(1, -1, 4)).max(initial=0.0))
 
 
 def threshold_ious(cam: npt.NDArray[np.float32], size: tuple[int, int], truth: npt.NDArray[np.float64]) -> list[float]:
@@ -59,56 +51,52 @@ def threshold_ious(cam: npt.NDArray[np.float32], size: tuple[int, int], truth: n
     return [best_iou(segments(scaled >= percent / 100), truth) for percent in PERCENTS]
 
 
-def localization(table: pd.DataFrame, protocol: str, rule: str) -> dict[str, Proportion]:
-    """Localization accuracies under one step protocol and one box rule, with 95 % Wilson intervals.
+def localization(table: pd.DataFrame, rule: StepRule, boxes: str) -> dict[str, Proportion]:
+    """Localization accuracies under one step rule and one box rule, with 95 % Wilson intervals.
 
     Args:
         table: Localizations, see the module.
-        protocol: A name in ``benchmarks.metrics.accuracy.PROTOCOLS``; under ``released`` any remaining step counts.
-        rule: A name in ``RULES``.
+        rule: Says which steps stand; any of them counts.
+        boxes: Name of a box rule that the table has a column of.
 
     Returns:
         ``top1_loc`` and ``top5_loc`` (class and box right), ``gt_known`` (box right, whatever class was predicted), of
         all images, 0 to 1.
 
     Raises:
-        ValueError: An unknown protocol or rule, or a table that is none.
+        ValueError: A box rule that the table has no column of, or a table that is none.
     """
-    hits = localized(table, protocol, rule)
+    hits = localized(table, rule, boxes)
     return {name: wilson(int(hits[name].sum()), len(hits)) for name in METRICS}
 
 
-def localized(table: pd.DataFrame, protocol: str, rule: str) -> pd.DataFrame:
+def localized(table: pd.DataFrame, rule: StepRule, boxes: str) -> pd.DataFrame:
     """For each image (index id, ascending) whether it is localized, by the columns ``METRICS``; as `localization`."""
-    if rule not in RULES:
-        raise ValueError(f"unknown box rule {rule!r}; choose one of {', '.join(RULES)}")
+    column = f"iou_{boxes}"
+    if column not in table:
+        known = [name.removeprefix("iou_") for name in table if name.startswith("iou_") and name not in AT]
+        raise ValueError(f"the localizations have no box rule {boxes!r}; choose one of {', '.join(known)}")
     table = check_predictions(table)
     steps = int(table["step"].max())
     label = table[["label"]].to_numpy()
-    right_box = table[f"iou_{rule}"].to_numpy() >= OVERLAP
+    right_box = table[column].to_numpy() >= OVERLAP
     by_step = {
         "top1_loc": (table[[CLASSES[0]]].to_numpy() == label).any(axis=1) & right_box,
         "top5_loc": (table[list(CLASSES)].to_numpy() == label).any(axis=1) & right_box,
         "gt_known": right_box,
     }
-    standing = standing_steps(table, protocol, steps)
+    standing = steps_that_count(table, rule, steps)
     hits = {name: (hit.reshape(-1, steps) & standing).any(axis=1) for name, hit in by_step.items()}
     return pd.DataFrame(hits, index=pd.Index(table["id"].iloc[::steps], name="id"))
 
 
-def standing_steps(table: pd.DataFrame, protocol: str, steps: int) -> Bools:
-    """The steps (images, steps) whose word counts under a protocol."""
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+def steps_that_count(table: pd.DataFrame, rule: StepRule, steps: int) -> Bools:
+    """The steps (images, steps) that stand under a rule, of localizations in the order of id and step."""
     scores = table["score_1"].to_numpy(dtype=np.float64).reshape(-1, steps)
-    if protocol == "released":
-        return remaining_steps(scores, table[list(BOX)].to_numpy(dtype=np.float64).reshape(-1, steps, 4))
-    standing = np.zeros(scores.shape, dtype=bool)
-    standing[np.arange(len(scores)), -1 if protocol == "last" else scores.argmax(axis=1)] = True
-    return standing
+    return rule.standing(scores, table[list(BOX)].to_numpy(dtype=np.float64).reshape(-1, steps, 4))
 
 
-def max_box_accuracy(table: pd.DataFrame, tuning: pd.DataFrame, protocol: str) -> dict[str, float]:
+def max_box_accuracy(table: pd.DataFrame, tuning: pd.DataFrame, rule: StepRule) -> dict[str, float]:
     """MaxBoxAccV2: the share of images with a right box, averaged over the IoU bounds 0.3, 0.5 and 0.7.
 
     For each bound the threshold is the one that is best on other images; the score is that of the table's images at it.
@@ -116,22 +104,22 @@ def max_box_accuracy(table: pd.DataFrame, tuning: pd.DataFrame, protocol: str) -
     Args:
         table: Localizations of the test images.
         tuning: Localizations of other images; those of the test images among them are left out of the test.
-        protocol: As in :func:`localization`.
+        rule: As in :func:`localization`.
 
     Returns:
         ``max_box_acc_v2``, 0 to 1, and the percent chosen for each bound (``threshold_at_0.3``, ...).
     """
     test = table[~table["id"].isin(set(tuning["id"]))]
-    best = box_accuracies(tuning, protocol).argmax(axis=0)
-    scores = box_accuracies(test, protocol)[best, np.arange(len(OVERLAPS))]
+    best = box_accuracies(tuning, rule).argmax(axis=0)
+    scores = box_accuracies(test, rule)[best, np.arange(len(OVERLAPS))]
     chosen = {f"threshold_at_{overlap}": float(PERCENTS[at]) for overlap, at in zip(OVERLAPS, best, strict=True)}
     return {"max_box_acc_v2": float(scores.mean()), **chosen}
 
 
-def box_accuracies(table: pd.DataFrame, protocol: str) -> npt.NDArray[np.float64]:
+def box_accuracies(table: pd.DataFrame, rule: StepRule) -> npt.NDArray[np.float64]:
     """Share of images with a right box at each threshold and for each IoU bound, (thresholds, bounds)."""
     table = check_predictions(table)
     steps = int(table["step"].max())
     overlaps = table[list(AT)].to_numpy().reshape(-1, steps, len(AT), 1)
-    right = (overlaps >= np.array(OVERLAPS)) & standing_steps(table, protocol, steps)[:, :, None, None]
+    right = (overlaps >= np.array(OVERLAPS)) & steps_that_count(table, rule, steps)[:, :, None, None]
     return np.asarray(right.any(axis=1).mean(axis=0))

@@ -8,9 +8,10 @@ import pandas as pd
 
 from benchmarks.metrics.accuracy import correct
 from benchmarks.metrics.boxes import ious
+from benchmarks.metrics.rules import LAST
 
 GRADCAM_BOX = ("gradcam_box_x", "gradcam_box_y", "gradcam_box_w", "gradcam_box_h")
-APART = 0.5
+MOVED_BELOW = 0.5  # IoU
 OBJECTS = {"one": "one object", "several": "several objects"}
 
 
@@ -18,7 +19,7 @@ def step_overlaps(table: pd.DataFrame) -> pd.DataFrame:
     """How far the top class's box moves: its IoU at the first and at the last step, with the image's objects.
 
     Args:
-        table: Localizations, see ``benchmarks.work.localizing``; of a network with several steps.
+        table: Localizations, see ``benchmarks.work.collectors.localization``; of a network with several steps.
 
     Returns:
         Columns ``iou`` and ``objects``, by id in ascending order.
@@ -49,10 +50,10 @@ def telling_images(plain: pd.DataFrame, feedback: pd.DataFrame) -> list[str]:
         feedback: Localizations of the network with feedback, of the same images.
     """
     overlaps = step_overlaps(feedback)
-    right = pd.DataFrame({"plain": correct(plain, "last", 1), "feedback": correct(feedback, "last", 1)}).dropna()
-    told = overlaps.join(right, how="inner")
-    rule = (told["objects"] > 1) & ~told["plain"].astype(bool) & told["feedback"].astype(bool) & (told["iou"] < APART)
-    return sorted(told.index[rule])
+    right = pd.DataFrame({"plain": correct(plain, LAST, 1), "feedback": correct(feedback, LAST, 1)}).dropna()
+    images = overlaps.join(right, how="inner")
+    several, moved = images["objects"] > 1, images["iou"] < MOVED_BELOW
+    return sorted(images.index[several & ~images["plain"].astype(bool) & images["feedback"].astype(bool) & moved])
 
 
 def spread(items: list[str], count: int) -> list[str]:

@@ -109,6 +109,12 @@ def measures(scores: Floats, targets: Floats, threshold: float, weights: Floats 
 def estimates(scores: Floats, targets: Floats, threshold: float, resamples: int = RESAMPLES) -> Mapping[str, Estimate]:
     """The measures with 95 % bootstrap intervals: images drawn with replacement, the same draws for every network.
 
+    Args:
+        scores: (N, K).
+        targets: (N, K).
+        threshold: A class counts as present above it.
+        resamples: How often images are drawn.
+
     Raises:
         ValueError: Arrays of different shapes, no image, values that are not finite, or targets other than 0 and 1.
     """
@@ -124,9 +130,9 @@ def estimates(scores: Floats, targets: Floats, threshold: float, resamples: int 
         measures(scores, targets, threshold, rng.multinomial(len(scores), shares).astype(np.float64))
         for _ in range(resamples)
     ]
-    found = {}
+    by_measure = {}
     for name, estimate in value.items():
         values = tuple(draw[name] for draw in draws)
         low, high = np.nanquantile(values, (0.025, 0.975))
-        found[name] = Estimate(estimate, float(low), float(high), values)
-    return found
+        by_measure[name] = Estimate(estimate, float(low), float(high), values)
+    return by_measure

@@ -6,6 +6,7 @@ the environment.
 """
 
 import functools
+import hashlib
 import importlib.util
 import os
 import re
@@ -13,14 +14,16 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks.core.files import file_hash, short_hash
+from benchmarks.networks.names import TIMM, parse
 
 if TYPE_CHECKING:
     from torch import nn
 
 GROUP = "tdam_bench.attentions"
 VARIABLE = "TDAM_BENCH_PLUGINS"
-TIMM = "timm:"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -28,8 +31,20 @@ class PluginError(ValueError):
     """A plug-in that cannot be used as it is."""
 
 
+class PluginFile(NamedTuple):
+    """A plug-in file as it was when it was read.
+
+    Attributes:
+        attentions: What it offers, by name.
+        digest: SHA-256 of its content, 16 hexadecimal digits.
+    """
+
+    attentions: dict[str, Any]
+    digest: str
+
+
 def add_files(files: Sequence[Path]) -> tuple[str, ...]:
-    """Make a run use plug-in files, in this process and its children.
+    """Make a run use plug-in files as they are now, in this process and its children.
 
     Returns:
         Names of all plug-ins: those of the files, and those of installed packages.
@@ -42,15 +57,21 @@ def add_files(files: Sequence[Path]) -> tuple[str, ...]:
             raise PluginError(f"no plug-in file {file}")
     if files:
         os.environ[VARIABLE] = os.pathsep.join(str(file.resolve()) for file in files)
-        load.cache_clear()
+        forget()
         load()
     return names()
+
+
+def forget() -> None:
+    """Let the next look at the plug-ins read their files anew."""
+    for cached in (read, load, fingerprint_of):
+        cached.cache_clear()
 
 
 def names() -> tuple[str, ...]:
     """Names of the plug-ins; installed packages are not imported for it."""
     installed = [point.name for point in metadata.entry_points(group=GROUP)]
-    return tuple(dict.fromkeys([*(name for file in files() for name in attentions_of(file)), *installed]))
+    return tuple(dict.fromkeys([*(name for file in files() for name in read(file).attentions), *installed]))
 
 
 def files() -> list[Path]:
@@ -59,26 +80,25 @@ def files() -> list[Path]:
 
 
 @functools.cache
-def load() -> dict[str, str]:
-    """Register every plug-in among the attentions.
-
-    Returns:
-        The module that each name comes from.
+def load() -> None:
+    """Register every plug-in among the attentions, in the place of those that were.
 
     Raises:
         PluginError: A plug-in cannot be used.
     """
-    found: dict[str, str] = {}
+    import baselines
+
+    for name in [name for name, build in baselines.ATTENTIONS.items() if isinstance(build, PluggedIn)]:
+        del baselines.ATTENTIONS[name]
     for file in files():
-        for name, build in attentions_of(file).items():
-            found[name] = register(name, build, module_name(file), str(file))
+        for name, build in read(file).attentions.items():
+            register(name, build, module_name(file), str(file))
     for point in metadata.entry_points(group=GROUP):
-        found[point.name] = register(point.name, point.load(), point.module, f"the entry point {point.value}")
-    return found
+        register(point.name, point.load(), point.module, f"the entry point {point.value}")
 
 
-def register(name: str, build: Any, module: str, source: str) -> str:
-    """Put a plug-in among the attentions; returns its module.
+def register(name: str, build: Any, module: str, source: str) -> None:
+    """Put a plug-in among the attentions.
 
     Raises:
         PluginError: Its name is none or taken, or it is not callable.
@@ -87,12 +107,11 @@ def register(name: str, build: Any, module: str, source: str) -> str:
 
     if not NAME.fullmatch(name):
         raise PluginError(f"{source}: {name!r} is no name for an attention; use a to z, 0 to 9 and _")
-    if name in baselines.ATTENTIONS and getattr(baselines.ATTENTIONS[name], "module", None) != module:
+    if name in baselines.ATTENTIONS:
         raise PluginError(f"{source}: the name {name!r} is taken; choose another one")
     if not callable(build):
         raise PluginError(f"{source}: {name!r} must be a callable channels -> nn.Module, got {type(build).__name__}")
     baselines.ATTENTIONS[name] = PluggedIn(build, module)
-    return module
 
 
 class PluggedIn:
@@ -106,13 +125,13 @@ class PluggedIn:
 
 
 def module_name(file: Path) -> str:
-    """The name that a plug-in file is imported under."""
-    return f"tdam_bench_plugin_{file.stem}"
+    """The name that a plug-in file is imported under: another one for a file of the same name elsewhere."""
+    return f"tdam_bench_plugin_{file.stem}_{short_hash(str(file))}"
 
 
 @functools.cache
-def attentions_of(file: Path) -> dict[str, Any]:
-    """What a plug-in file offers.
+def read(file: Path) -> PluginFile:
+    """Load a plug-in file, once until :func:`add_files` is called again: a change during a run is of the next run.
 
     Raises:
         PluginError: It cannot be loaded, or offers nothing.
@@ -124,13 +143,15 @@ def attentions_of(file: Path) -> dict[str, Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        # Not by the loader: of a file changed within a second it may take the old one's bytecode.
+        source = file.read_bytes()
+        exec(compile(source, str(file), "exec"), module.__dict__)
     except Exception as error:
         raise PluginError(f"{file} cannot be loaded ({type(error).__name__}: {error})") from error
-    found = getattr(module, "ATTENTIONS", None)
-    if not isinstance(found, dict) or not found:
+    offered = getattr(module, "ATTENTIONS", None)
+    if not isinstance(offered, dict) or not offered:
         raise PluginError(f"{file} has no dictionary ATTENTIONS of names and callables channels -> nn.Module")
-    return found
+    return PluginFile(offered, hashlib.sha256(source).hexdigest()[:16])
 
 
 def add_timm(name: str) -> bool:
@@ -156,3 +177,45 @@ def add_timm(name: str) -> bool:
         return False
     baselines.ATTENTIONS[name] = PluggedIn(functools.partial(create_attn, kind), layer.__module__)
     return True
+
+
+def fingerprint(name: str) -> str:
+    """What decides a network besides its name and the suite's own code: the hash of an attention from outside.
+
+    Returns:
+        ``own`` for networks whose parts are all the suite's. Of a plug-in its file's hash, or name and version of the
+        package that its class belongs to.
+
+    Raises:
+        PluginError: The attention cannot be used.
+        ValueError: There is none of its name.
+    """
+    if not parse(name).from_outside:
+        return "own"
+    from benchmarks.networks.models import known
+
+    return fingerprint_of(str(known(name).attention))
+
+
+@functools.cache
+def fingerprint_of(attention: str) -> str:
+    """The fingerprint of a registered attention from outside."""
+    import baselines
+
+    build = baselines.ATTENTIONS[attention]
+    modules = {type(part).__module__ for part in build(64, 56).modules()}
+    if isinstance(build, PluggedIn):
+        modules.add(build.module)
+    outside = {module for module in modules if module.partition(".")[0] not in ("torch", "baselines")}
+    digests = {module_name(file): read(file).digest for file in files()}
+    packages = metadata.packages_distributions()
+    parts = []
+    for module in sorted(outside):
+        package = module.partition(".")[0]
+        if module in digests:
+            parts.append(digests[module])
+        elif package in packages:
+            parts.append(f"{package} {metadata.version(packages[package][0])}")
+        else:
+            parts.append(file_hash(Path(str(sys.modules[module].__file__)))[:16])
+    return " ".join(dict.fromkeys(parts))

@@ -66,11 +66,18 @@ class Panel:
 
 
 def ablation_figure(title: str, rows: Mapping[str, Sequence[Panel]], y_label: str) -> Figure:
-    """Rows of panels by the row's name; every panel has a y axis of its own."""
+    """Rows of panels; every panel has a y axis of its own.
+
+    Args:
+        title: One line.
+        rows: Panels by the row's name, as many in each row.
+        y_label: What all panels show, with its unit.
+    """
     columns = max(len(panels) for panels in rows.values())
-    labels = unique(one.label for panels in rows.values() for panel in panels for one in panel.marks)
+    marks = [one for panels in rows.values() for panel in panels for one in panel.marks]
+    labels = unique(one.label for one in marks)
     looks = {label: LOOKS[place % len(LOOKS)] for place, label in enumerate(labels)}
-    sizes = [size for panels in rows.values() for p in panels for one in p.marks for size in one.sizes if size]
+    sizes = [size for one in marks for size in one.sizes if size]
     span = (min(sizes), max(sizes)) if sizes else None
     with rc_context(STYLE):
         figure = Figure(
@@ -112,7 +119,7 @@ def draw_panel(axis: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]], s
 
 
 def area(size: float | None, span: Span | None) -> float:
-    """A marker's area for a size; the smallest where it is unknown, and where all are alike."""
+    """A marker's area in square points for a size; the smallest where it is unknown, and where all are alike."""
     if size is None or span is None or span[1] <= span[0]:
         return SMALLEST
     return SMALLEST + (LARGEST - SMALLEST) * (size - span[0]) / (span[1] - span[0])

@@ -10,8 +10,6 @@ from enum import Enum
 
 from benchmarks.metrics.statistics import holm
 from benchmarks.report.evidence import Evidence, Missing
-from benchmarks.core.records import Cell
-from benchmarks.work.session import Session
 
 LEVEL = 0.05
 
@@ -58,12 +56,10 @@ class Part:
 
     Attributes:
         says: In a few words.
-        cells: What it rests on.
-        test: Decides it from the records, under a step protocol.
+        test: Decides it from the records, under a step rule.
     """
 
     says: str
-    cells: Callable[[Session], Sequence[Cell]]
     test: Test
 
 
@@ -76,17 +72,14 @@ class Claim:
         section: Of the paper, where it stands.
         statement: In our words.
         parts: What it says, thing by thing.
-        scope: ``any``: decidable on every profile; ``data``: needs trained models, so that on another profile than
-            ``full`` it is a test of the statement on that profile's task.
         note: What a reader must know besides.
-        by_rule: Whether the step protocol can change the verdict.
+        by_rule: Whether the step rule can change the verdict.
     """
 
     number: int
     section: str
     statement: str
     parts: tuple[Part, ...]
-    scope: str = "data"
     note: str = ""
     by_rule: bool = False
 
@@ -108,48 +101,40 @@ class ClaimResult:
 
     Attributes:
         claim: The claim.
-        verdict: Under the last step's prediction, which treats all networks alike.
-        parts: By step protocol, ``last`` first.
-        released: The verdict under the released evaluation rule; the same for claims that no protocol can change.
+        verdict: Under the first of the paper's two rules for claims.
+        parts: By step rule, the first first.
+        other: The verdict under the second rule; the same for claims that no rule can change.
     """
 
     claim: Claim
     verdict: ClaimVerdict
     parts: dict[str, list[PartResult]]
-    released: ClaimVerdict
+    other: ClaimVerdict
 
     @property
     def disputed(self) -> bool:
-        """Whether the released rule decides otherwise than the last step."""
-        return self.verdict != self.released
+        """Whether the second rule decides otherwise than the first."""
+        return self.verdict != self.other
 
 
-def judge(claims: Sequence[Claim], evidence: Evidence) -> list[ClaimResult]:
-    """All claims, with p-values corrected for all tests that were made under one protocol.
+def judge(claims: Sequence[Claim], evidence: Evidence, rules: tuple[str, str]) -> list[ClaimResult]:
+    """All claims, with p-values corrected for all tests that were made under one rule.
 
-    Each claim rests on the seeds of which all that it needs is recorded.
+    Args:
+        claims: The claims.
+        evidence: What they rest on.
+        rules: Names of the step rule that they are judged by and of the one that is told beside it.
     """
-    seen = [evidence.of_recorded_seeds(claim_cells(claim)) for claim in claims]
-    found = {
-        rule: [[attempt(part, one, rule) for part in claim.parts] for claim, one in zip(claims, seen, strict=True)]
-        for rule in RULES
+    corrected = {
+        rule: correct([[attempt(part, evidence, rule) for part in claim.parts] for claim in claims]) for rule in rules
     }
-    corrected = {rule: correct(parts) for rule, parts in found.items()}
     results = []
     for place, claim in enumerate(claims):
-        rules = RULES if claim.by_rule else RULES[:1]
-        parts = {rule: corrected[rule][place] for rule in rules}
-        verdicts = [verdict_of(parts[rule]) for rule in rules]
+        counted = rules if claim.by_rule else rules[:1]
+        parts = {rule: corrected[rule][place] for rule in counted}
+        verdicts = [verdict_of(parts[rule]) for rule in counted]
         results.append(ClaimResult(claim, verdicts[0], parts, verdicts[-1]))
     return results
-
-
-RULES = ("last", "released")
-
-
-def claim_cells(claim: Claim) -> Callable[[Session], list[Cell]]:
-    """All cells that a claim rests on."""
-    return lambda session: [cell for part in claim.parts for cell in part.cells(session)]
 
 
 def attempt(part: Part, evidence: Evidence, rule: str) -> PartResult:

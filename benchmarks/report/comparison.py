@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks.core.records import write_text
+from benchmarks.core.files import write_text
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.verdicts import Verdict
 

@@ -1,18 +1,27 @@
-"""What claims are decided by: numbers and outcomes of records, or why there are none."""
+"""What tables and claims rest on: the records of a results folder, asked for by what they are of."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar
+from benchmarks.core.store import Absence, Store
 from benchmarks.metrics.outcomes import unpack
-from benchmarks.core.records import Cell, Record
-from benchmarks.report.selection import Selection, recorded_seeds
-from benchmarks.work.session import Session
+from benchmarks.networks.names import parse
+from benchmarks.report.layout import Line, Value
+from benchmarks.report.verdicts import Judgement, Verdict, judge_share
+from benchmarks.work.kinds import KINDS
+from benchmarks.work.profiles import Profile
 
 Bools = npt.NDArray[np.bool_]
+# Options that tell repetitions of one thing apart.
+SEEDS = ("seed", "tuning_seed")
+ANY = "any"
 
 
 class Missing(Exception):
@@ -20,82 +29,344 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """The records that claims are decided by.
+class Query:
+    """What a record must be of: its kind of work, its model, and some of its options.
 
     Attributes:
-        session: Profile, seeds and models.
-        selection: The newest record of each cell.
+        kind: Name of the kind of work.
+        model: As in cells.
+        options: Those that must be equal; the others may be anything.
     """
 
-    session: Session
-    selection: Selection
+    kind: str
+    model: str
+    options: Mapping[str, Scalar] = field(default_factory=dict)
 
-    def of_recorded_seeds(self, cells: Callable[[Session], Sequence[Cell]]) -> "Evidence":
-        """The same records, seen for the seeds of which all of these cells are recorded."""
-        seeds = recorded_seeds(cells, self.session, self.selection.newest)
-        return replace(self, session=replace(self.session, seeds=seeds))
+    def matches(self, cell: Cell) -> bool:
+        """Whether a cell is what is asked for."""
+        same = (cell.kind, cell.model) == (self.kind, self.model)
+        return same and all(
+            name in cell.options and cell.options[name] == value for name, value in self.options.items()
+        )
 
-    def record(self, cell: Cell) -> Record:
-        """The record of a cell.
+
+def seed_of(record: Record) -> int | None:
+    """The seed of a record's training, None where there is none or weights were given."""
+    seeds = [record.cell.options[name] for name in SEEDS if record.cell.options.get(name) is not None]
+    return int(seeds[0]) if seeds else None  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The records of one profile that tables and claims are made from.
+
+    Records of one kind of work share their conditions (device, number format, choices of training): those of the newest
+    one count, and ``left_out`` tells how many others there are.
+
+    Attributes:
+        profile: The profile.
+        folder: The results folder.
+        records: Those that count, oldest first.
+        absences: Notes of cells that could not be run.
+        models: The models asked for, None for all.
+        command: What fills a gap of which no note is left.
+        left_out: One line for each kind of work that has records under other conditions.
+    """
+
+    profile: Profile
+    folder: Path
+    records: Sequence[Record]
+    absences: Sequence[Absence] = ()
+    models: tuple[str, ...] | None = None
+    command: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @cached_property
+    def by_model(self) -> dict[tuple[str, str], list[Record]]:
+        """Records by kind of work and model."""
+        grouped: dict[tuple[str, str], list[Record]] = {}
+        for record in self.records:
+            grouped.setdefault((record.cell.kind, record.cell.model), []).append(record)
+        return grouped
+
+    def filled_by(self, command: str) -> "Evidence":
+        """The same evidence, whose gaps are filled by another command."""
+        return replace(self, command=command)
+
+    def select(self, query: Query) -> list[Record]:
+        """The newest record of each seed that a query asks for, by seed; all of the setting that the newest one has."""
+        matching = [record for record in self.by_model.get((query.kind, query.model), []) if query.matches(record.cell)]
+        if not matching:
+            return []
+        setting = setting_of(matching[-1].cell)
+        newest = {seed_of(record): record for record in matching if setting_of(record.cell) == setting}
+        return [newest[seed] for seed in sorted(newest, key=lambda seed: -1 if seed is None else seed)]
+
+    def paired(self, queries: Sequence[Query]) -> list[list[Record]]:
+        """The records of several queries for the seeds that all of them have, seed by seed.
+
+        Raises:
+            Missing: A query has no record, or no seed is common to all.
+        """
+        selected = [self.needed(query) for query in queries]
+        by_seed = [{seed_of(record): record for record in records} for records in selected]
+        common = [seed for seed in by_seed[0] if all(seed in one for one in by_seed)]
+        if not common:
+            raise Missing(f"the networks compared have no seed in common: `{self.command}`")
+        return [[one[seed] for seed in common] for one in by_seed]
+
+    def needed(self, query: Query) -> list[Record]:
+        """The records of a query.
 
         Raises:
             Missing: There is none; the message says why and which command fills it.
         """
-        if cell not in self.selection.newest:
-            raise Missing(self.selection.why_missing(cell))
-        return self.selection.newest[cell]
+        records = self.select(query)
+        if not records:
+            raise Missing(self.why_missing(query))
+        return records
 
-    def number(self, cells: Sequence[Cell], metric: str) -> float:
-        """A metric's mean over cells that differ in their seed.
+    def why_missing(self, query: Query) -> str:
+        """Why a query has no record, and the command that fills it."""
+        for absence in self.absences:
+            if query.matches(absence.cell) and absence.cell.profile in (self.profile.name, ANY):
+                return f"{absence.reason}: `{absence.command}`" if absence.command else absence.reason
+        return f"not run: `{self.command}`"
 
-        Raises:
-            Missing: A record or its value is missing.
+    def value(self, query: Query, key: MetricKey, scale: float = 1.0) -> Value:
+        """One number for a table, of one record or the mean over several seeds.
+
+        Args:
+            query: What it is of.
+            key: The metric.
+            scale: Factor from the metric's unit to the table's.
+
+        Returns:
+            The number with its interval: the metric's own, or the range over seeds. Without verdict.
         """
-        values = []
-        for cell in cells:
-            found = self.record(cell).metrics.get(metric)
-            if found is None or found.value is None:
-                raise Missing(found.status if found else f"nothing measured under {metric}")
-            values.append(found.value)
-        return float(np.mean(values))
+        records = self.select(query)
+        if not records:
+            return Value(missing=self.why_missing(query))
+        if any(key not in record.metrics for record in records):
+            return Value(missing=f"nothing measured under {key}")
+        metrics = [record.metrics[key] for record in records]
+        numbers = [metric.value * scale for metric in metrics if metric.value is not None]
+        if len(numbers) < len(metrics):
+            return Value(missing=next(metric.status for metric in metrics if metric.value is None))
+        low, high = interval(metrics, scale)
+        return Value(
+            measured=sum(numbers) / len(numbers),
+            low=low,
+            high=high,
+            record=" ".join(record.id for record in records),
+            note=next((metric.status for metric in metrics if metric.status != "ok"), None),
+        )
 
-    def samples(self, cells: Sequence[Cell], name: str) -> list[list[float]]:
-        """Raw samples of each cell.
+    def rows(self, names: Iterable[str]) -> tuple[str, ...]:
+        """A table's rows: the paper's, and after them attentions from outside that were run on its plain networks.
 
-        Raises:
-            Missing: A record or its samples are missing.
+        Where models were asked for it is these, as far as the paper has them or the folder tells of them.
         """
-        return [self.kept(self.record(cell).samples, name, cell) for cell in cells]
+        names = tuple(names)
+        others = [name for name in self.told_of if name not in names]
+        if self.models is not None:
+            return tuple(name for name in (*names, *others) if name in self.models)
+        plain = {name for name in names if parse(name).is_plain}
+        return (*names, *(one for one in others if parse(one).from_outside and str(parse(one).plain) in plain))
 
-    def outcomes(self, cells: Sequence[Cell], name: str) -> list[Bools]:
-        """Whether each image was right, of each cell.
+    @property
+    def told_of(self) -> list[str]:
+        """All networks that were recorded by themselves, or of which a note tells why they could not be run."""
+        notes = [one.cell for one in self.absences if one.cell.profile in (self.profile.name, ANY)]
+        cells = [*(record.cell for record in self.records), *notes]
+        return list(dict.fromkeys(cell.model for cell in cells if cell.kind not in ("efficiency", "probe")))
 
-        Raises:
-            Missing: A record or its outcomes are missing.
-        """
-        return [self.of_record(cell, name) for cell in cells]
+    def selected(self, queries: Iterable[Query]) -> list[Record]:
+        """The records of several queries, such as those of a table's rows, which its notes are about."""
+        return [record for query in queries for record in self.select(query)]
 
-    def of_record(self, cell: Cell, name: str) -> Bools:
-        """Outcomes of one cell; see :meth:`outcomes`."""
-        record = self.record(cell)
-        packed = self.kept(record.notes.get("outcomes", {}), name, cell)
-        return unpack(str(packed), record.metrics[name].n or 0)
+    def seeds_of(self, queries: Iterable[Query]) -> str:
+        """Which seeds were recorded of a table's rows, as its notes name them; each query is of one row."""
+        by_row = [[seed_of(record) for record in self.select(query)] for query in queries]
+        every = sorted({seed for seeds in by_row for seed in seeds if seed is not None})
+        if not every:
+            return "none (given weights)" if any(by_row) else "none"
+        partly = ", not of every row" if any(seeds and seeds != every for seeds in by_row) else ""
+        return ", ".join(map(str, every)) + partly
 
-    def images(self, cells: Sequence[Cell]) -> set[str]:
-        """Hashes of the images that the cells' outcomes are of."""
-        return {str(self.record(cell).notes.get("images")) for cell in cells}
 
-    def kept(self, where: Any, name: str, cell: Cell) -> Any:
-        """An entry of a record.
+def setting_of(cell: Cell) -> frozenset[tuple[str, Scalar]]:
+    """All of a cell's options that tell no repetitions apart."""
+    return frozenset((name, value) for name, value in cell.options.items() if name not in SEEDS)
 
-        Raises:
-            Missing: It has none of that name.
-        """
-        if name not in where:
-            raise Missing(f"the record of {cell.task} {cell.model} keeps no {name}: `{self.selection.command}`")
-        return where[name]
 
-    def ids(self, cells: Sequence[Cell]) -> tuple[str, ...]:
-        """Ids of the records of cells."""
-        return tuple(self.record(cell).id for cell in cells)
+def interval(metrics: Sequence[Metric], scale: float) -> tuple[float | None, float | None]:
+    """The interval of one metric, or the range of several."""
+    if len(metrics) == 1:
+        (metric,) = metrics
+        low, high = (None if end is None else end * scale for end in (metric.low, metric.high))
+        return low, high
+    numbers = [metric.value * scale for metric in metrics if metric.value is not None]
+    return min(numbers), max(numbers)
+
+
+# ---------------------------------------------------------------- from a results folder
+
+
+def read_evidence(
+    store: Store,
+    profiles: Mapping[str, Profile],
+    profile: str | None,
+    models: tuple[str, ...] | None,
+    program: str = "tdam-bench",
+) -> Evidence:
+    """The evidence of a results folder.
+
+    Args:
+        store: The folder.
+        profiles: The paper's, by name.
+        profile: The one wanted, None for that of the newest record.
+        models: The models asked for, None for all.
+        program: How the suite is called on the paper.
+
+    Raises:
+        ValueError: No record of the profile, or of any; the message says which there are.
+    """
+    records, absences = store.records(), store.absences()
+    cells = [record.cell for record in records] + [absence.cell for absence in absences]
+    names = [cell.profile for cell in cells if cell.profile != ANY]
+    # Other papers may share the folder, and a paper may need nothing that belongs to a profile.
+    own = [name for name in names if name in profiles]
+    wanted = profile or (own[-1] if own else next(iter(profiles)))
+    if wanted not in profiles:
+        raise ValueError(f"unknown profile {wanted!r}; choose one of {', '.join(profiles)}")
+    mine = [record for record in records if record.cell.profile in (wanted, ANY)]
+    if wanted not in own and (own or not mine):
+        others = f"it has {', '.join(dict.fromkeys(names))}" if names else "it is empty"
+        raise ValueError(
+            f"no records of the profile {wanted} in {store.folder}, {others}; "
+            f"make them with `{program} run --profile {wanted} --results {store.folder}`"
+        )
+    counted, left_out = of_one_condition(mine)
+    command = f"{program} run --profile {wanted}"
+    return Evidence(profiles[wanted], store.folder, counted, absences, models, command, tuple(left_out))
+
+
+def of_one_condition(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """Of each kind of work the records that share the newest one's conditions, and what is to be said of the others."""
+    newest = {record.cell.kind: conditions_of(record) for record in records}
+    counted = [record for record in records if conditions_of(record) == newest[record.cell.kind]]
+    left_out = []
+    for kind, conditions in newest.items():
+        others = sum(record.cell.kind == kind for record in records) - sum(one.cell.kind == kind for one in counted)
+        if others:
+            shown = ", ".join(f"{name} {value}" for name, value in conditions.items() if value is not None)
+            left_out.append(f"{kind}: {others} records under other conditions than {shown} are not shown.")
+    return counted, left_out
+
+
+def conditions_of(record: Record) -> dict[str, Scalar]:
+    """What all rows of one table must share with a record, by name."""
+    known: dict[str, Scalar] = {**record.inputs, **record.cell.options}
+    return {name: known.get(name) for name in KINDS[record.cell.kind].conditions}
+
+
+# ---------------------------------------------------------------- what claims ask
+
+
+def number(records: Sequence[Record], key: MetricKey) -> float:
+    """A metric's mean over records that differ in their seed.
+
+    Raises:
+        Missing: A value is missing.
+    """
+    values = []
+    for record in records:
+        metric = record.metrics.get(key)
+        if metric is None or metric.value is None:
+            raise Missing(metric.status if metric else f"nothing measured under {key}")
+        values.append(metric.value)
+    return float(np.mean(values))
+
+
+def samples(records: Sequence[Record], key: MetricKey) -> list[list[float]]:
+    """Raw samples of each record.
+
+    Raises:
+        Missing: A record lacks them.
+    """
+    return [kept(record.samples, key, record) for record in records]
+
+
+def outcomes(records: Sequence[Record], key: MetricKey) -> list[Bools]:
+    """Whether each image was right, of each record.
+
+    Raises:
+        Missing: A record lacks them.
+    """
+    return [unpack(kept(record.outcomes, key, record), record.metrics[key].n or 0) for record in records]
+
+
+def kept(where: Mapping[MetricKey, Any], key: MetricKey, record: Record) -> Any:
+    """An entry of a record.
+
+    Raises:
+        Missing: It has none of that key.
+    """
+    if key not in where:
+        raise Missing(f"the record of {record.cell.kind} {record.cell.model} keeps no {key}; run it anew")
+    return where[key]
+
+
+def same_images(records: Sequence[Record]) -> None:
+    """Refuse outcomes of different images.
+
+    Raises:
+        Missing: They are.
+    """
+    if len({str(record.notes.get("images")) for record in records}) != 1:
+        raise Missing("the networks compared were not evaluated on the same images")
+
+
+def ids(*records: Sequence[Record]) -> tuple[str, ...]:
+    """Ids of records."""
+    return tuple(record.id for group in records for record in group)
+
+
+# ---------------------------------------------------------------- numbers beside the paper's
+
+
+def line_of(group: str, label: str, model: str, values: Mapping[str, Value]) -> Line:
+    """A table's row; an attention from outside and a reduced network have no number of the paper's beside them."""
+    parts = parse(model)
+    if not (parts.reduced or parts.from_outside):
+        return Line(group, label, model, values)
+    why = "ours: the network of the paper's row by less arithmetic" if parts.reduced else "the paper has no such row"
+    new = Judgement(Verdict.NEW, why)
+    marked = {key: judged(value, None, new if value.measured is not None else None) for key, value in values.items()}
+    return Line(group, label, model, marked)
+
+
+def judged(value: Value, paper: str | None, judgement: Judgement | None) -> Value:
+    """A value with the paper's number and a verdict beside it."""
+    return replace(value, paper=paper, judgement=judgement)
+
+
+def judged_share(value: Value, printed: str | None, target: str, profile: Profile) -> Value:
+    """A share in percent (top-1, localization, ...) beside the paper's number, judged where the data are the paper's.
+
+    Args:
+        value: The measured one, with its interval.
+        printed: The paper's digits, or None where it prints nothing.
+        target: The make target that measures it on the paper's data.
+        profile: What it was measured on.
+    """
+    if printed is None or value.measured is None:
+        return judged(value, printed, None)
+    if not profile.papers_data:
+        command = f"make {target} PROFILE=full DATA=... WEIGHTS=..."
+        other = Judgement(Verdict.NOT_RUN, f"{profile.name} is another task than the paper's: `{command}`")
+        return judged(value, printed, other)
+    assert value.low is not None
+    assert value.high is not None
+    return judged(value, printed, judge_share(value.low, value.high, printed))

@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-from benchmarks.papers.tdam.all_claims import ClaimResult, ClaimVerdict, PartResult
 from benchmarks.core.records import Record
+from benchmarks.report.claims import ClaimResult, ClaimVerdict, PartResult
 from benchmarks.report.comparison import best_digits, blocks, digits, missing_reason, value_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.verdicts import Verdict
@@ -56,7 +56,8 @@ class Page:
         sections: The experiments.
         claims: With their verdicts.
         claims_summary: How many hold, in a sentence.
-        deviations: Markdown.
+        other_rule: Heading of the verdicts under the second step rule.
+        deviations: Markdown, or nothing.
         environment: Names and values.
         records: By id, for what is told of a number.
     """
@@ -66,6 +67,7 @@ class Page:
     sections: Sequence[Section]
     claims: Sequence[ClaimResult]
     claims_summary: str
+    other_rule: str
     deviations: str
     environment: Sequence[tuple[str, str]]
     records: Mapping[str, Record]
@@ -83,7 +85,7 @@ def render_page(page: Page) -> str:
         "claims_summary": page.claims_summary,
         "claim_counts": counted([str(result.verdict) for result in page.claims], [str(one) for one in ClaimVerdict]),
         "verdict_counts": counted(verdicts_of(page.sections), [str(one) for one in Verdict]),
-        "claim_heads": ["#", "section", "statement", "verdict", "released rule"],
+        "claim_heads": ["#", "section", "statement", "verdict", page.other_rule],
         "claim_words": ["section", "statement"],
         "claim_rows": [claim_row(result) for result in page.claims],
         "sections": [section_context(section) for section in page.sections],
@@ -94,8 +96,8 @@ def render_page(page: Page) -> str:
         page=context,
         style=Markup((TEMPLATES / "page.css").read_text()),
         script=Markup((TEMPLATES / "page.js").read_text()),
-        # A script element ends at the first "</", wherever it stands.
-        records=Markup(json.dumps(known, sort_keys=True).replace("</", "<\\/")),
+        # In a script element "</script" ends it and "<!--" changes how it ends, wherever they stand.
+        records=Markup(json.dumps(known, sort_keys=True).replace("<", "\\u003c")),
     )
 
 
@@ -117,9 +119,9 @@ def lowered(markdown: str) -> str:
     return re.sub(r"^(#+) ", r"##\1 ", markdown, flags=re.MULTILINE)
 
 
-def counted(found: Sequence[str], names: Sequence[str]) -> list[tuple[str, int]]:
+def counted(verdicts: Sequence[str], names: Sequence[str]) -> list[tuple[str, int]]:
     """How often each name occurs; NEW only where it does."""
-    counts = Counter(found)
+    counts = Counter(verdicts)
     return [(name, counts[name]) for name in names if counts[name] or name != str(Verdict.NEW)]
 
 
@@ -152,7 +154,7 @@ def claim_row(result: ClaimResult) -> dict[str, Any]:
         "statement": claim.statement,
         "note": claim.note,
         "verdict": str(result.verdict),
-        "released": str(result.released) if claim.by_rule else "",
+        "other": str(result.other) if claim.by_rule else "",
         "disputed": result.disputed,
         "parts": [
             part_row(result, part, rule if claim.by_rule else "", f"claim-{claim.number}-{rule}-{place}")
@@ -266,7 +268,7 @@ def facts_of(record: Record) -> dict[str, str]:
     options = ", ".join(f"{name}={value}" for name, value in sorted(record.cell.options.items()))
     inputs = ", ".join(f"{name}={value}" for name, value in sorted(record.inputs.items()))
     return {
-        "work": f"{record.cell.task} {record.cell.model}, profile {record.cell.profile}",
+        "work": f"{record.cell.kind} {record.cell.model}, profile {record.cell.profile}",
         "options": options,
         "rests on": inputs,
         "created": record.created,

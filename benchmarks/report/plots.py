@@ -7,27 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks.core.records import write_atomically
+from benchmarks.core.files import write_atomically
 
-# Okabe and Ito's palette without its yellow, which white paper swallows. Each color has its own marker, so that
-# nothing is told by color alone.
-FAMILIES: Mapping[str, tuple[str, str]] = {
-    "ResNet": ("#000000", "o"),
-    "SE": ("#56B4E9", "s"),
-    "CBAM": ("#009E73", "^"),
-    "ECA": ("#CC79A7", "v"),
-    "FCA": ("#E69F00", "D"),
-    "TDjoint": ("#D55E00", "*"),
-    "TDtop": ("#0072B2", "P"),
-}
-FILLS = ("full", "none", "left", "bottom")
+if TYPE_CHECKING:
+    from matplotlib.typing import FillStyleType
+
+# Color and marker of each method family.
+Families = Mapping[str, tuple[str, str]]
+FILLS: "tuple[FillStyleType, ...]" = ("full", "none", "left", "bottom")
 DASHES = ("-", "--", ":", "-.")
 NOTHING = "nothing measured yet"
 PAPER = "the paper (same color)"
@@ -67,7 +61,7 @@ class Point:
     """A model in a scatter plot.
 
     Attributes:
-        family: Method, a key of ``FAMILIES``; it gives color and marker.
+        family: Method, one of the families that the figure is given; it gives color and marker.
         group: Backbone; it gives the filling.
         x: By panel key; a panel without the point's x leaves it out.
         y: The same in all panels.
@@ -91,7 +85,7 @@ class Series:
 
     Attributes:
         label: In the legend.
-        family: Method, a key of ``FAMILIES``.
+        family: Method, one of the families that the figure is given.
         x: Where.
         y: What; as many.
         low: Lower ends of y's intervals, or empty.
@@ -108,42 +102,67 @@ class Series:
     faint: bool = False
 
 
-def scatter_figure(title: str, panels: Sequence[Panel], points: Sequence[Point], y_label: str = "") -> Figure:
-    """Points over several x, one panel each; the panels share the y axis."""
+def scatter_figure(
+    title: str, panels: Sequence[Panel], points: Sequence[Point], families: Families, y_label: str = ""
+) -> Figure:
+    """Points over several x, one panel each; the panels share the y axis.
+
+    Args:
+        title: Above all panels.
+        panels: In order.
+        points: Drawn in each panel that they have an x for.
+        families: Color and marker of each family, in the order of the legend.
+        y_label: Of the common axis, with its unit.
+
+    Raises:
+        ValueError: A point's family has no color.
+    """
     fills = dict(zip(unique(point.group for point in points), FILLS, strict=False))
     with matplotlib.rc_context(STYLE):
         figure, axes = empty_figure(title, len(panels), 3.2 * len(panels) + 1.2)
         for panel, axis in zip(panels, axes, strict=True):
             drawn = [point for point in points if panel.key in point.x]
             for point in drawn:
-                draw_point(axis, point, point.x[panel.key], fills.get(point.group, FILLS[-1]))
+                style = family_style(point.family, families)
+                draw_point(axis, point, point.x[panel.key], style, fills.get(point.group, FILLS[-1]))
             finish_axis(axis, panel.label, bool(drawn), margin=0.1)
         axes[0].set_ylabel(y_label)
-        scatter_legends(figure, points, fills)
+        drawn_families = {one: families[one] for one in families if any(point.family == one for point in points)}
+        scatter_legends(figure, drawn_families, fills)
         settle(figure)
     return figure
 
 
-def curves_figure(title: str, series: Sequence[Series], x_label: str, y_label: str) -> Figure:
-    """Curves in one plot, such as accuracy over epochs."""
+def curves_figure(title: str, series: Sequence[Series], families: Families, labels: tuple[str, str]) -> Figure:
+    """Curves in one plot, such as accuracy over epochs.
+
+    Args:
+        title: Above the plot.
+        series: The curves, later ones on top.
+        families: Color and marker of each family.
+        labels: Of the x and the y axis, with their units.
+
+    Raises:
+        ValueError: A curve's family has no color.
+    """
     dashes = label_dashes(series)
     handles: dict[str, Line2D] = {}
     with matplotlib.rc_context(STYLE):
         figure, (axis,) = empty_figure(title, 1, 8.0)
         for one in series:
-            line = draw_curve(axis, one, dashes.get(one.label, ":"))
+            line = draw_curve(axis, one, family_style(one.family, families), dashes.get(one.label, ":"))
             handles.setdefault(PAPER if one.faint else one.label, line)
-        finish_axis(axis, x_label, bool(series), margin=0.03)
-        axis.set_ylabel(y_label)
+        finish_axis(axis, labels[0], bool(series), margin=0.03)
+        axis.set_ylabel(labels[1])
         if handles:
             figure.legend(list(handles.values()), list(handles), loc="outside right upper", handlelength=3.5)
         settle(figure)
     return figure
 
 
-def draw_curve(axis: Axes, one: Series, dash: str) -> Line2D:
-    """A curve with its band."""
-    color, marker = family_style(one.family)
+def draw_curve(axis: Axes, one: Series, style: tuple[str, str], dash: str) -> Line2D:
+    """A curve with its band, in a color and with a marker."""
+    color, marker = style
     if one.faint:
         (line,) = axis.plot(one.x, one.y, color=color, linestyle=":", alpha=0.45, linewidth=1.0, zorder=1)
         return line
@@ -179,25 +198,27 @@ def unique(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def family_style(family: str) -> tuple[str, str]:
+def family_style(family: str, families: Families) -> tuple[str, str]:
     """Color and marker of a family.
 
     Raises:
         ValueError: It has none.
     """
-    if family not in FAMILIES:
-        raise ValueError(f"no color for the family {family!r}; known: {', '.join(FAMILIES)}; add it to FAMILIES")
-    return FAMILIES[family]
+    if family not in families:
+        raise ValueError(
+            f"no color for the family {family!r}; known: {', '.join(families)}; add it to the paper's families"
+        )
+    return families[family]
 
 
 def label_dashes(series: Sequence[Series]) -> dict[str, str]:
     """A dash pattern for each label: labels of one family differ by it."""
-    found: dict[str, str] = {}
+    dashes: dict[str, str] = {}
     drawn = [one for one in series if not one.faint]
     for family in unique(one.family for one in drawn):
         labels = unique(one.label for one in drawn if one.family == family)
-        found |= {label: DASHES[index % len(DASHES)] for index, label in enumerate(labels)}
-    return found
+        dashes |= {label: DASHES[index % len(DASHES)] for index, label in enumerate(labels)}
+    return dashes
 
 
 def empty_figure(title: str, panels: int, width: float) -> tuple[Figure, list[Axes]]:
@@ -221,9 +242,9 @@ def finish_axis(axis: Axes, label: str, drawn: bool, margin: float) -> None:
         axis.text(0.5, 0.5, NOTHING, transform=axis.transAxes, ha="center", va="center", color="#555555")
 
 
-def draw_point(axis: Axes, point: Point, x: float, fill: Any) -> None:
-    """A marker with its error bar and label."""
-    color, marker = family_style(point.family)
+def draw_point(axis: Axes, point: Point, x: float, style: tuple[str, str], fill: "FillStyleType") -> None:
+    """A marker with its error bar and label, in a color."""
+    color, marker = style
     if point.low is not None and point.high is not None:
         axis.vlines(x, point.low, point.high, color=color, linewidth=1, alpha=0.6)
     axis.plot(x, point.y, color=color, marker=marker, fillstyle=fill, markersize=marker_size(marker), linestyle="none")
@@ -236,10 +257,9 @@ def marker_size(marker: str) -> float:
     return 11.0 if marker == "*" else 7.0
 
 
-def scatter_legends(figure: Figure, points: Sequence[Point], fills: Mapping[str, str]) -> None:
+def scatter_legends(figure: Figure, families: Families, fills: "Mapping[str, FillStyleType]") -> None:
     """What colors and markers mean, and, if there are several backbones, what the filling means."""
-    families = [family for family in FAMILIES if any(point.family == family for point in points)]
-    methods = [marker_handle(family, *family_style(family), "full") for family in families]
+    methods = [marker_handle(family, color, marker, "full") for family, (color, marker) in families.items()]
     groups = [marker_handle(group, "#555555", "h", fill) for group, fill in fills.items()]
     if methods:
         figure.legend(handles=methods, title="Method", loc="outside right upper", alignment="left")
@@ -247,7 +267,7 @@ def scatter_legends(figure: Figure, points: Sequence[Point], fills: Mapping[str,
         figure.legend(handles=groups, title="Backbone", loc="outside right lower", alignment="left")
 
 
-def marker_handle(label: str, color: str, marker: str, fill: Any) -> Line2D:
+def marker_handle(label: str, color: str, marker: str, fill: "FillStyleType") -> Line2D:
     """An entry of the legend."""
     size = marker_size(marker)
     return Line2D([], [], color=color, marker=marker, fillstyle=fill, markersize=size, linestyle="none", label=label)

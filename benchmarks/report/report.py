@@ -5,22 +5,21 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.papers.tdam.all_claims import ClaimResult
-from benchmarks.papers.tdam import EXPERIMENTS, find
-from benchmarks.papers.tdam import claims as claims_experiment
-from benchmarks.core.identity import versions
-from benchmarks.core.records import Record, file_hash, write_text
-from benchmarks.report.comparison import to_markdown
+from benchmarks.core.files import file_hash, write_text
+from benchmarks.core.records import Record
+from benchmarks.core.store import Store
+from benchmarks.core.versions import versions
+from benchmarks.report import claim_tables
+from benchmarks.report.claims import ClaimResult, judge
+from benchmarks.report.comparison import latex_text, to_markdown, write_table
+from benchmarks.report.evidence import ANY, Evidence, read_evidence
 from benchmarks.report.page import Page, Section, render_page
-from benchmarks.report.selection import recorded_seeds
-from benchmarks.work.session import Session
+from benchmarks.report.paper import CLAIMS, Paper
+from benchmarks.report.tables import FORMATS
 
-ROOT = Path(__file__).resolve().parents[2]
-TITLE = "Does TDAM reproduce, here?"
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "fvcore", "pillow", "scikit-learn", "scipy")
 MANIFEST = "manifest.json"
 TEXTS = (".md", ".tex", ".csv", ".html")
@@ -38,62 +37,113 @@ LATEX = r"""\documentclass[10pt]{article}
 \end{document}"""
 
 
-def write_report(session: Session, out: Path, experiments: Sequence[str] = EXPERIMENTS) -> list[Path]:
-    """Write everything to a folder, from records alone, with a manifest by which it can be verified.
+@dataclass(frozen=True)
+class Wanted:
+    """What of a results folder is shown.
 
-    Args:
-        session: Profile, seeds (used where an experiment has no complete one) and results folder.
-        out: The report's folder.
-        experiments: Which of them; the claims are always there.
+    Attributes:
+        paper: The paper.
+        names: Its experiments, with ``claims`` among them where the claims are wanted.
+        profile: Name of the profile, None for that of the newest record.
+        models: The models, None for all.
+    """
+
+    paper: Paper
+    names: tuple[str, ...]
+    profile: str | None = None
+    models: tuple[str, ...] | None = None
+
+    def evidence(self, store: Store) -> Evidence:
+        """The records that are shown.
+
+        Raises:
+            ValueError: There is none.
+        """
+        return read_evidence(store, self.paper.profiles, self.profile, self.models, self.paper.program)
+
+    @property
+    def experiments(self) -> list[str]:
+        """The experiments among the names."""
+        return [name for name in self.names if name != CLAIMS]
+
+    def judged(self, evidence: Evidence) -> list[ClaimResult]:
+        """The paper's claims, if they are wanted."""
+        return judge(self.paper.claims(), evidence, self.paper.claim_rules) if CLAIMS in self.names else []
+
+
+def render(wanted: Wanted, evidence: Evidence, out: Path) -> list[Path]:
+    """Write tables and figures; nothing is run.
 
     Returns:
         The files.
     """
-    environment = environment_of(session, session.store.records())
-    files = write_texts(session, out, environment, experiments)
-    write_text(
-        out / MANIFEST, json.dumps(manifest(session, out, files, environment, experiments), indent=1, sort_keys=True)
-    )
+    files = [file for name in wanted.experiments for file in render_one(wanted.paper, name, evidence, out)]
+    results = wanted.judged(evidence)
+    return [*files, *(claim_tables.write(results, out) if results else [])]
+
+
+def render_one(paper: Paper, name: str, evidence: Evidence, out: Path) -> list[Path]:
+    """Write one experiment's table and figures."""
+    experiment = paper.experiment(name)
+    files = write_table(experiment.table(evidence), out / "tables")
+    return files + (experiment.figures(evidence, out / "figures") if experiment.figures else [])
+
+
+def text_of(wanted: Wanted, name: str, evidence: Evidence) -> str:
+    """One experiment's table, or the claims, for a terminal."""
+    if name == CLAIMS:
+        return claim_tables.text_of(wanted.judged(evidence), evidence.profile, wanted.paper.claim_rules)
+    return to_markdown(wanted.paper.experiment(name).table(evidence))
+
+
+def write_report(wanted: Wanted, store: Store, out: Path) -> list[Path]:
+    """Write everything to a folder, from records alone, with a manifest by which it can be verified.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: There is no record of what is wanted; LaTeX cannot compile what was written.
+    """
+    evidence = wanted.evidence(store)
+    environment = environment_of(evidence)
+    files = write_texts(wanted, evidence, out, environment)
+    manifest = {
+        "paper": wanted.paper.name,
+        "profile": evidence.profile.name,
+        "models": wanted.models,
+        "experiments": list(wanted.names),
+        "environment": environment,
+        "files": sorted(path.relative_to(out).as_posix() for path in files if path.suffix in TEXTS),
+        "records": hashes(evidence.records, store),
+    }
+    write_text(out / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
     return [*files, out / MANIFEST, *pdf(out)]
 
 
-def manifest(
-    session: Session, out: Path, files: Sequence[Path], environment: Environment, experiments: Sequence[str]
-) -> dict[str, Any]:
-    """What a report was made from: settings, text files, and the hash of every record that was there."""
-    found = {record.id: session.store.record_path(record.cell, record.id) for record in session.store.records()}
-    return {
-        "profile": session.profile.name,
-        "seeds": list(session.seeds),
-        "environment": environment,
-        "experiments": list(experiments),
-        "files": sorted(path.relative_to(out).as_posix() for path in files if path.suffix in TEXTS),
-        "records": {identity: file_hash(path) for identity, path in sorted(found.items())},
-    }
+def hashes(records: Iterable[Record], store: Store) -> dict[str, str]:
+    """SHA-256 of each record's file, by the record's id."""
+    return {record.id: file_hash(store.record_path(record.cell, record.id)) for record in records}
 
 
-def write_texts(session: Session, out: Path, environment: Environment, experiments: Sequence[str]) -> list[Path]:
+def write_texts(wanted: Wanted, evidence: Evidence, out: Path, environment: Environment) -> list[Path]:
     """Tables, figures, page, Markdown and LaTeX; see :func:`write_report`."""
-    records = session.store.records()
-    newest = {record.cell: record for record in records}
-    claims = claims_experiment.results(session, records)
     files: list[Path] = []
     sections = []
-    for name in experiments:
-        if name == claims_experiment.NAME:
-            files += claims_experiment.write(claims, out)
-            continue
-        experiment: Any = find(name)
-        seen = replace(session, seeds=recorded_seeds(experiment.cells, session, newest))
-        written = experiment.render(seen, records, out)
-        files += written
-        figures = {alt_of(experiment.TITLE, path): path for path in written if path.suffix == ".svg"}
-        sections.append(Section(name, experiment.TITLE, experiment.table(seen, records), figures))
-    page = page_of(session, records, sections, claims, environment)
+    for name in wanted.experiments:
+        experiment = wanted.paper.experiment(name)
+        table = experiment.table(evidence)
+        figures = experiment.figures(evidence, out / "figures") if experiment.figures else []
+        files += [*write_table(table, out / "tables"), *figures]
+        shown = {alt_of(experiment.title, path): path for path in figures if path.suffix == ".svg"}
+        sections.append(Section(name, experiment.title, table, shown))
+    results = wanted.judged(evidence)
+    files += claim_tables.write(results, out) if results else []
+    page = page_of(wanted.paper, evidence, sections, results, environment)
     texts = {
         "index.html": render_page(page),
         "report.md": markdown(page),
-        "report.tex": latex(page, [path for path in files if path.suffix == ".tex"], files, out),
+        "report.tex": latex(page, files, out),
     }
     for name, text in texts.items():
         write_text(out / name, text)
@@ -106,14 +156,15 @@ def alt_of(title: str, path: Path) -> str:
     return f"{title}: {path.stem.replace('-', ' ').replace('_', ' ')}"
 
 
-def environment_of(session: Session, records: Sequence[Record]) -> Environment:
+def environment_of(evidence: Evidence) -> Environment:
     """What the records were made on, and what renders them."""
-    devices = sorted({str(record.inputs["device"]) for record in records if record.cell.task == "efficiency"})
-    mine = [record for record in records if record.cell.profile in (session.profile.name, "any")]
+    records, profile = evidence.records, evidence.profile.name
+    devices = sorted({str(record.inputs["processor"]) for record in records if record.cell.kind == "efficiency"})
+    mine = [record for record in records if record.cell.profile in (profile, ANY)]
     rendered_with = ", ".join(f"{name} {version}" for name, version in versions(*LIBRARIES).items())
     dates = sorted(record.created[:10] for record in mine)
     return [
-        ("profile", session.profile.name),
+        ("profile", profile),
         ("records", f"{len(mine)}, from {dates[0]} to {dates[-1]}" if dates else "none"),
         ("speed and memory measured on", "; ".join(devices) or "not measured"),
         ("libraries of the records", "; ".join(libraries(mine))),
@@ -122,54 +173,55 @@ def environment_of(session: Session, records: Sequence[Record]) -> Environment:
 
 
 def page_of(
-    session: Session,
-    records: Sequence[Record],
+    paper: Paper,
+    evidence: Evidence,
     sections: Sequence[Section],
-    claims: list[ClaimResult],
+    results: Sequence[ClaimResult],
     environment: Environment,
 ) -> Page:
     """All that the page shows."""
+    first, second = paper.claim_rules
     return Page(
-        TITLE,
-        f"TDAM (ECCV 2022), profile {session.profile.name}, {len(records)} records",
-        sections,
-        claims,
-        claims_experiment.summary(claims, session),
-        (ROOT / "tdam" / "DEVIATIONS.md").read_text(),
-        environment,
-        {record.id: record for record in records},
+        title=paper.title,
+        subtitle=f"{paper.cited}, profile {evidence.profile.name}, {len(evidence.records)} records",
+        sections=sections,
+        claims=results,
+        claims_summary=claim_tables.summary(results, evidence.profile, (first, second)) if results else "",
+        other_rule=f"under the rule {second}",
+        deviations=paper.deviations.read_text() if paper.deviations else "",
+        environment=environment,
+        records={record.id: record for record in evidence.records},
     )
 
 
 def libraries(records: Iterable[Record]) -> list[str]:
     """Library versions that records were made with."""
-    found = {f"{name} {record.inputs[name]}" for record in records for name in LIBRARIES if name in record.inputs}
-    return sorted(found)
+    used = {f"{name} {record.inputs[name]}" for record in records for name in LIBRARIES if name in record.inputs}
+    return sorted(used)
 
 
 def markdown(page: Page) -> str:
     """The report in Markdown."""
-    from benchmarks.report.tables import FORMATS
-
-    parts = [f"# {page.title}", page.subtitle, page.claims_summary, "## Claims"]
-    parts.append(FORMATS["md"]([claims_experiment.row(result) for result in page.claims]))
+    parts = [f"# {page.title}", page.subtitle]
+    if page.claims:
+        parts += [page.claims_summary, "## Claims", FORMATS["md"]([claim_tables.row(one) for one in page.claims])]
     for section in page.sections:
         parts += [to_markdown(section.table)] if section.table is not None else [f"## {section.title}"]
         parts += [f"![{alt}](figures/{path.with_suffix('.png').name})" for alt, path in section.figures.items()]
-    parts += ["## Environment", *(f"- {name}: {value}" for name, value in page.environment)]
+    parts.append("\n".join(["## Environment", "", *(f"- {name}: {value}" for name, value in page.environment)]))
     return "\n\n".join(parts)
 
 
-def latex(page: Page, tables: Sequence[Path], files: Sequence[Path], out: Path) -> str:
+def latex(page: Page, files: Sequence[Path], out: Path) -> str:
     """The report in LaTeX: it inputs the tables and includes the figures."""
-    inputs = [rf"\input{{{path.relative_to(out).as_posix()}}}" for path in tables]
+    inputs = [rf"\input{{{path.relative_to(out).as_posix()}}}" for path in files if path.suffix == ".tex"]
     figures = [
         rf"\par\includegraphics[width=.8\linewidth]{{{path.relative_to(out).as_posix()}}}"
         for path in files
         if path.suffix == ".pdf"
     ]
     summary = page.claims_summary.replace("%", r"\%").replace("_", r"\_")
-    return LATEX % (page.title, summary, "\n\n".join([*inputs, *figures]))
+    return LATEX % (latex_text(page.title), summary, "\n\n".join([*inputs, *figures]))
 
 
 def pdf(out: Path) -> list[Path]:

@@ -33,7 +33,9 @@ def as_long_latex(rows: Sequence[Row], widths: Mapping[str, int]) -> str:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """CSV with full precision; an empty field where there is nothing."""
+    """CSV with full precision; an empty field where there is nothing. No rows, which name the columns, make no text."""
+    if not rows:
+        return ""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -3,41 +3,50 @@
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from benchmarks.work.profiles import PROFILES
-from benchmarks.core.records import StoreError, file_hash
-from benchmarks.report.report import MANIFEST, write_texts
-from benchmarks.work.session import Session
+from benchmarks.core.files import file_hash
+from benchmarks.core.records import StoreError
+from benchmarks.core.store import Store
+from benchmarks.report.paper import Paper
+from benchmarks.report.report import MANIFEST, Wanted, write_texts
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
-def verify(report: Path, session: Session) -> list[str]:
+def verify(report: Path, store: Store, paper: Paper) -> list[str]:
     """What a report says that its records do not: one line for each record and each number; empty if all is well.
 
-    The report is rendered anew from the records, and compared text by text.
+    The report is rendered anew from the records that the folder now holds, and compared text by text: a number whose
+    cell was measured again since is named too.
 
     Args:
         report: The report's folder.
-        session: Names the results folder; profile and seeds are those of the report.
+        store: The results folder.
+        paper: The paper that the report is on.
 
     Raises:
-        StoreError: There is no report, or no manifest that can be read.
+        StoreError: There is no report, no manifest that can be read, or the report is on another paper.
     """
     made = read_manifest(report)
-    session = replace(session, profile=PROFILES[made["profile"]], seeds=tuple(made["seeds"]))
-    problems = list(changed_records(made["records"], session))
-    environment = [tuple(row) for row in made["environment"]]
+    if made["paper"] != paper.name:
+        raise StoreError(f"{report} is on the paper {made['paper']}, not {paper.name}; name it with --paper")
+    problems, gone = changed_records(made["records"], store)
+    if gone == len(made["records"]):
+        made_from = f"the {gone} records of {report}"
+        raise StoreError(f"{store.folder} has none of {made_from}; name their folder with --results")
+    models = None if made["models"] is None else tuple(made["models"])
+    wanted = Wanted(paper, tuple(made["experiments"]), made["profile"], models)
+    try:
+        evidence = wanted.evidence(store)
+    except ValueError as error:
+        return [*problems, str(error)]
+    environment = [(str(name), str(value)) for name, value in made["environment"]]
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            write_texts(session, Path(folder), environment, made["experiments"])
-        except StoreError as error:
-            return [*problems, str(error)]
+        write_texts(wanted, evidence, Path(folder), environment)
         for name in made["files"]:
             problems += compare(name, read(Path(folder) / name), read(report / name))
     return problems
@@ -51,24 +60,28 @@ def read_manifest(report: Path) -> dict[str, Any]:
     """
     path = report / MANIFEST
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("profile", "seeds", "files", "records", "environment", "experiments"):
-            found[key]
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("paper", "profile", "models", "experiments", "files", "records", "environment"):
+            manifest[key]
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
             f"{path} is no report's manifest ({error}); write the report with tdam-bench report"
         ) from error
-    return found
+    return manifest
 
 
-def changed_records(made_from: dict[str, str], session: Session) -> Iterator[str]:
-    """Records that are gone or changed since a report was made."""
-    paths = {path.stem.rpartition("-")[2]: path for path in (session.store.folder / "records").glob("*.json")}
-    for identity, digest in made_from.items():
-        if identity not in paths:
-            yield f"record {identity} is gone from {session.store.folder}; run its experiment again"
-        elif file_hash(paths[identity]) != digest:
-            yield f"record {identity} ({paths[identity].name}) has changed since the report was made"
+def changed_records(made_from: Mapping[str, str], store: Store) -> tuple[list[str], int]:
+    """Records that are gone or changed since a report was made, a line each; and how many are gone."""
+    paths = {path.stem.rpartition("-")[2]: path for path in (store.folder / "records").glob("*.json")}
+    gone = [identity for identity in made_from if identity not in paths]
+    changed = [
+        paths[identity]
+        for identity, digest in made_from.items()
+        if identity in paths and file_hash(paths[identity]) != digest
+    ]
+    problems = [f"record {identity} is gone from {store.folder}; run its experiment again" for identity in gone]
+    problems += [f"record {path.name} has changed since the report was made" for path in changed]
+    return problems, len(gone)
 
 
 def read(path: Path) -> str:
@@ -76,26 +89,26 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def compare(name: str, expected: str, found: str) -> list[str]:
+def compare(name: str, expected: str, shown: str) -> list[str]:
     """Where a file differs from what the records render to."""
-    if expected == found:
+    if expected == shown:
         return []
-    if not found:
+    if not shown:
         return [f"{name} is missing"]
     if name.endswith(".html"):
-        return compare_pages(name, expected, found)
-    return compare_lines(name, expected.splitlines(), found.splitlines())
+        return compare_pages(name, expected, shown)
+    return compare_lines(name, expected.splitlines(), shown.splitlines())
 
 
-def compare_lines(name: str, expected: Sequence[str], found: Sequence[str]) -> list[str]:
+def compare_lines(name: str, expected: Sequence[str], shown: Sequence[str]) -> list[str]:
     """Differing lines of a text, by the numbers in them."""
     problems = [
         f"{name}, line {number}: {told(theirs, ours)}"
-        for number, (ours, theirs) in enumerate(zip(expected, found, strict=False), start=1)
+        for number, (ours, theirs) in enumerate(zip(expected, shown, strict=False), start=1)
         if ours != theirs
     ]
-    if len(expected) != len(found):
-        problems.append(f"{name} has {len(found)} lines, the records render to {len(expected)}")
+    if len(expected) != len(shown):
+        problems.append(f"{name} has {len(shown)} lines, the records render to {len(expected)}")
     return problems
 
 
@@ -122,9 +135,9 @@ class Cells(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if found.get("data-cell"):
-            self.cell, self.tag = str(found["data-cell"]), tag
+        named = dict(attrs)
+        if named.get("data-cell"):
+            self.cell, self.tag = str(named["data-cell"]), tag
             self.named[self.cell] = ""
         # What is not seen at once: the sorting value, provenance, pictures.
         self.facts += [f"{self.cell or tag}: {name}={value}" for name, value in attrs if name != "data-cell"]
@@ -140,9 +153,9 @@ class Cells(HTMLParser):
             self.rest.append(data)
 
 
-def compare_pages(name: str, expected: str, found: str) -> list[str]:
+def compare_pages(name: str, expected: str, shown: str) -> list[str]:
     """Cells of a page that differ by their names; then all else."""
-    ours, theirs = Cells(expected), Cells(found)
+    ours, theirs = Cells(expected), Cells(shown)
     problems = [
         f"{name}, {cell}: shows {theirs.named.get(cell)!r}, the records say {ours.named.get(cell)!r}"
         for cell in dict.fromkeys([*ours.named, *theirs.named])

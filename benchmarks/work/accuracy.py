@@ -1,25 +1,60 @@
 """Accuracy of trained networks."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
-from benchmarks.core.records import Cell, Metric, Record, Scalar, new_record, write_atomically
-from benchmarks.data.images import DataError
-from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Waiting, evaluated_images
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.networks.names import parse
+from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
+from benchmarks.work.results import percent, require_images, status_of, write_table
 from benchmarks.work.session import Session
-from benchmarks.work.training import evaluated_inputs, known_inputs, loaded_network, weights_name, weights_options
+from benchmarks.work.weights import (
+    CONDITIONS,
+    WeightsOptions,
+    evaluated_inputs,
+    known_inputs,
+    loaded_network,
+    weights_name,
+    weights_options,
+)
+
+if TYPE_CHECKING:
+    from benchmarks.work.passes import Collected
+
+SYMPTOM = "weights, images or the rule that counts an image as correct are not what they were"
 
 
-class Accuracies:
-    """Top-1 and top-5 on one image set, under the three step protocols; predictions are kept per image."""
+@dataclass(frozen=True)
+class AccuracyOptions(WeightsOptions):
+    """What a cell says of an accuracy.
+
+    Attributes:
+        data: The image set.
+        resolution: Side of the images in pixels.
+        crop: Side of the center crop over the resized shorter side.
+        dtype: What networks compute in.
+    """
+
+    data: str
+    resolution: int
+    crop: float
+    dtype: str
+
+
+class Accuracy(Kind):
+    """Top-1 and top-5 on one image set, under every step rule; predictions are kept per image."""
 
     name = "accuracy"
+    version = 1
+    options = AccuracyOptions
+    conditions = CONDITIONS
+    metrics = (MetricSpec("top1", Change.SHARE, SYMPTOM), MetricSpec("top5", Change.SHARE, SYMPTOM))
+    ruled = True
     shared = True
-    parallel = False
 
-    @staticmethod
     def cell(
+        self,
         model: str,
         split: str,
         seed: int,
@@ -28,81 +63,72 @@ class Accuracies:
         trained_on: str = "train",
     ) -> Cell:
         """The cell of one model on one image set, by default at the profile's resolution."""
-        options: dict[str, Scalar] = {
-            "data": split,
-            "resolution": resolution or session.profile.resolution,
-            "crop": session.profile.crop_of(model.partition("-")[0]),
-            "dtype": "float32",
-            **weights_options(model, seed, session, trained_on),
-        }
-        return Cell("accuracy", model, session.profile.name, options)
+        options = AccuracyOptions(
+            **asdict(weights_options(model, seed, session, trained_on)),
+            data=split,
+            resolution=resolution or session.profile.resolution,
+            crop=session.profile.crop_of(parse(model).backbone),
+            dtype="float32",
+        )
+        return Cell.of(self.name, model, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
-        """Weights, images, evaluating code, versions, device kind."""
-        return evaluated_inputs(
-            cell, session, "work/passes.py", "networks/maps.py", "metrics/accuracy.py", "metrics/boxes.py"
-        )
+        """Weights, images, versions, device kind."""
+        return evaluated_inputs(self, cell, options_of(cell, AccuracyOptions).data, session)
 
     def group(self, cell: Cell) -> object:
         """One pass over the images serves every model at every resolution."""
-        return cell.options["data"]
+        return options_of(cell, AccuracyOptions).data
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images; all models see each of them in one go."""
-        return evaluated_images(cells, session)
+        return evaluated_images(options_of(cells[0], AccuracyOptions).data, session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """One pass over one image set."""
-        import torch
+        from benchmarks.work.collectors.accuracy import AccuracyCollector
+        from benchmarks.work.passes import View, evaluated, run_pass
 
-        from benchmarks.work.passes import View, predict
-
-        images = session.image_set(str(cells[0].options["data"]))
-        count = self.amount(cells, session).total
-        networks = {weights_name(cell): cell for cell in cells}
-        seen = {cell: View(cell.options["resolution"], cell.options["crop"]) for cell in cells}  # type: ignore[arg-type]
-        predictions = predict(
-            {name: loaded_network(cell, session) for name, cell in networks.items()},
-            {view: [weights_name(cell) for cell in cells if seen[cell] == view] for view in seen.values()},
-            images,
-            torch.device(session.device),
-            session.profile.batch,
-            session.workers,
-            session.profile.val_count,
-            advance,
-        )
-        for cell in cells:
-            found = predictions[seen[cell], weights_name(cell)]
-            yield accuracy_record(cell, known_inputs(self, cell, session), found, count, session)
+        options = {cell: options_of(cell, AccuracyOptions) for cell in cells}
+        sources = {weights_name(cell): cell for cell in cells}
+        networks = {name: loaded_network(cell, session) for name, cell in sources.items()}
+        collectors = [
+            AccuracyCollector(View(one.resolution, one.crop), networks[weights_name(cell)], session.rules)
+            for cell, one in options.items()
+        ]
+        passed = run_pass(collectors, evaluated(options[cells[0]].data, session), advance)
+        for cell, collected in zip(cells, passed, strict=True):
+            yield accuracy_record(cell, collected, session)
 
 
-def accuracy_record(cell: Cell, inputs: Inputs, predictions: Any, count: int, session: Session) -> Record:
-    """Numbers of one model under every protocol; the predictions go beside the record."""
-    from benchmarks.core import distributed
-    from benchmarks.metrics.accuracy import PROTOCOLS, accuracy, correct
+ACCURACY = Accuracy()
+
+
+def accuracy_record(cell: Cell, collected: "Collected", session: Session) -> Record:
+    """Numbers of one model under every step rule; the predictions go beside the record."""
+    from benchmarks.metrics.accuracy import accuracy, correct
     from benchmarks.metrics.outcomes import images_hash, pack
+    from benchmarks.work.collectors.accuracy import predictions_table
 
-    table = predictions.table
-    record = new_record(cell, inputs, {})
-    seen = table["id"].nunique()
-    if not seen:
-        raise DataError(f"no image of {cell.options['data']} could be read; the first: {predictions.unreadable[0]}")
-    status = "ok" if seen == count else f"partial: {count - seen} of {count} images unreadable"
-    metrics = {}
-    for protocol in PROTOCOLS:
-        for name, share in accuracy(table, protocol).items():
-            low, value, high = (100 * x for x in (share.low, share.value, share.high))
-            metrics[f"{protocol}/{name}"] = Metric(value, "%", share.n, low, high, status)
+    split = options_of(cell, AccuracyOptions).data
+    seen = len(collected.part["position"])
+    require_images(seen, split, collected.unreadable)
+    table = predictions_table(session.image_set(split), collected.part)
+    status = status_of(seen, evaluated_images(split, session).total)
+    metrics: dict[MetricKey, Metric] = {}
+    outcomes: dict[MetricKey, str] = {}
+    for rule in session.rules.steps:
+        shares = accuracy(table, rule)
+        metrics |= {MetricKey(name, steps=rule.name): percent(share, status) for name, share in shares.items()}
+        outcomes[MetricKey("top1", steps=rule.name)] = pack(correct(table, rule, 1))
+    record = new_record(cell, known_inputs(ACCURACY, cell, session), metrics)
     path = session.store.path("predictions", f"{cell.model}-{record.id}", ".parquet")
-    if distributed.rank() == 0:
-        write_atomically(path, lambda temporary: table.to_parquet(temporary, index=False))
-    hits = {f"{protocol}/top1": correct(table, protocol, 1) for protocol in PROTOCOLS}
+    write_table(table, path)
     notes = {
         "predictions": path.name,
-        "unreadable": predictions.unreadable,
+        "unreadable": collected.unreadable,
         "steps": int(table["step"].max()),
-        # By image in the order of their ids, for paired tests.
-        "outcomes": {name: pack(hit) for name, hit in hits.items()},
-        "images": images_hash(hits["last/top1"].index),
+        # Of the images in the order of their ids, as outcomes have them.
+        "images": images_hash(sorted(set(table["id"]))),
     }
-    return replace(record, metrics=metrics, notes=notes)
+    return replace(record, outcomes=outcomes, notes=notes)

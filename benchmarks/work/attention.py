@@ -1,50 +1,68 @@
 """Attention over steps: the images that tell most, and the maps of networks on them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from benchmarks.core.identity import code_version
-from benchmarks.core.records import Cell, Metric, Record, Scalar, new_record, write_atomically
-from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Waiting
-from benchmarks.work.localization import Localizations
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar, new_record, options_of
+from benchmarks.data.errors import DataError
+from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting
+from benchmarks.work.localization import LOCALIZATION, LocalizationOptions
+from benchmarks.work.results import write_arrays
 from benchmarks.work.session import Session
-from benchmarks.work.training import known_inputs, loaded_network
+from benchmarks.work.weights import CONDITIONS, known_inputs, loaded_network
 
-CODE = ("work/looking.py", "work/passes.py", "networks/maps.py", "metrics/movement.py", "metrics/boxes.py")
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from benchmarks.data.images import ImageSet
+
 SHOWN = 6
+TELLING = MetricKey("telling")
 
 
-class Attentions:
+@dataclass(frozen=True)
+class AttentionOptions(LocalizationOptions):
+    """What a cell says of a pair of networks.
+
+    Attributes:
+        plain: The other one.
+        shown: Images that are shown at most.
+    """
+
+    plain: str
+    shown: int
+
+
+class Attention(Kind):
     """Maps of a plain network and of one with feedback at each step, on images chosen by a rule."""
 
     name = "attention"
-    shared = False
-    parallel = False
+    version = 1
+    options = AttentionOptions
+    conditions = CONDITIONS
+    metrics = (MetricSpec("telling", Change.NEAR, "networks look elsewhere, or are right elsewhere", tolerance=0.5),)
+    shared = True
 
-    @staticmethod
-    def cell(plain: str, model: str, split: str, seed: int, session: Session) -> Cell:
+    def cell(self, plain: str, model: str, split: str, seed: int, session: Session) -> Cell:
         """The cell of a pair of networks."""
-        options: dict[str, Scalar] = {**Localizations.cell(model, split, seed, session).options, "plain": plain}
-        return Cell("attention", model, session.profile.name, {**options, "shown": SHOWN})
+        source = options_of(LOCALIZATION.cell(model, split, seed, session), LocalizationOptions)
+        options = AttentionOptions(**asdict(source), plain=plain, shown=SHOWN)
+        return Cell.of(self.name, model, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
-        """The localizations of both networks, which weights and images stand behind, and the code."""
-        found: dict[str, Scalar] = {"code": code_version(*CODE), "device": session.device_kind}
-        for model in (cell.options["plain"], cell.model):
-            source = localized_cell(cell, str(model), session)
-            inputs = Localizations().inputs(source, session)
-            if isinstance(inputs, Blocked | Waiting):
-                return inputs
-            record = session.store.find(source, inputs)
+        """The localizations of both networks, which weights and images stand behind, and versions."""
+        inputs: dict[str, Scalar] = {**self.versioned(session), "device": session.device_kind}
+        for source in localized_cells(cell, session):
+            known = LOCALIZATION.inputs(source, session)
+            if isinstance(known, Blocked | Waiting):
+                return known
+            record = session.store.find(source, known)
             if record is None:
                 return Waiting(source)
-            found[f"localization of {model}"] = record.id
-        return found
+            inputs[f"localization of {source.model}"] = record.id
+        return inputs
 
     def group(self, cell: Cell) -> object:
         """Each on its own."""
@@ -56,46 +74,67 @@ class Attentions:
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Choose images, look at them."""
-        import torch
-
+        from benchmarks.data.selected import Subset
         from benchmarks.metrics.movement import spread, telling_images
-        from benchmarks.work.looking import look
-        from benchmarks.work.passes import View
 
         (cell,) = cells
-        o: Any = cell.options
-        sources = {model: localized_cell(cell, model, session) for model in (o["plain"], cell.model)}
-        telling = telling_images(*(localizations(source, session) for source in sources.values()))
-        chosen = spread(telling, SHOWN)
-        images = session.image_set(o["data"])
-        places = {name: i for i, name in enumerate(images.ids)}
-        record = new_record(cell, known_inputs(self, cell, session), {"telling": Metric(float(len(telling)), "images")})
-        notes: dict[str, Any] = {"images": chosen, "labels": [images.labels[places[name]] for name in chosen]}
-        if chosen:
-            networks = {model: loaded_network(source, session) for model, source in sources.items()}
-            pictures = [images.image(places[name]) for name in chosen]
-            maps = look(networks, pictures, View(o["resolution"], o["crop"]), torch.device(session.device))
+        options = options_of(cell, AttentionOptions)
+        plain, feedback = localized_cells(cell, session)
+        telling = telling_images(localizations(plain, session), localizations(feedback, session))
+        chosen = Subset(session.image_set(options.data), spread(telling, options.shown))
+        metrics = {TELLING: Metric(float(len(telling)), "images")}
+        record = new_record(cell, known_inputs(self, cell, session), metrics)
+        notes: dict[str, Any] = {"images": chosen.ids, "labels": chosen.labels}
+        if len(chosen):
             path = session.store.path("attention", f"{cell.model}-{record.id}", ".npz")
-            write_atomically(path, partial(save, maps))
-            notes |= {"maps": path.name, "classes": images.classes}
-        advance(SHOWN)
+            write_arrays(maps_of((plain, feedback), chosen, session), path)
+            notes |= {"maps": path.name, "classes": chosen.classes}
+        advance(options.shown)
         yield replace(record, notes=notes)
 
 
-def save(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write named arrays, compressed."""
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+ATTENTION = Attention()
 
 
-def localized_cell(cell: Cell, model: str, session: Session) -> Cell:
-    """The localization cell of a model that an attention cell builds on."""
-    return Localizations.cell(model, str(cell.options["data"]), int(str(cell.options.get("seed", 0))), session)
+def localized_cells(cell: Cell, session: Session) -> tuple[Cell, Cell]:
+    """The localization cells that an attention cell builds on: the plain network's and that with feedback."""
+    options = options_of(cell, AttentionOptions)
+    seed = options.seed or 0  # given weights have none
+    plain, feedback = (LOCALIZATION.cell(model, options.data, seed, session) for model in (options.plain, cell.model))
+    return plain, feedback
 
 
-def localizations(cell: Cell, session: Session) -> Any:
+def localizations(cell: Cell, session: Session) -> "pd.DataFrame":
     """The table of a localization cell that has been run."""
     import pandas as pd
 
-    record = session.store.find(cell, known_inputs(Localizations(), cell, session))
+    record = session.store.find(cell, known_inputs(LOCALIZATION, cell, session))
     assert record is not None
     return pd.read_parquet(session.store.folder / "localizations" / record.notes["localizations"])
+
+
+def maps_of(cells: Sequence[Cell], images: "ImageSet", session: Session) -> "dict[str, np.ndarray]":
+    """What the networks of localization cells see in images.
+
+    Returns:
+        ``images`` (N, R, R, 3) uint8, and for each network the arrays of
+        :class:`benchmarks.work.collectors.attention.AttentionCollector`, as ``NAME/maps`` and so on.
+
+    Raises:
+        DataError: An image cannot be read any more.
+    """
+    import torch
+
+    from benchmarks.work.collectors.attention import AttentionCollector
+    from benchmarks.work.passes import Show, View, run_pass
+
+    options = options_of(cells[0], LocalizationOptions)
+    view = View(options.resolution, options.crop)
+    collectors = [AttentionCollector(view, loaded_network(cell, session)) for cell in cells]
+    passed = run_pass(collectors, Show(images, torch.device(session.device), batch=1), lambda done: None)
+    if passed[0].unreadable:
+        raise DataError(passed[0].unreadable[0])
+    arrays = {"images": passed[0].part["pixels"]}
+    for cell, collected in zip(cells, passed, strict=True):
+        arrays |= {f"{cell.model}/{name}": collected.part[name] for name in ("maps", "classes", "scores", "boxes")}
+    return arrays

@@ -1,36 +1,54 @@
 """Parameters and FLOPs."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.core.identity import code_version, network_version, versions
-from benchmarks.core.records import Cell, Metric, Record, new_record
-from benchmarks.work.kind import Advance, Amount, Inputs
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.core.versions import versions
+from benchmarks.networks.plugins import fingerprint
+from benchmarks.work.kind import Advance, Amount, Change, Inputs, Kind, MetricSpec
 from benchmarks.work.session import Session
 
 if TYPE_CHECKING:
     from baselines.backbone import Backbone
 
+PARAMETERS, FLOPS = MetricKey("parameters"), MetricKey("flops")
+SYMPTOM = "the network has other parameters or does other work than it had"
+RESOLUTION = 224
+# What is installed behind a convention; the other ones count by torch alone.
+COUNTERS = {"fvcore": ("fvcore",), "ptflops": ("ptflops",)}
 
-class Costs:
+
+@dataclass(frozen=True)
+class CostOptions:
+    """What a cell says of a count.
+
+    Attributes:
+        convention: The counter, a name in ``benchmarks.measure.cost.CONVENTIONS``.
+        resolution: Side of the image in pixels.
+    """
+
+    convention: str
+    resolution: int
+
+
+class Cost(Kind):
     """Parameters and FLOPs at the paper's size; the same in every profile."""
 
     name = "cost"
-    shared = False
-    parallel = False
+    version = 1
+    options = CostOptions
+    metrics = (MetricSpec("parameters", Change.EXACT, SYMPTOM), MetricSpec("flops", Change.EXACT, SYMPTOM))
 
-    @staticmethod
-    def cell(model: str) -> Cell:
+    def cell(self, model: str, convention: str = "fvcore") -> Cell:
         """The cell of one model."""
-        return Cell("cost", model, "any", {"convention": "fvcore", "resolution": 224})
+        return Cell.of(self.name, model, "any", CostOptions(convention, RESOLUTION))
 
     def inputs(self, cell: Cell, session: Session) -> Inputs:
-        """Counting code, networks and library versions."""
-        return {
-            "code": code_version("measure/cost.py"),
-            "network": network_version(cell.model, "paper"),
-            **versions("fvcore", "torch"),
-        }
+        """Versions of counting code and libraries."""
+        libraries = (*COUNTERS.get(options_of(cell, CostOptions).convention, ()), "torch")
+        return {**self.versioned(session), "network": fingerprint(cell.model), **versions(*libraries)}
 
     def group(self, cell: Cell) -> object:
         """All together."""
@@ -46,11 +64,12 @@ class Costs:
         from benchmarks.networks.models import create
 
         for cell in cells:
+            options = options_of(cell, CostOptions)
             network = create(cell.model)
-            flops = count_flops(network, str(cell.options["convention"]), int(str(cell.options["resolution"])))
+            flops = count_flops(network, options.convention, options.resolution)
             metrics = {
-                "parameters": Metric(count_parameters(network), "1"),
-                "flops": Metric(flops.total, "multiply-accumulates"),
+                PARAMETERS: Metric(count_parameters(network), "1"),
+                FLOPS: Metric(flops.total, "multiply-accumulates"),
             }
             notes = {
                 "by_operator": flops.by_operator,
@@ -61,10 +80,13 @@ class Costs:
             advance(1)
 
 
+COST = Cost()
+
+
 def blocks_with_feedback(network: "Backbone") -> dict[str, list[int]]:
     """Indices from 0 of the blocks that loop, by stage from 1; stages without any are left out."""
-    found = {
+    looping = {
         str(stage): [index for index, block in enumerate(blocks) if block.loop.steps > 1]
         for stage, blocks in enumerate(network.stages(), start=1)
     }
-    return {stage: indices for stage, indices in found.items() if indices}
+    return {stage: indices for stage, indices in looping.items() if indices}

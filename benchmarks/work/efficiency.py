@@ -1,52 +1,108 @@
 """Speed and memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from benchmarks.core.identity import code_version, network_version, versions
-from benchmarks.core.records import Cell, Metric, Record, Scalar, new_record
-from benchmarks.work.kind import Advance, Amount, Inputs
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.core.versions import versions
+from benchmarks.networks.names import TWIN
+from benchmarks.networks.plugins import fingerprint
+from benchmarks.work.choices import choice
+from benchmarks.work.kind import Advance, Amount, Change, Inputs, Kind, MetricSpec
 from benchmarks.work.session import Session
 
 if TYPE_CHECKING:
-    from benchmarks.measure.efficiency import Settings
+    from benchmarks.measure.efficiency import Efficiency, Settings
+
+TRAINING, INFERENCE = "training", "inference"
+DTYPES = ("float32", "bfloat16", "float16")
+RESOLUTION, CUDA_BATCH = 224, 256
+SLOWER = "its forward pass has become slower"
 
 
-class Efficiencies:
+@dataclass(frozen=True)
+class MeasuringChoices:
+    """What the user may choose for measurements of speed and memory."""
+
+    batch: int | None = choice(None, "Images of a step.", kind="int", least=1, shown="the profile's")
+    dtype: str = choice("float32", "Number format; other than float32 by autocast.", allowed=DTYPES)
+    channels_last: bool = choice(True, "Memory format.", kind="flag", flag="--channels-last/--contiguous")
+    compile: bool = choice(False, "Compile the networks.", kind="flag", flag="--compile")
+
+
+@dataclass(frozen=True)
+class EfficiencyOptions:
+    """What a cell says of a measurement.
+
+    Attributes:
+        models: Measured together, separated by commas, the plain network first.
+        mode: ``training`` or ``inference``.
+        device: ``cpu`` or ``cuda``.
+        dtype: Number format.
+        batch: Images of a step.
+        resolution: Side of an image in pixels.
+        channels_last: Memory format.
+        compile: Whether networks are compiled.
+        rounds: Counted rounds.
+        warmup: Rounds before them.
+    """
+
+    models: str
+    mode: str
+    device: str
+    dtype: str
+    batch: int
+    resolution: int
+    channels_last: bool
+    compile: bool
+    rounds: int
+    warmup: int
+
+
+class EfficiencyKind(Kind):
     """Speed and memory of a backbone's models, measured in one interleaved run in a process of its own."""
 
     name = "efficiency"
-    shared = False
-    parallel = False
+    version = 1
+    options = EfficiencyOptions
+    choices = MeasuringChoices
+    conditions = ("device", "dtype", "channels_last", "compile", "processor")
+    metrics = (
+        MetricSpec("seconds", Change.TIME, SLOWER),
+        MetricSpec("warmup_seconds", Change.NEVER, "rounds that do not count"),
+        MetricSpec("fps", Change.NEVER, "judged through seconds, paired by round"),
+        MetricSpec("memory", Change.MEMORY, "it holds more in memory than it did"),
+        MetricSpec("reserved", Change.NEVER, "the allocator's choice"),
+    )
 
-    @staticmethod
-    def cell(backbone: str, models: Sequence[str], mode: str, session: Session) -> Cell:
+    def cell(self, backbone: str, models: Sequence[str], mode: str, session: Session) -> Cell:
         """The cell of one backbone in ``training`` or ``inference``."""
-        plan = session.profile.efficiency
-        batch = plan.training_batch if mode == "training" else plan.inference_batch
-        options: dict[str, Scalar] = {
-            "models": ",".join(models),
-            "mode": mode,
-            "device": session.device_kind,
-            "dtype": session.dtype,
-            "batch": session.batch or (256 if session.device_kind == "cuda" else batch),
-            "resolution": 224,
-            "channels_last": session.channels_last,
-            "compile": session.compile,
-            "rounds": plan.rounds,
-            "warmup": plan.warmup,
-        }
-        return Cell("efficiency", backbone, session.profile.name, options)
+        plan, chosen = session.profile.efficiency, session.chosen(MeasuringChoices)
+        usual = plan.training_batch if mode == TRAINING else plan.inference_batch
+        options = EfficiencyOptions(
+            models=",".join(models),
+            mode=mode,
+            device=session.device_kind,
+            dtype=chosen.dtype,
+            batch=chosen.batch or (CUDA_BATCH if session.device_kind == "cuda" else usual),
+            resolution=RESOLUTION,
+            channels_last=chosen.channels_last,
+            compile=chosen.compile,
+            rounds=plan.rounds,
+            warmup=plan.warmup,
+        )
+        return Cell.of(self.name, backbone, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs:
-        """Measuring code, networks, versions and the device by name."""
-        from benchmarks.measure.efficiency import device_name
+        """Versions, and the device by name."""
+        from benchmarks.measure.device import device_name
 
-        networks = [network_version(name, "paper") for name in str(cell.options["models"]).split(",")]
+        models = options_of(cell, EfficiencyOptions).models.split(",")
         return {
-            "code": code_version("measure/efficiency.py", "measure/memory.py"),
-            "networks": ",".join(networks),
-            "device": device_name(session.device),
+            **self.versioned(session),
+            "networks": ",".join(dict.fromkeys(map(fingerprint, models))),
+            "processor": device_name(session.device),
             **versions("torch"),
         }
 
@@ -64,12 +120,20 @@ class Efficiencies:
     def settings(self, cell: Cell, session: Session) -> "tuple[list[str], Settings]":
         """Names and settings of a measurement; the plain network stands in it twice."""
         from benchmarks.measure.efficiency import Settings
-        from benchmarks.networks.names import TWIN
 
-        o: Mapping[str, Any] = cell.options
-        names = o["models"].split(",")
-        fields = ("mode", "dtype", "batch", "resolution", "channels_last", "compile", "rounds", "warmup")
-        settings = Settings(device=session.device, threads=None, **{name: o[name] for name in fields})
+        options = options_of(cell, EfficiencyOptions)
+        names = options.models.split(",")
+        settings = Settings(
+            mode=options.mode,
+            device=session.device,
+            dtype=options.dtype,
+            batch=options.batch,
+            resolution=options.resolution,
+            channels_last=options.channels_last,
+            compile=options.compile,
+            rounds=options.rounds,
+            warmup=options.warmup,
+        )
         return [*names, f"{names[0]}{TWIN}"], settings
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
@@ -90,24 +154,27 @@ class Efficiencies:
         yield new_record(cell, self.inputs(cell, session), metrics, samples)
 
 
-def efficiency_metrics(measured: Mapping[str, Any], batch: int) -> tuple[dict[str, Metric], dict[str, list[float]]]:
+EFFICIENCY = EfficiencyKind()
+
+
+def efficiency_metrics(
+    measured: "Mapping[str, Efficiency]", batch: int
+) -> tuple[dict[MetricKey, Metric], dict[MetricKey, list[float]]]:
     """Images a second (median and its interval) and peak memory of each model, and all samples."""
     from benchmarks.measure.efficiency import instability
     from benchmarks.metrics.statistics import median_interval
 
-    metrics: dict[str, Metric] = {}
-    samples: dict[str, list[float]] = {}
+    metrics: dict[MetricKey, Metric] = {}
+    samples: dict[MetricKey, list[float]] = {}
     for name, result in measured.items():
-        samples[f"{name}/seconds"] = result.seconds
-        samples[f"{name}/warmup_seconds"] = result.warmup_seconds
-        if not result.seconds:
-            metrics[f"{name}/fps"] = Metric(None, "images/s", status=result.status)
-        else:
+        samples[MetricKey("seconds", of=name)] = result.seconds
+        samples[MetricKey("warmup_seconds", of=name)] = result.warmup_seconds
+        speed = Metric(None, "images/s", status=result.status)
+        if result.seconds:
             median, low, high = median_interval(result.seconds)
             status = instability(result.seconds) or result.status
-            metrics[f"{name}/fps"] = Metric(
-                batch / median, "images/s", len(result.seconds), batch / high, batch / low, status
-            )
-        metrics[f"{name}/memory"] = Metric(result.peak_bytes, "bytes", status=result.status)
-        metrics[f"{name}/reserved"] = Metric(result.reserved_bytes, "bytes", status=result.status)
+            speed = Metric(batch / median, "images/s", len(result.seconds), batch / high, batch / low, status)
+        metrics[MetricKey("fps", of=name)] = speed
+        metrics[MetricKey("memory", of=name)] = Metric(result.peak_bytes, "bytes", status=result.status)
+        metrics[MetricKey("reserved", of=name)] = Metric(result.reserved_bytes, "bytes", status=result.status)
     return metrics, samples

@@ -1,23 +1,32 @@
 """Fine-tuning trained networks for another task, by the method of another paper."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.core.identity import code_version, network_version, versions
-from benchmarks.core.records import Cell, Metric, Record, Scalar, new_record
-from benchmarks.data.images import DataError
-from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Waiting
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.core.versions import versions
+from benchmarks.data.errors import DataError
+from benchmarks.networks.plugins import fingerprint
+from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Kind, Waiting
 from benchmarks.work.profiles import Recipe, Transfer
 from benchmarks.work.session import Session
 from benchmarks.work.training import (
-    READING_CODE,
-    TRAINING_CODE,
+    TRAIN,
+    curves,
     drawing,
-    known_inputs,
-    loaded_network,
     recipe_hash,
     threads_of_training,
+    training_images,
+    with_epochs,
+)
+from benchmarks.work.weights import (
+    CONDITIONS,
+    WeightsOptions,
+    known_inputs,
+    loaded_network,
+    manifest_of,
     weights_of,
     weights_options,
 )
@@ -26,44 +35,70 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class FineTunings:
+@dataclass(frozen=True)
+class FineTuneOptions(WeightsOptions):
+    """What a cell says of a fine-tuning, beside its pretraining.
+
+    Attributes:
+        target: A name in the profile's transfers.
+        tuned_on: The image set.
+        method: A name in ``benchmarks.work.methods``.
+        tuning_recipe: The recipe's hash.
+        tuning_seed: Of the head's weights, order and augmentation.
+    """
+
+    target: str
+    tuned_on: str
+    method: str
+    tuning_recipe: str
+    tuning_seed: int
+
+
+class FineTune(Kind):
     """Training a head on a pretrained network, and the network with it."""
 
     name = "finetune"
+    version = 1
+    options = FineTuneOptions
+    conditions = CONDITIONS
+    metrics = TRAIN.metrics
+    trains_on = "tuned_on"
     shared = True
     parallel = True
 
-    @staticmethod
-    def cell(model: str, target: str, seed: int, session: Session) -> Cell:
-        """The cell of one run; ``target`` is a name in the profile's transfers. Its seed is that of the pretraining."""
-        recipe = tuning_recipe(target, session)
-        options: dict[str, Scalar] = {
-            "target": target,
-            "tuned_on": session.profile.transfers[target].train,
-            "method": session.profile.transfers[target].method,
-            "tuning_recipe": recipe_hash(recipe),
-            "tuning_seed": seed,
-            **weights_options(model, seed, session),
-        }
-        return Cell("finetune", model, session.profile.name, options)
+    def options_for(self, model: str, target: str, seed: int, session: Session) -> FineTuneOptions:
+        """What a fine-tuning for one of the profile's transfers is told. Its seed is that of the pretraining."""
+        transfer = transfer_of(target, session)
+        return FineTuneOptions(
+            **asdict(weights_options(model, seed, session)),
+            target=target,
+            tuned_on=transfer.train,
+            method=transfer.method,
+            tuning_recipe=recipe_hash(tuning_recipe(target, session)),
+            tuning_seed=seed,
+        )
+
+    def cell(self, model: str, target: str, seed: int, session: Session) -> Cell:
+        """The cell of one run."""
+        return Cell.of(self.name, model, session.profile.name, self.options_for(model, target, seed, session))
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
-        """Pretrained weights, training images, code, networks, versions, device kind."""
+        """Pretrained weights, training images, versions, device kind."""
         weights = weights_of(cell, session)
         if isinstance(weights, Blocked | Waiting):
             return weights
-        try:
-            data = session.image_set(str(cell.options["tuned_on"])).manifest_hash
-        except DataError as error:
-            return Blocked(str(error), f"tdam-bench run table7-tasks --profile {cell.profile} --data-root DIR")
+        split = options_of(cell, FineTuneOptions).tuned_on
+        images = manifest_of(split, cell, session)
+        if isinstance(images, Blocked):
+            return images
         return {
+            **self.versioned(session),
             "weights": weights[1],
-            "data": data,
+            "data": images,
             "count": session.profile.train_count,
-            "code": code_version(*TRAINING_CODE, *READING_CODE, *method_code(cell)),
-            "network": network_version(cell.model, session.profile.size),
+            "network": fingerprint(cell.model),
             "device": session.device_kind,
-            **drawing(session),
+            **drawing(split, session),
             **versions("torch", "torchvision", "pillow"),
         }
 
@@ -75,9 +110,10 @@ class FineTunings:
         """Images of all epochs."""
         total = 0
         for cell in cells:
-            images = len(session.image_set(str(cell.options["tuned_on"])))
+            options = options_of(cell, FineTuneOptions)
+            images = len(session.image_set(options.tuned_on))
             count = min(images, session.profile.train_count or images)
-            total += count * tuning_recipe(str(cell.options["target"]), session).epochs
+            total += count * tuning_recipe(options.target, session).epochs
         return Amount(total, "images")
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
@@ -88,28 +124,29 @@ class FineTunings:
         from benchmarks.work.methods import METHODS
 
         (cell,) = cells
-        o: Any = cell.options
-        images, recipe = session.image_set(o["tuned_on"]), tuning_recipe(o["target"], session)
+        options = options_of(cell, FineTuneOptions)
+        images, recipe = session.image_set(options.tuned_on), tuning_recipe(options.target, session)
         record = new_record(cell, known_inputs(self, cell, session), {})
         backbone = loaded_network(cell, session)
-        torch.manual_seed(o["tuning_seed"])
-        method = METHODS[o["method"]]
+        torch.manual_seed(options.tuning_seed)
+        method = METHODS[options.method]
         objective = method.objective(method.network(backbone, len(images.classes)))
-        count = session.profile.train_count
-        device = torch.device(session.device)
-        training = Training(objective, images, recipe, o["tuning_seed"], device, session.workers, count)
-        weights = session.store.path("weights", f"{cell.model}-{o['target']}-{record.id}", ".safetensors")
+        training = Training(objective, recipe, options.tuning_seed, training_images(options.tuned_on, session))
+        weights = session.store.path("weights", f"{cell.model}-{options.target}-{record.id}", ".safetensors")
         with threads_of_training(session):
             trained = train(training, weights, advance)
         status = f"partial: {len(images.missing)} training images missing" if images.missing else "ok"
-        metrics = {"loss": Metric(trained.history["loss"][-1], "nat", n=recipe.epochs, status=status)}
+        metrics = {MetricKey("loss"): Metric(trained.history["loss"][-1], "nat", n=recipe.epochs, status=status)}
         notes = {"weights": weights.name, "sha256": trained.sha256, "recipe": asdict(recipe), "missing": images.missing}
-        yield replace(record, metrics=metrics, samples=trained.history, notes=notes)
+        yield replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
+
+
+FINETUNE = FineTune()
 
 
 def tuning_recipe(target: str, session: Session) -> Recipe:
     """The recipe of a fine-tuning, with this run's number of epochs."""
-    return session.with_epochs(transfer_of(target, session).recipe)
+    return with_epochs(transfer_of(target, session).recipe, session)
 
 
 def transfer_of(target: str, session: Session) -> Transfer:
@@ -124,25 +161,23 @@ def transfer_of(target: str, session: Session) -> Transfer:
     return transfers[target]
 
 
-def method_code(cell: Cell) -> tuple[str, ...]:
-    """Files that decide what a cell's method computes."""
-    name = str(cell.options["method"]).replace("-", "_")
-    return ("work/methods/method.py", f"work/methods/{name}.py")
-
-
-def tuned_weights(cell: Cell, session: Session) -> dict[str, str] | Blocked | Waiting:
-    """File name (``weights``) and ``sha256`` of the fine-tuned weights that a fine-tuning cell left."""
-    inputs = FineTunings().inputs(cell, session)
+def tuned_weights(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Waiting:
+    """File and hash of the weights that a fine-tuning cell left."""
+    inputs = FINETUNE.inputs(cell, session)
     if isinstance(inputs, Blocked | Waiting):
         return inputs
     record = session.store.find(cell, inputs)
     if record is None:
         return Waiting(cell)
-    return {name: str(record.notes[name]) for name in ("weights", "sha256")}
+    return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
 
 
 def tuned_network(cell: Cell, num_classes: int, session: Session) -> "nn.Module":
-    """The network that a fine-tuning cell left."""
+    """The network that a fine-tuning cell left.
+
+    Raises:
+        DataError: There are no weights of it.
+    """
     from safetensors.torch import load_file
 
     from benchmarks.networks.models import create
@@ -151,7 +186,8 @@ def tuned_network(cell: Cell, num_classes: int, session: Session) -> "nn.Module"
     weights = tuned_weights(cell, session)
     if isinstance(weights, Blocked | Waiting):
         raise DataError(f"no weights for {cell}: {weights}")
-    backbone = create(cell.model, int(str(cell.options["classes"])), session.profile.size)
-    network = METHODS[str(cell.options["method"])].network(backbone, num_classes)
-    network.load_state_dict(load_file(session.store.folder / "weights" / weights["weights"]))
+    options = options_of(cell, FineTuneOptions)
+    backbone = create(cell.model, options.classes, session.profile.size)
+    network = METHODS[options.method].network(backbone, num_classes)
+    network.load_state_dict(load_file(weights[0]))
     return network

@@ -1,13 +1,19 @@
-"""What every kind of work offers to the runner."""
+"""What a kind of work declares and offers: its options, its metrics, its version, and how its cells are run.
 
+Importing a kind costs little: whatever needs torch, numpy or pictures is imported where a cell runs.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import Enum
+from typing import ClassVar
 
 from benchmarks.core.records import Cell, Record, Scalar
 from benchmarks.work.session import Session
 
 Inputs = Mapping[str, Scalar]
+Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -33,36 +39,101 @@ class Amount:
     unit: str
 
 
-Advance = Callable[[int], None]
+class Change(Enum):
+    """When a number counts as changed, for the gate.
+
+    ``EXACT``: beyond rounding. ``SHARE``: a share of images, beyond what chance makes. ``NEAR``: beyond the metric's
+    tolerance, relative. ``TIME``: the ratio to the plain network of the same run has grown. ``MEMORY``: the ratio to
+    the plain network has moved. ``NEVER``: it is judged through another number, which the metric's symptom names.
+    """
+
+    EXACT = "exact"
+    SHARE = "share"
+    NEAR = "near"
+    TIME = "time"
+    MEMORY = "memory"
+    NEVER = "never"
 
 
-class Task(Protocol):
+@dataclass(frozen=True)
+class MetricSpec:
+    """A metric that a kind of work records, and what a regression of it is.
+
+    Attributes:
+        name: As in :class:`benchmarks.core.records.MetricKey`; of samples where ``change`` is ``TIME``.
+        change: When it counts as changed.
+        symptom: What is probably wrong then, for people.
+        tolerance: Of ``NEAR``, relative.
+    """
+
+    name: str
+    change: Change
+    symptom: str = ""
+    tolerance: float = 0.0
+
+
+class Kind(ABC):
     """A kind of work.
 
     Attributes:
         name: As in cells.
+        version: Raised by the author of a change that gives other numbers; records of other versions are not valid.
+        options: Dataclass of what a cell says besides model and profile.
+        choices: Dataclass of what the user of a run may choose for it (see ``benchmarks.work.choices``), or None.
+        conditions: Options and inputs that all rows of one table must share; the newest record decides which.
+        metrics: All that its records hold.
+        trains_on: The option in which a kind that trains names its images; an unreadable one of them stops a run early.
+        ruled: Whether its numbers rest on the paper's step and box rules.
         shared: Whether all processes of a torchrun share its work; else the first does it alone.
         parallel: Whether groups may run at the same time on the CPU, each in a process of its own.
     """
 
-    name: str
-    shared: bool
-    parallel: bool
+    name: ClassVar[str]
+    version: ClassVar[int]
+    options: ClassVar[type]
+    choices: ClassVar[type | None] = None
+    conditions: ClassVar[tuple[str, ...]] = ()
+    metrics: ClassVar[tuple[MetricSpec, ...]]
+    trains_on: ClassVar[str | None] = None
+    ruled: ClassVar[bool] = False
+    shared: ClassVar[bool] = False
+    parallel: ClassVar[bool] = False
 
+    @abstractmethod
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
-        """What the cell's numbers depend on besides the cell."""
+        """What the cell's numbers depend on besides the cell; see :meth:`versioned`."""
 
+    @abstractmethod
     def group(self, cell: Cell) -> object:
         """Cells of equal group run in one go."""
 
+    @abstractmethod
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """How much work a group is, for the progress bar."""
 
+    @abstractmethod
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Run a group; each cell's record as soon as it is there. ``advance`` is told what is done, in units."""
 
+    def versioned(self, session: Session) -> Inputs:
+        """The declared versions behind this kind's numbers: its own, and that of the paper's rules where they count."""
+        own: dict[str, Scalar] = {"version": self.version}
+        return {**own, "rules": session.rules.version} if self.ruled else own
 
-def evaluated_images(cells: Sequence[Cell], session: Session) -> Amount:
-    """The images of the set that a group of cells looks at in one pass."""
-    images = len(session.image_set(str(cells[0].options["data"])))
+    def spec(self, metric: str) -> MetricSpec:
+        """What is declared of a metric.
+
+        Raises:
+            ValueError: Nothing is.
+        """
+        for one in self.metrics:
+            if one.name == metric:
+                return one
+        names = ", ".join(one.name for one in self.metrics)
+        raise ValueError(f"{self.name} declares no metric {metric!r}, only {names}; declare it in benchmarks/work")
+
+
+def evaluated_images(split: str, session: Session) -> Amount:
+    """The images of a set that one pass looks at."""
+    images = len(session.image_set(split))
     return Amount(min(images, session.profile.val_count or images), "images")

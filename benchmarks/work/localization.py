@@ -1,164 +1,215 @@
 """Weakly supervised localization by trained networks."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
-from benchmarks.core.records import Cell, Metric, Record, Scalar, new_record, write_atomically
-from benchmarks.data.images import DataError
-from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Waiting
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.data.errors import DataError
+from benchmarks.networks.names import parse
+from benchmarks.work.accuracy import SYMPTOM
+from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
+from benchmarks.work.results import percent, require_images, status_of, write_table
 from benchmarks.work.session import Session
-from benchmarks.work.training import evaluated_inputs, known_inputs, loaded_network, weights_name, weights_options
-
-CODE = (
-    "work/localizing.py",
-    "work/passes.py",
-    "networks/maps.py",
-    "data/boxes.py",
-    "metrics/accuracy.py",
-    "metrics/movement.py",
-    "metrics/boxes.py",
-    "metrics/localization.py",
+from benchmarks.work.weights import (
+    CONDITIONS,
+    WeightsOptions,
+    data_command,
+    evaluated_inputs,
+    known_inputs,
+    loaded_network,
+    weights_options,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from baselines.backbone import Backbone
+
 # Without images for tuning, every so many-th of the evaluated ones is set apart.
-APART = 10
-# The box rule whose outcomes are kept by image, for paired tests.
-PAIRED = "gradcam"
+TUNING_EVERY = 10
+MAX_BOX = "max_box_acc_v2"
+
+Metrics = dict[MetricKey, Metric]
 
 
-class Localizations:
-    """Class activation maps against boxes, under every box rule and step protocol; kept per image and step."""
+@dataclass(frozen=True)
+class LocalizationOptions(WeightsOptions):
+    """What a cell says of a localization.
+
+    Attributes:
+        data: The image set.
+        resolution: Side of the images in pixels.
+        crop: Side of the center crop over the resized shorter side.
+        tuning: The image set that chooses thresholds; None sets some of the evaluated images apart.
+    """
+
+    data: str
+    resolution: int
+    crop: float
+    tuning: str | None
+
+    @property
+    def splits(self) -> list[str]:
+        """The image sets that are looked at: the one that it is about first."""
+        return [split for split in (self.data, self.tuning) if split is not None]
+
+
+class Localization(Kind):
+    """Class activation maps against boxes, under every box rule and step rule; kept per image and step."""
 
     name = "localization"
+    version = 1
+    options = LocalizationOptions
+    conditions = CONDITIONS
+    metrics = (
+        *(MetricSpec(name, Change.SHARE, SYMPTOM) for name in ("top1_loc", "top5_loc", "gt_known", MAX_BOX)),
+        MetricSpec("moved", Change.SHARE, "boxes move from step to step as they did not"),
+        MetricSpec("overlap", Change.NEAR, "boxes move from step to step as they did not", tolerance=0.2),
+    )
+    ruled = True
     shared = True
-    parallel = False
 
-    @staticmethod
-    def cell(model: str, split: str, seed: int, session: Session) -> Cell:
+    def cell(self, model: str, split: str, seed: int, session: Session) -> Cell:
         """The cell of one model on one image set."""
-        options: dict[str, Scalar] = {
-            "data": split,
-            "resolution": session.profile.resolution,
-            "crop": session.profile.crop_of(model.partition("-")[0]),
-            "tuning": session.profile.tuning,
-            **weights_options(model, seed, session),
-        }
-        return Cell("localization", model, session.profile.name, options)
+        options = LocalizationOptions(
+            **asdict(weights_options(model, seed, session)),
+            data=split,
+            resolution=session.profile.resolution,
+            crop=session.profile.crop_of(parse(model).backbone),
+            tuning=session.profile.tuning,
+        )
+        return Cell.of(self.name, model, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
-        """Weights, images, boxes, evaluating code, versions, device kind."""
-        inputs = evaluated_inputs(cell, session, *CODE)
+        """Weights, images, boxes, versions, device kind."""
+        options = options_of(cell, LocalizationOptions)
+        inputs = evaluated_inputs(self, cell, options.data, session)
         if isinstance(inputs, Blocked | Waiting):
             return inputs
         try:
-            boxes = {f"boxes of {split}": session.boxes(split).boxes_hash for split in splits_of(cell)}
+            boxes = {f"boxes of {split}": session.boxes(split).boxes_hash for split in options.splits}
         except DataError as error:
-            return Blocked(str(error), f"tdam-bench run table7-wsol --profile {cell.profile} --data-root DIR")
+            return Blocked(str(error), data_command(cell, session))
         return {**inputs, **boxes}
 
     def group(self, cell: Cell) -> object:
         """One pass over the images serves every model that sees them alike."""
-        return tuple(cell.options[name] for name in ("data", "resolution", "crop"))
+        options = options_of(cell, LocalizationOptions)
+        return options.data, options.tuning, options.resolution, options.crop
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images; all models see each of them in one go."""
-        return Amount(sum(count_of(split, session) for split in splits_of(cells[0])), "images")
+        splits = options_of(cells[0], LocalizationOptions).splits
+        return Amount(sum(evaluated_images(split, session).total for split in splits), "images")
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """One pass over the image set and one over that for tuning."""
-        import torch
-
-        from benchmarks.work.localizing import localize
-        from benchmarks.work.passes import View
-
-        o: Any = cells[0].options
-        networks = {weights_name(cell): loaded_network(cell, session) for cell in cells}
-        found = {
-            split: localize(
-                networks,
-                session.image_set(split),
-                session.boxes(split),
-                View(o["resolution"], o["crop"]),
-                torch.device(session.device),
-                session.profile.batch,
-                session.workers,
-                session.profile.val_count,
-                advance,
-            )
-            for split in splits_of(cells[0])
-        }
-        for cell in cells:
-            named = {split: predictions[weights_name(cell)] for split, predictions in found.items()}
-            yield localization_record(cell, known_inputs(self, cell, session), named, session)
+        networks = [loaded_network(cell, session) for cell in cells]
+        options = options_of(cells[0], LocalizationOptions)
+        passes = {split: localize(networks, split, options, session, advance) for split in options.splits}
+        for place, cell in enumerate(cells):
+            yield localization_record(cell, {split: passed[place] for split, passed in passes.items()}, session)
 
 
-def splits_of(cell: Cell) -> list[str]:
-    """The image sets that a cell looks at: the one that it is about first."""
-    return [str(cell.options[name]) for name in ("data", "tuning") if cell.options[name] is not None]
+LOCALIZATION = Localization()
 
 
-def count_of(split: str, session: Session) -> int:
-    """Images looked at."""
-    images = len(session.image_set(split))
-    return min(images, session.profile.val_count or images)
+@dataclass(frozen=True)
+class Localized:
+    """Localizations of one network: their table, and a line for each image that was left out."""
+
+    table: "pd.DataFrame"
+    unreadable: list[str]
 
 
-def localization_record(cell: Cell, inputs: Inputs, found: dict[str, Any], session: Session) -> Record:
-    """Numbers of one model under every rule and protocol; the localizations go beside the record."""
-    from benchmarks.core import distributed
-    from benchmarks.metrics.accuracy import PROTOCOLS
-    from benchmarks.metrics.localization import RULES, localization, localized, max_box_accuracy
+def localize(
+    networks: "Sequence[Backbone]", split: str, options: LocalizationOptions, session: Session, advance: Advance
+) -> list[Localized]:
+    """Localizations of networks on an image set, in one pass.
+
+    Raises:
+        DataError: No image could be used.
+    """
+    from benchmarks.work.collectors.localization import LocalizationCollector, Truths, localizations_table
+    from benchmarks.work.passes import View, evaluated, run_pass
+
+    images = session.image_set(split)
+    truths = Truths(images, session.boxes(split), View(options.resolution, options.crop))
+    collectors = [LocalizationCollector(network, truths, session.rules) for network in networks]
+    passed = run_pass(collectors, evaluated(split, session), advance)
+    for collected in passed:
+        require_images(len(collected.part["position"]), split, collected.unreadable)
+    return [Localized(localizations_table(images, one.part, session.rules), one.unreadable) for one in passed]
+
+
+def localization_record(cell: Cell, localized: dict[str, Localized], session: Session) -> Record:
+    """Numbers of one model under every rule; the localizations go beside the record."""
+    from benchmarks.metrics.localization import localized as hits_of
     from benchmarks.metrics.outcomes import images_hash, pack
 
-    split, count = str(cell.options["data"]), count_of(str(cell.options["data"]), session)
-    table, unreadable = found[split].table, found[split].unreadable
-    if not len(table):
-        raise DataError(f"no image of {split} could be used; the first: {unreadable[0]}")
+    options = options_of(cell, LocalizationOptions)
+    table, unreadable = localized[options.data].table, localized[options.data].unreadable
     ids = sorted(set(table["id"]))
-    apart = table[table["id"].isin(set(ids[::APART]))]
-    tuning = apart if cell.options["tuning"] is None else found[str(cell.options["tuning"])].table
-    status = "ok" if len(ids) == count else f"partial: {count - len(ids)} of {count} images left out"
-    metrics, thresholds, outcomes = {}, {}, {}
-    for protocol in PROTOCOLS:
-        for rule in RULES:
-            for name, share in localization(table, protocol, rule).items():
-                low, value, high = (100 * x for x in (share.low, share.value, share.high))
-                metrics[f"{rule}/{protocol}/{name}"] = Metric(value, "%", share.n, low, high, status)
-        outcomes[f"{PAIRED}/{protocol}/top1_loc"] = pack(localized(table, protocol, PAIRED)["top1_loc"])
-        best = max_box_accuracy(table, tuning, protocol)
-        tested = len(set(ids) - set(tuning["id"]))
-        metrics[f"{protocol}/max_box_acc_v2"] = Metric(100 * best.pop("max_box_acc_v2"), "%", tested, status=status)
-        thresholds[protocol] = best
+    apart = table[table["id"].isin(set(ids[::TUNING_EVERY]))]
+    tuning = apart if options.tuning is None else localized[options.tuning].table
+    status = status_of(len(ids), evaluated_images(options.data, session).total, "left out")
+    metrics, thresholds = localization_metrics(table, tuning, session, status)
     moves, overlaps = moving_boxes(table)
-    record = new_record(cell, inputs, {})
+    record = new_record(cell, known_inputs(LOCALIZATION, cell, session), {**metrics, **moves}, overlaps)
     path = session.store.path("localizations", f"{cell.model}-{record.id}", ".parquet")
-    if distributed.rank() == 0:
-        write_atomically(path, lambda temporary: table.to_parquet(temporary, index=False))
-    notes = {"localizations": path.name, "unreadable": unreadable, "thresholds": thresholds}
-    notes |= {"outcomes": outcomes, "images": images_hash(ids)}
-    return replace(record, metrics={**metrics, **moves}, samples=overlaps, notes=notes)
+    write_table(table, path)
+    paired = session.rules.boxes[0].name
+    outcomes = {
+        MetricKey("top1_loc", steps=rule.name, boxes=paired): pack(hits_of(table, rule, paired)["top1_loc"])
+        for rule in session.rules.steps
+    }
+    notes = {
+        "localizations": path.name,
+        "unreadable": unreadable,
+        "thresholds": thresholds,
+        "images": images_hash(ids),
+    }
+    return replace(record, outcomes=outcomes, notes=notes)
 
 
-def moving_boxes(table: Any) -> tuple[dict[str, Metric], dict[str, list[float]]]:
+def localization_metrics(
+    table: "pd.DataFrame", tuning: "pd.DataFrame", session: Session, status: str
+) -> tuple[Metrics, dict[str, dict[str, float]]]:
+    """Shares under every rule, and the thresholds that were chosen on the images for tuning, by step rule."""
+    from benchmarks.metrics.localization import localization, max_box_accuracy
+
+    metrics: Metrics = {}
+    thresholds: dict[str, dict[str, float]] = {}
+    tested = len(set(table["id"]) - set(tuning["id"]))
+    for rule in session.rules.steps:
+        for boxes in session.rules.boxes:
+            for name, share in localization(table, rule, boxes.name).items():
+                metrics[MetricKey(name, steps=rule.name, boxes=boxes.name)] = percent(share, status)
+        best = max_box_accuracy(table, tuning, rule)
+        metrics[MetricKey(MAX_BOX, steps=rule.name)] = Metric(100 * best.pop(MAX_BOX), "%", tested, status=status)
+        thresholds[rule.name] = best
+    return metrics, thresholds
+
+
+def moving_boxes(table: "pd.DataFrame") -> tuple[Metrics, dict[MetricKey, list[float]]]:
     """How far the box moves from the first step to the last, by the number of objects; nothing for a single step.
 
     Returns:
-        ``moved/KIND`` (share of images whose boxes are apart) and ``overlap/KIND`` (mean IoU), and the IoUs' histogram.
+        Of each kind of image ``moved`` (share whose boxes are apart) and ``overlap`` (mean IoU); the IoUs' histogram.
     """
-    from benchmarks.metrics.movement import APART, OBJECTS, histogram, step_overlaps
+    from benchmarks.metrics.movement import MOVED_BELOW, OBJECTS, histogram, step_overlaps
     from benchmarks.metrics.statistics import wilson
 
-    metrics: dict[str, Metric] = {}
-    samples: dict[str, list[float]] = {}
+    metrics: Metrics = {}
+    samples: dict[MetricKey, list[float]] = {}
     if table["step"].max() < 2:
         return metrics, samples
     moved = step_overlaps(table)
     for kind in OBJECTS:
-        found = moved["iou"][(moved["objects"] == 1) == (kind == "one")]
-        if len(found):
-            share = wilson(int((found < APART).sum()), len(found))
-            low, value, high = (100 * x for x in (share.low, share.value, share.high))
-            metrics[f"moved/{kind}"] = Metric(value, "%", share.n, low, high)
-            metrics[f"overlap/{kind}"] = Metric(float(found.mean()), "1", len(found))
-            samples[f"overlap/{kind}"] = histogram(found).tolist()
+        ious = moved["iou"][(moved["objects"] == 1) == (kind == "one")]
+        if len(ious):
+            metrics[MetricKey("moved", of=kind)] = percent(wilson(int((ious < MOVED_BELOW).sum()), len(ious)))
+            metrics[MetricKey("overlap", of=kind)] = Metric(float(ious.mean()), "1", len(ious))
+            samples[MetricKey("overlap", of=kind)] = histogram(ious).tolist()
     return metrics, samples

@@ -18,11 +18,11 @@ from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
 from benchmarks.core import distributed
-from benchmarks.core.records import file_hash, write_atomically
+from benchmarks.core.files import file_hash, write_atomically
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
 from benchmarks.work.profiles import Recipe
 
-STEP_LOSSES = ("confident", "last")
+STEP_LOSSES = ("highest", "last")
 
 
 class Diverged(ValueError):
@@ -60,14 +60,13 @@ class Objective(nn.Module):
 
 
 class Classification(Objective):
-    """Cross-entropy of a network's last step, or of each image's most confident step.
+    """Cross-entropy of a network's last step, or of each image's step with the highest softmax probability.
 
-    The paper (section 4.1) considers only the most confident prediction in training too. Confidence is the step's
-    largest softmax probability. A network with one step has nothing to choose.
+    TDAM (section 4.1) considers only the latter in training too. A network with one step has nothing to choose.
 
     Args:
         network: With logits (N, K).
-        step_loss: ``confident`` or ``last``.
+        step_loss: ``highest`` or ``last``.
         label_smoothing: As in ``torch.nn.CrossEntropyLoss``.
     """
 
@@ -76,7 +75,7 @@ class Classification(Objective):
         if step_loss not in STEP_LOSSES:
             raise ValueError(f"unknown step loss {step_loss!r}; choose one of {', '.join(STEP_LOSSES)}")
         self.network: Backbone = network
-        self.chooses = step_loss == "confident" and network.steps > 1
+        self.chooses = step_loss == "highest" and network.steps > 1
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
@@ -89,8 +88,8 @@ class Classification(Objective):
             logits: Tensor = self.network(x)
             return logits
         steps = self.network.forward_steps(x)
-        confidence = steps.detach().float().softmax(dim=2).amax(dim=2)
-        return steps[confidence.argmax(dim=0), torch.arange(steps.shape[1], device=steps.device)]
+        highest = steps.detach().float().softmax(dim=2).amax(dim=2)
+        return steps[highest.argmax(dim=0), torch.arange(steps.shape[1], device=steps.device)]
 
 
 class TrainingImages(Dataset[tuple[Tensor, Target]]):
@@ -173,41 +172,47 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, lr: float, steps_per_epo
     return SequentialLR(optimizer, [start, decay], milestones=[warmup])
 
 
-class Training:
-    """One training run: its state, its epochs, its checkpoint.
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training is shown.
 
-    Args:
-        objective: What is trained, and to what end; weights must already be drawn from the seed.
-        images: Training images.
-        recipe: The recipe.
-        seed: Seeds the order of images and the augmentation, anew for each epoch and process.
+    Attributes:
+        images: The image set.
         device: Where to train.
         workers: Loader processes.
         count: Training images used, None for all.
     """
 
-    def __init__(
-        self,
-        objective: Objective,
-        images: ImageSet,
-        recipe: Recipe,
-        seed: int,
-        device: torch.device,
-        workers: int = 0,
-        count: int | None = None,
-    ) -> None:
+    images: ImageSet
+    device: torch.device
+    workers: int = 0
+    count: int | None = None
+
+
+class Training:
+    """One training run: its state, its epochs, its checkpoint.
+
+    Args:
+        objective: What is trained, and to what end; weights must already be drawn from the seed.
+        recipe: The recipe.
+        seed: Seeds the order of images and the augmentation, anew for each epoch and process.
+        data: What it is shown, and where.
+    """
+
+    def __init__(self, objective: Objective, recipe: Recipe, seed: int, data: TrainingData) -> None:
+        images, device = data.images, data.device
         self.recipe, self.seed, self.device = recipe, seed, device
         self.objective: Objective = objective.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: nn.Module = DistributedDataParallel(self.objective) if distributed.size() > 1 else self.objective
-        data = TrainingImages(images, augmentation(recipe), count)
+        shown = TrainingImages(images, augmentation(recipe), data.count)
         self.sampler: DistributedSampler[tuple[Tensor, Target]] = DistributedSampler(
-            data, distributed.size(), distributed.rank(), seed=seed, drop_last=False
+            shown, distributed.size(), distributed.rank(), seed=seed, drop_last=False
         )
         self.loader = DataLoader(
-            data,
+            shown,
             recipe.batch,
             sampler=self.sampler,
-            num_workers=workers,
+            num_workers=data.workers,
             drop_last=len(self.sampler) > recipe.batch,
             pin_memory=device.type == "cuda",
         )

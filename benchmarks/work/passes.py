@@ -1,12 +1,16 @@
-"""From images to predictions: one pass, each image decoded once, for all models at all resolutions."""
+"""One pass over an image set for all that is asked of it: each image is decoded once, each view of a batch made once.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+What a pass keeps is its collectors' matter. Each gives, batch by batch, a part: a plain dictionary of arrays whose
+first axis is the image. Parts of all processes come together in :func:`whole`, and nowhere else.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -17,13 +21,13 @@ from torchvision.transforms.v2 import functional as F
 from baselines.backbone import Backbone
 from benchmarks.core import distributed
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
-from benchmarks.metrics.accuracy import BOX, CLASSES, SCORES, TOP, undecided
-from benchmarks.metrics.boxes import released_box
-from benchmarks.networks.maps import class_maps
+from benchmarks.work.session import Session
 
 # A batch of several views holds as many images as fill this many times the pixels of a batch at its smallest demand.
 VIEWS_FACTOR = 16
-UNKNOWN = -1
+
+# Arrays (N, ...) by name; ``position`` (N,) is the images' place in their set.
+Part = dict[str, np.ndarray]
 
 
 class View(NamedTuple):
@@ -38,19 +42,6 @@ class View(NamedTuple):
     resolution: int
     crop: float
     squashed: bool = False
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What one model said of a set of images.
-
-    Attributes:
-        table: One row per image and step, see ``benchmarks.metrics.accuracy``.
-        unreadable: One line for each image that could not be read.
-    """
-
-    table: pd.DataFrame
-    unreadable: list[str]
 
 
 class Sample(NamedTuple):
@@ -145,66 +136,168 @@ def batches(
     )
 
 
-@dataclass
-class Collected:
-    """One model's predictions batch by batch: arrays (T, N, k) of classes and scores, and (T, N, 4) of boxes."""
+@dataclass(frozen=True)
+class Show:
+    """How images are shown to networks.
 
-    classes: list[np.ndarray] = field(default_factory=list)
-    scores: list[np.ndarray] = field(default_factory=list)
-    boxes: list[np.ndarray] = field(default_factory=list)
-
-    def add(self, found: "tuple[np.ndarray, np.ndarray, np.ndarray]") -> None:
-        """Keep a batch's predictions."""
-        for kept, array in zip((self.classes, self.scores, self.boxes), found, strict=True):
-            kept.append(array)
-
-
-def predict(
-    networks: Mapping[str, Backbone],
-    wanted: Mapping[View, Sequence[str]],
-    images: ImageSet,
-    device: torch.device,
-    batch: int,
-    workers: int = 0,
-    count: int | None = None,
-    progress: Callable[[int], None] = lambda images: None,
-) -> dict[tuple[View, str], Predictions]:
-    """Predictions of all models under all views in one pass over the images, shared among the processes.
-
-    Args:
-        networks: By name.
-        wanted: The names of the networks that see each view.
+    Attributes:
         images: The image set.
-        device: Where to run.
+        device: Where networks run.
         batch: Images of a step; fewer where views are many or large.
         workers: Loader processes.
         count: The first so many images, None for all.
-        progress: Called with the number of images of each step.
+    """
+
+    images: ImageSet
+    device: torch.device
+    batch: int
+    workers: int = 0
+    count: int | None = None
+
+
+def evaluated(split: str, session: Session) -> Show:
+    """How a run shows an image set that networks are evaluated on."""
+    device, count = torch.device(session.device), session.profile.val_count
+    return Show(session.image_set(split), device, session.profile.batch, session.loaders(split), count)
+
+
+class Shown(NamedTuple):
+    """Images of a batch under one view.
+
+    Attributes:
+        inputs: Normalized, float32 (N, 3, R, R), on the device.
+        pixels: The same images as uint8 (N, 3, R, R).
+        positions: Their places in the set, int64 (N,).
+        labels: Their class indices, int64 (N,).
+        sizes: Height and width of each as stored, in pixels.
+    """
+
+    inputs: Tensor
+    pixels: Tensor
+    positions: np.ndarray
+    labels: np.ndarray
+    sizes: list[tuple[int, int]]
+
+    def only(self, places: Sequence[int]) -> "Shown":
+        """Some of the images, by their place in the batch."""
+        return Shown(
+            self.inputs[places].contiguous(memory_format=torch.channels_last),
+            self.pixels[places],
+            self.positions[places],
+            self.labels[places],
+            [self.sizes[place] for place in places],
+        )
+
+
+class Collector(ABC):
+    """What is asked of one network under one view.
+
+    Attributes:
+        view: What the network sees of an image.
+        network: The network; collectors may share one.
+    """
+
+    view: View
+    network: nn.Module
+
+    def __init__(self, view: View, network: nn.Module) -> None:
+        self.view = view
+        self.network = network
+
+    def unusable(self, position: int, size: tuple[int, int]) -> str | None:
+        """Why an image of this stored height and width is left out, in a line; None where it can be used."""
+        return None
+
+    @abstractmethod
+    def collect(self, shown: Shown) -> Part:
+        """The part of a batch: arrays (N, ...) by name, ``position`` among them."""
+
+    def keep(self, kept: list[Part], part: Part) -> None:
+        """Put a batch's part with those before it; a collector whose parts add up merges here, to keep memory flat."""
+        kept.append(part)
+
+    def merge(self, parts: Sequence[Part]) -> Part:
+        """All parts as one, its images in the order of their positions; of none, no positions."""
+        if not parts:
+            return {"position": np.empty(0, np.int64)}
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        order = np.argsort(joined["position"], kind="stable")
+        return {name: array[order] for name, array in joined.items()}
+
+
+class Collected(NamedTuple):
+    """What a collector has in the end.
+
+    Attributes:
+        part: Of all images.
+        unreadable: One line for each image that was left out.
+    """
+
+    part: Part
+    unreadable: list[str]
+
+
+@dataclass
+class Kept:
+    """What one process has of one collector so far: parts, and reasons of images left out."""
+
+    parts: list[Part]
+    reasons: list[str]
+
+
+def run_pass(collectors: Sequence[Collector], how: Show, advance: Callable[[int], None]) -> list[Collected]:
+    """Show every image once to all collectors' networks; the processes share the images.
+
+    Args:
+        collectors: What is asked; each of their views is made once for all of them.
+        how: Which images, and how.
+        advance: Told how many images a step was, of all processes.
 
     Returns:
-        By view and name, every image once, whatever the number of processes; complete on every process.
+        For each collector what it has of every image, whatever the number of processes; complete on every process.
     """
-    views = list(wanted)
-    collected = {(view, name): Collected() for view in views for name in wanted[view]}
-    indices: list[int] = []
+    views = list(dict.fromkeys(collector.view for collector in collectors))
+    kept = [Kept([], []) for _ in collectors]
     reasons: list[str] = []
-    put(networks.values(), device)
+    put((collector.network for collector in collectors), how.device)
     with torch.inference_mode():
-        for found in batches(images, views, device, batch, workers, count):
-            labels = np.array([images.labels[i] for i in found.positions])
-            for view, pixels in zip(views, found.views, strict=False):
-                inputs = normalized(pixels, device)
-                for name in wanted[view]:
-                    collected[view, name].add(predict_batch(networks[name], inputs, labels))
-            indices += found.positions
-            reasons += found.reasons
-            progress((len(found.positions) + len(found.reasons)) * distributed.size())
-    shards = distributed.gather((indices, collected, reasons))
-    unreadable = sorted(reason for _, _, found in shards for reason in found)
-    return {
-        key: Predictions(assemble(images, [(shard[0], shard[1][key]) for shard in shards]), unreadable)
-        for key in collected
-    }
+        for batch in batches(how.images, views, how.device, how.batch, how.workers, how.count):
+            for view, pixels in zip(views, batch.views, strict=False):
+                shown = shown_batch(batch, pixels, how)
+                for collector, own in zip(collectors, kept, strict=True):
+                    if collector.view == view:
+                        take(collector, shown, own)
+            reasons += batch.reasons
+            advance((len(batch.positions) + len(batch.reasons)) * distributed.size())
+    shards = distributed.gather((kept, reasons))
+    everywhere = [reason for _, shard in shards for reason in shard]
+    return [
+        whole(collector, [shard[place] for shard, _ in shards], everywhere)
+        for place, collector in enumerate(collectors)
+    ]
+
+
+def shown_batch(batch: Batch, pixels: Tensor, how: Show) -> Shown:
+    """A batch under one view, as collectors take it."""
+    positions = np.array(batch.positions, np.int64)
+    labels = np.array([how.images.labels[position] for position in batch.positions], np.int64)
+    return Shown(normalized(pixels, how.device), pixels, positions, labels, batch.sizes)
+
+
+def take(collector: Collector, shown: Shown, own: Kept) -> None:
+    """Let a collector have a batch, but for the images that it cannot use."""
+    why = [collector.unusable(*one) for one in zip(shown.positions.tolist(), shown.sizes, strict=True)]
+    usable = [place for place, reason in enumerate(why) if reason is None]
+    own.reasons += [reason for reason in why if reason is not None]
+    if usable:
+        part = collector.collect(shown if len(usable) == len(why) else shown.only(usable))
+        collector.keep(own.parts, part)
+
+
+def whole(collector: Collector, shards: Sequence[Kept], unreadable: Sequence[str]) -> Collected:
+    """One collector's parts of all processes as one, with the reasons of the images that it lacks."""
+    reasons = [*unreadable, *(reason for shard in shards for reason in shard.reasons)]
+    return Collected(collector.merge([part for shard in shards for part in shard.parts]), sorted(reasons))
 
 
 def put(networks: Iterable[nn.Module], device: torch.device) -> None:
@@ -218,51 +311,3 @@ def run_steps(network: Backbone, inputs: Tensor) -> tuple[list[Tensor], Tensor]:
     trunk = network.trunk(inputs)
     feature_maps = [network.feature_map(trunk, step) for step in range(1, network.steps + 1)]
     return feature_maps, torch.stack([network.classify(feature_map) for feature_map in feature_maps])
-
-
-def predict_batch(network: Backbone, inputs: Tensor, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Best classes and probabilities (T, N, k) by step, k at most 5, and released boxes (T, N, 4) of the top class.
-
-    A box is made only where it can change a result (see ``undecided``), and is ``UNKNOWN`` elsewhere.
-    """
-    feature_maps, logits = run_steps(network, inputs)
-    scores, classes = logits.float().softmax(dim=2).topk(min(TOP, logits.shape[2]))
-    best, shares = classes.cpu().numpy().astype(np.int16), scores.cpu().numpy()
-    boxes = np.full((len(feature_maps), len(inputs), 4), UNKNOWN, np.int16)
-    if len(feature_maps) > 1:
-        hits, confidence = best == labels[:, None], shares[:, :, 0].T
-        needed = undecided(hits[:, :, 0].T, confidence) | undecided(hits.any(axis=2).T, confidence)
-        chosen = torch.from_numpy(np.flatnonzero(needed)).to(inputs.device)
-        for step, feature_map in enumerate(feature_maps if len(chosen) else []):
-            maps = class_maps(network, feature_map[chosen], classes[step, chosen, :1])[:, 0].float().cpu().numpy()
-            boxes[step, needed] = [released_box(cam, (inputs.shape[2], inputs.shape[3])) for cam in maps]
-    return best, shares, boxes
-
-
-def assemble(images: ImageSet, shards: Sequence[tuple[list[int], Collected]]) -> pd.DataFrame:
-    """All processes' predictions as one table, in the order of id and step."""
-    positions = [position for found, _ in shards for position in found]
-    parts = [collected for _, collected in shards if collected.classes]
-    if not parts:
-        return pd.DataFrame(columns=["id", "label", "step", *CLASSES, *SCORES, *BOX])
-    ids = np.array([images.ids[i] for i in positions], dtype=object)
-    order = np.argsort(ids, kind="stable")
-    classes, scores, boxes = (joined(parts, name)[order] for name in ("classes", "scores", "boxes"))
-    steps = classes.shape[1]
-    columns: dict[str, np.ndarray] = {
-        "id": ids[order].repeat(steps),
-        "label": np.array([images.labels[i] for i in positions])[order].repeat(steps),
-        "step": np.tile(np.arange(1, steps + 1), len(order)),
-    }
-    # Fewer classes than five leave the last columns without.
-    columns |= dict.fromkeys(CLASSES, np.full(steps * len(order), UNKNOWN, np.int16))
-    columns |= dict.fromkeys(SCORES, np.full(steps * len(order), np.nan, np.float32))
-    known = np.where(boxes == UNKNOWN, np.nan, boxes.astype(np.float32))
-    for names, array in ((CLASSES, classes), (SCORES, scores), (BOX, known)):
-        columns |= {name: array[:, :, k].reshape(-1) for k, name in enumerate(names[: array.shape[2]])}
-    return pd.DataFrame(columns)
-
-
-def joined(parts: Sequence[Collected], name: str) -> np.ndarray:
-    """All batches' arrays (T, n, k) of one kind as one (N, T, k)."""
-    return np.concatenate([array for part in parts for array in getattr(part, name)], axis=1).transpose(1, 0, 2)

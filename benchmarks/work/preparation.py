@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmarks.core.records import Cell, write_atomically
-from benchmarks.data.images import DataError, ImageSet
+from benchmarks.core.files import write_atomically
+from benchmarks.core.progress import Progress
+from benchmarks.core.records import Cell
+from benchmarks.data.errors import DataError
 from benchmarks.data.registry import find
-from benchmarks.work.runner import Report
+from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
 
 if TYPE_CHECKING:
-    from benchmarks.data.preflight import Decode, Finding
-
-# Tasks that train, and the option in which each names its images.
-TRAINING_TASKS = {"train": "trained_on", "finetune": "tuned_on"}
+    from benchmarks.data.images import ImageSet
+    from benchmarks.data.preflight import Decode, Notice
 
 
-def prepare(cells: Sequence[Cell], session: Session, report: Report) -> "list[Finding]":
+def prepare(cells: Sequence[Cell], session: Session, progress: Progress) -> "list[Notice]":
     """Look at the image sets of cells that this results folder has not seen yet, and keep their manifests.
 
     A set that cannot be opened is left to the cells that need it: they tell why they cannot run.
@@ -27,27 +27,27 @@ def prepare(cells: Sequence[Cell], session: Session, report: Report) -> "list[Fi
     Raises:
         DataError: A network is to be trained, and preflight finds an error.
     """
-    trained_on = {str(cell.options[TRAINING_TASKS[cell.task]]) for cell in cells if cell.task in TRAINING_TASKS}
+    trained_on = {str(cell.options[option]) for cell in cells if (option := KINDS[cell.kind].trains_on)}
     needed = {str(cell.options["data"]) for cell in cells if "data" in cell.options} | trained_on
     new = {split: images for split in sorted(needed) if (images := opened(split, session)) and is_new(images, session)}
-    layout = look_at(list(new), session, "none", report)
-    trained = look_at([split for split in new if split in trained_on], session, "headers", report)
-    others = look_at([split for split in new if split not in trained_on], session, "headers", report)
+    layout = look_at(list(new), session, "none", progress)
+    trained = look_at([split for split in new if split in trained_on], session, "headers", progress)
+    others = look_at([split for split in new if split not in trained_on], session, "headers", progress)
     # What is wrong with an image that is only evaluated makes its cell partial.
-    errors = [finding for finding in (*layout, *trained) if finding.level == "error"]
+    errors = [notice for notice in (*layout, *trained) if notice.level == "error"]
     if trained_on and errors:
         sets = " ".join(f"--data {name}" for name in dict.fromkeys(session.located(split)[0] for split in new))
         raise DataError(
             f"preflight found {len(errors)} errors in {session.data_root}, the first: {errors[0].what}; "
             f"`tdam-bench preflight {session.data_root} {sets}` names all of them"
         )
-    findings = list(dict.fromkeys([*layout, *trained, *others]))
+    notices = list(dict.fromkeys([*layout, *trained, *others]))
     for images in new.values():
         write_atomically(session.manifest_path(images), images.write_manifest)
-    return findings
+    return notices
 
 
-def opened(split: str, session: Session) -> ImageSet | None:
+def opened(split: str, session: Session) -> "ImageSet | None":
     """The split's images, or None if they cannot be opened."""
     try:
         return session.image_set(split)
@@ -55,33 +55,33 @@ def opened(split: str, session: Session) -> ImageSet | None:
         return None
 
 
-def is_new(images: ImageSet, session: Session) -> bool:
+def is_new(images: "ImageSet", session: Session) -> bool:
     """Whether this results folder has no manifest of these images yet."""
     return not session.manifest_path(images).exists()
 
 
-def look_at(splits: Sequence[str], session: Session, decode: "Decode", report: Report) -> "list[Finding]":
-    """Preflight's findings on splits of the data folder; embedded data have nothing to look at."""
+def look_at(splits: Sequence[str], session: Session, decode: "Decode", progress: Progress) -> "list[Notice]":
+    """What preflight notices on splits of the data folder; embedded data have nothing to look at."""
     by_set: dict[str, list[str]] = {}
     for name, split in map(session.located, splits):
         by_set.setdefault(name, []).append(split)
-    findings = []
+    notices: list[Notice] = []
     for name, parts in by_set.items():
         look = find(name).look
         if look is not None:
-            findings += look(parts, session.source_of(parts[0]), decode, Stretch(f"preflight {name}", report))
-    return [finding for finding in findings if finding.level != "info"]
+            notices += look(parts, session.source_of(parts[0]), decode, Stretch(f"preflight {name}", progress))
+    return [notice for notice in notices if notice.level != "info"]
 
 
 class Stretch:
-    """Progress as preflight tells it, done and total, on a report's bar."""
+    """Progress as preflight tells it, done and total, on a run's bar."""
 
-    def __init__(self, what: str, report: Report) -> None:
-        self.what, self.report = what, report
+    def __init__(self, what: str, progress: Progress) -> None:
+        self.what, self.progress = what, progress
         self.before = 0
 
     def __call__(self, done: int, total: int) -> None:
         if self.before == 0:
-            self.report.start(self.what, total, "images")
-        self.report.advance(done - self.before)
+            self.progress.start(self.what, total, "images")
+        self.progress.advance(done - self.before)
         self.before = done

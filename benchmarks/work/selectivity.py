@@ -1,102 +1,142 @@
 """Class selectivity of the channels of trained networks."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from benchmarks.core.records import Cell, Metric, Record, Scalar, new_record
-from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Waiting, evaluated_images
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.networks.names import parse
+from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
+from benchmarks.work.results import require_images, status_of
 from benchmarks.work.session import Session
-from benchmarks.work.training import evaluated_inputs, known_inputs, loaded_network, weights_name, weights_options
+from benchmarks.work.weights import (
+    CONDITIONS,
+    WeightsOptions,
+    evaluated_inputs,
+    known_inputs,
+    loaded_network,
+    weights_options,
+)
 
 if TYPE_CHECKING:
-    from benchmarks.work.activating import Activations
+    from benchmarks.metrics.selectivity import Floats
+    from benchmarks.work.passes import Collected
 
-CODE = ("work/selectivity.py", "work/activating.py", "work/passes.py", "metrics/selectivity.py")
+SYMPTOM = "weights, images or the last stage's activations are not what they were"
 
 
-class Selectivities:
+@dataclass(frozen=True)
+class SelectivityOptions(WeightsOptions):
+    """What a cell says of a selectivity.
+
+    Attributes:
+        data: The image set.
+        resolution: Side of the images in pixels.
+        crop: Side of the center crop over the resized shorter side.
+    """
+
+    data: str
+    resolution: int
+    crop: float
+
+
+class Selectivity(Kind):
     """The class selectivity index of every channel of the last stage, at every step."""
 
     name = "selectivity"
+    version = 1
+    options = SelectivityOptions
+    conditions = CONDITIONS
+    metrics = (
+        *(MetricSpec(name, Change.NEAR, SYMPTOM, tolerance=0.2) for name in ("median", "p25", "p75")),
+        MetricSpec("silent", Change.NEVER, "it is judged through the median, which is of the other channels"),
+        MetricSpec("index", Change.NEVER, "it is judged through its median"),
+    )
     shared = True
-    parallel = False
 
-    @staticmethod
-    def cell(model: str, split: str, seed: int, session: Session) -> Cell:
+    def cell(self, model: str, split: str, seed: int, session: Session) -> Cell:
         """The cell of one model on one image set."""
-        options: dict[str, Scalar] = {
-            "data": split,
-            "resolution": session.profile.resolution,
-            "crop": session.profile.crop_of(model.partition("-")[0]),
-            **weights_options(model, seed, session),
-        }
-        return Cell("selectivity", model, session.profile.name, options)
+        options = SelectivityOptions(
+            **asdict(weights_options(model, seed, session)),
+            data=split,
+            resolution=session.profile.resolution,
+            crop=session.profile.crop_of(parse(model).backbone),
+        )
+        return Cell.of(self.name, model, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
-        """Weights, images, evaluating code, versions, device kind."""
-        return evaluated_inputs(cell, session, *CODE)
+        """Weights, images, versions, device kind."""
+        return evaluated_inputs(self, cell, options_of(cell, SelectivityOptions).data, session)
 
     def group(self, cell: Cell) -> object:
         """One pass over the images serves every model that sees them alike."""
-        return tuple(cell.options[name] for name in ("data", "resolution", "crop"))
+        options = options_of(cell, SelectivityOptions)
+        return options.data, options.resolution, options.crop
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images; all models see each of them in one go."""
-        return evaluated_images(cells, session)
+        return evaluated_images(options_of(cells[0], SelectivityOptions).data, session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """One pass over the image set."""
-        import torch
+        from benchmarks.work.collectors.selectivity import SelectivityCollector
+        from benchmarks.work.passes import View, evaluated, run_pass
 
-        from benchmarks.work.activating import activations
-        from benchmarks.work.passes import View
-
-        o: Any = cells[0].options
-        found = activations(
-            {weights_name(cell): loaded_network(cell, session) for cell in cells},
-            session.image_set(o["data"]),
-            View(o["resolution"], o["crop"]),
-            torch.device(session.device),
-            session.profile.batch,
-            session.workers,
-            session.profile.val_count,
-            advance,
-        )
-        wanted = self.amount(cells, session).total
-        for cell in cells:
-            inputs = known_inputs(self, cell, session)
-            yield selectivity_record(cell, inputs, found[weights_name(cell)], wanted)
+        options = options_of(cells[0], SelectivityOptions)
+        view, classes = View(options.resolution, options.crop), len(session.image_set(options.data).classes)
+        collectors = [SelectivityCollector(view, loaded_network(cell, session), classes) for cell in cells]
+        passed = run_pass(collectors, evaluated(options.data, session), advance)
+        for cell, collected in zip(cells, passed, strict=True):
+            yield selectivity_record(cell, collected, session)
 
 
-def selectivity_record(cell: Cell, inputs: Inputs, seen: "Activations", wanted: int) -> Record:
+SELECTIVITY = Selectivity()
+
+
+def selectivity_record(cell: Cell, collected: "Collected", session: Session) -> Record:
     """Each step's median index with its interval, the middle half of the channels, and all of them as samples."""
+    import numpy as np
+
     from benchmarks.metrics.selectivity import class_selectivity
+    from benchmarks.work.collectors.selectivity import class_means
+
+    split = options_of(cell, SelectivityOptions).data
+    seen = int(collected.part["counts"].sum())
+    require_images(seen, split, collected.unreadable)
+    status = status_of(seen, evaluated_images(split, session).total)
+    means = class_means(collected.part)
+    metrics: dict[MetricKey, Metric] = {}
+    samples: dict[MetricKey, list[float]] = {}
+    silent: dict[str, list[int]] = {}
+    for step in range(1, len(means) + 1):
+        of = str(step)
+        try:
+            index = class_selectivity(means[step - 1])
+        except ValueError as error:  # of a network whose last map is signed; the others go on
+            metrics[MetricKey("median", of=of)] = Metric(None, "1", status=str(error))
+            continue
+        silent[of] = np.flatnonzero(np.isnan(index)).tolist()
+        samples[MetricKey("index", of=of)] = index[~np.isnan(index)].tolist()
+        metrics |= index_metrics(index, of, status)
+    notes = {"unreadable": collected.unreadable, "silent": silent, "steps": len(means)}
+    return new_record(cell, known_inputs(SELECTIVITY, cell, session), metrics, samples, notes)
+
+
+def index_metrics(index: "Floats", of: str, status: str) -> dict[MetricKey, Metric]:
+    """Numbers of the index of one step's channels (C,), nan for silent ones."""
+    import numpy as np
+
     from benchmarks.metrics.statistics import median_interval
 
-    missing = wanted - seen.images
-    status = f"partial: {missing} of {wanted} images unreadable" if missing else "ok"
-    metrics: dict[str, Metric] = {}
-    samples: dict[str, list[float]] = {}
-    silent: dict[str, list[int]] = {}
-    for step, means in enumerate(seen.means, start=1):
-        name = f"step{step}"
-        try:
-            index = class_selectivity(means)
-        except ValueError as error:  # of a network whose last map is signed; the others go on
-            metrics[f"{name}/median"] = Metric(None, "1", status=str(error))
-            continue
-        heard = index[~np.isnan(index)]
-        silent[name] = np.flatnonzero(np.isnan(index)).tolist()
-        samples[name] = heard.tolist()
-        metrics[f"{name}/silent"] = Metric(float(len(silent[name])), "channels", len(index), status=status)
-        if not len(heard):
-            metrics[f"{name}/median"] = Metric(None, "1", status="every channel is silent")
-            continue
-        median, low, high = median_interval(samples[name])
-        metrics[f"{name}/median"] = Metric(median, "1", len(heard), low, high, status)
-        for share in (25, 75):
-            metrics[f"{name}/p{share}"] = Metric(float(np.percentile(heard, share)), "1", len(heard), status=status)
-    notes = {"unreadable": seen.unreadable, "silent": silent, "steps": len(seen.means)}
-    return new_record(cell, inputs, metrics, samples, notes)
+    heard = index[~np.isnan(index)]
+    silent = Metric(float(len(index) - len(heard)), "channels", len(index), status=status)
+    if not len(heard):
+        nothing = Metric(None, "1", status="every channel is silent")
+        return {MetricKey("silent", of=of): silent, MetricKey("median", of=of): nothing}
+    median, low, high = median_interval(heard.tolist())
+    metrics = {MetricKey("silent", of=of): silent}
+    metrics[MetricKey("median", of=of)] = Metric(median, "1", len(heard), low, high, status)
+    for share in (25, 75):
+        quartile = float(np.percentile(heard, share))
+        metrics[MetricKey(f"p{share}", of=of)] = Metric(quartile, "1", len(heard), status=status)
+    return metrics

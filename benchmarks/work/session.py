@@ -1,17 +1,25 @@
-"""What one run is told: profile, folders, device, and how it opens its data. Imports no torch by itself."""
+"""What one run is told: profile, folders, device, choices, and how it opens its data. Imports no torch by itself."""
 
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from benchmarks.core.records import Store
-from benchmarks.data.boxes import Boxed
-from benchmarks.data.images import DataError, ImageSet
+from benchmarks.core.store import Store
 from benchmarks.data.registry import Source, find
-from benchmarks.data.selected import read_class_list
-from benchmarks.work.profiles import Profile, Recipe
+from benchmarks.networks.names import parse
+from benchmarks.work.choices import ChoicesT
+from benchmarks.work.profiles import Profile
+
+if TYPE_CHECKING:
+    from benchmarks.data.boxes import Boxed
+    from benchmarks.data.images import ImageSet
+    from benchmarks.metrics.rules import Rules
+    from benchmarks.work.probe import Probe
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
+MOST_WORKERS = 16
 
 
 @dataclass(frozen=True)
@@ -21,49 +29,45 @@ class Session:
     Attributes:
         profile: How much to run.
         store: The results folder.
-        cache: Where the embedded data set is kept.
-        device: ``cpu`` or ``cuda``.
-        data_root: Folder of the paper's data sets, for ``full``.
+        cache: Where embedded data sets are kept.
+        rules: The paper's step and box rules.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        data_root: Folder of the paper's data sets.
         weights: Folder of ``<model>.pth`` files, or one file for a single model; None uses what was trained here.
         models: Names chosen, None for the experiment's own.
         seeds: Seeds of training.
-        step_loss: What enters the loss of TD models, see ``benchmarks.work.loop``.
-        zero_init: Where TD ResNets start at zero, see ``tdam.resnet``.
         class_list: File with the classes of the reduced data set, None for the suite's.
-        threshold: Probability above which a class of several counts as present, for F1.
         num_classes: K, None for the profile's.
-        epochs: Of training, None for the recipe's.
-        workers: Loader processes.
+        workers: Loader processes; None follows the machine, see :meth:`loaders`.
         jobs: Models trained at a time on the CPU, one thread each.
-        batch: Images of a speed measurement's step, None for the profile's.
-        dtype: ``float32``, ``bfloat16`` or ``float16``, of speed measurements.
-        channels_last: Memory format of speed measurements.
-        compile: Whether speed measurements compile the networks.
         plugins: Names of attentions from outside, see ``benchmarks.networks.plugins``.
+        choices: What the user chose for kinds of work, by the dataclass that each declares.
+        probes: The paper's probes by name.
+        program: How the suite is called on the paper.
     """
 
     profile: Profile
     store: Store
     cache: Path
+    rules: "Rules"
     device: str = "cpu"
     data_root: Path | None = None
     weights: Path | None = None
     models: tuple[str, ...] | None = None
     seeds: tuple[int, ...] = (0,)
-    step_loss: str = "confident"
-    zero_init: str = "first"
     class_list: Path | None = None
-    threshold: float = 0.8
     num_classes: int | None = None
-    epochs: int | None = None
-    workers: int = 0
+    workers: int | None = None
     jobs: int = 1
-    batch: int | None = None
-    dtype: str = "float32"
-    channels_last: bool = True
-    compile: bool = False
     plugins: tuple[str, ...] = ()
-    opened: dict[str, ImageSet] = field(default_factory=dict)
+    choices: Mapping[type, object] = field(default_factory=dict)
+    probes: "Callable[[], Mapping[str, Probe]]" = dict
+    program: str = "tdam-bench"
+    opened: dict[str, "ImageSet"] = field(default_factory=dict)
+
+    def chosen(self, kind: type[ChoicesT]) -> ChoicesT:
+        """What the user chose for a kind of work; its defaults where nothing was chosen."""
+        return cast(ChoicesT, self.choices.get(kind)) if kind in self.choices else kind()
 
     @property
     def classes(self) -> int:
@@ -79,42 +83,40 @@ class Session:
         """Classes of an image set that networks are trained on."""
         if split != self.profile.reduced.train:
             return self.classes
-        return self.profile.reduced.classes if self.class_list is None else len(read_class_list(self.class_list))
+        if self.class_list is None:
+            return self.profile.reduced.classes
+        from benchmarks.data.selected import read_class_list
 
-    def chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return len(read_class_list(self.class_list))
+
+    def rows(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The experiment's models and each plug-in on its plain networks, or the user's."""
         if self.models is not None:
             return self.models
-        plain = [name for name in names if "-" not in name]
+        plain = [name for name in names if parse(name).is_plain]
         return (*names, *(f"{name}-{plugin}" for name in plain for plugin in self.plugins))
 
-    def recipe_of(self, model: str) -> Recipe:
-        """The training recipe of a model: its backbone's, with this run's number of epochs."""
-        return self.with_epochs(self.profile.recipe_of(model.partition("-")[0]))
+    def loaders(self, split: str) -> int:
+        """Loader processes for an image set: the user's number, or the cores where files are decoded for a GPU."""
+        if self.workers is not None:
+            return self.workers
+        # On the CPU the networks need the cores, and trainings give the same bits on any number of them.
+        feeds_gpu = self.device_kind != "cpu" and find(self.located(split)[0]).look is not None
+        return min(os.cpu_count() or 1, MOST_WORKERS) if feeds_gpu else 0
 
-    def with_epochs(self, recipe: Recipe) -> Recipe:
-        """A recipe with this run's number of epochs."""
-        if self.epochs is None:
-            return recipe
-        return replace(recipe, epochs=self.epochs, warmup_epochs=min(recipe.warmup_epochs, self.epochs - 1))
-
-    def image_set(self, split: str) -> ImageSet:
+    def image_set(self, split: str) -> "ImageSet":
         """Open a split of the profile's data, once.
 
         Raises:
             DataError: The data is missing or not as it must be; the message says what to do.
         """
         if split not in self.opened:
-            self.opened[split] = self.open(split)
+            name, part = self.located(split)
+            self.opened[split] = find(name).open(part, self.source_of(split))
         return self.opened[split]
 
-    def open(self, split: str) -> ImageSet:
-        """Open a split anew; see :meth:`image_set`."""
-        name, part = self.located(split)
-        return find(name).open(part, self.source_of(split))
-
     def located(self, split: str) -> tuple[str, str]:
-        """Data set and split of an image set's name, such as ``cub/test``, or ``val`` of the profile's own data."""
+        """Data set and split of an image set's name, such as ``birds/test``, or ``val`` of the profile's own data."""
         name, _, part = split.rpartition("/")
         return name or self.profile.data, part
 
@@ -126,40 +128,36 @@ class Session:
         reduced = self.profile.reduced.classes
         return Source(self.data_root, self.cache, self.classes, limit, reduced, self.class_list)
 
-    def boxes(self, split: str) -> Boxed:
+    def boxes(self, split: str) -> "Boxed":
         """The boxes of a split's images.
 
         Raises:
             DataError: As :meth:`image_set`, or there are no boxes.
         """
-        images = self.image_set(split)
-        if self.profile.size == "mini":
-            return cast(Boxed, images)
-        from benchmarks.data.imagenet_boxes import open_boxes
+        from benchmarks.data.registry import boxes_of
 
-        assert self.data_root is not None
-        return open_boxes(images, self.data_root)
+        return boxes_of(self.located(split)[0], self.image_set(split), self.data_root)
 
-    def manifest_path(self, images: ImageSet) -> Path:
+    def manifest_path(self, images: "ImageSet") -> Path:
         """Where the manifest of an image set is kept; its hash stands in records."""
         return self.store.path("manifests", f"{images.name}-{images.manifest_hash[:12]}", ".csv")
 
     def given_weights(self, model: str, data: str = "train") -> Path | None:
-        """The user's file for a model, or None; ``<model>-reduced`` for weights trained on the reduced data set.
+        """The user's file for a model, or None; ``<model>@<data set>`` for weights trained on the reduced data set.
 
         Raises:
-            DataError: ``weights`` does not exist, or is one file for several models.
+            ValueError: ``weights`` does not exist, or is one file for several models.
         """
         if self.weights is None:
             return None
         if self.weights.is_file():
             if self.models is None or len(self.models) != 1:
-                raise DataError(f"{self.weights} is one file, so name its model with --models, or give a folder")
+                raise ValueError(f"{self.weights} is one file, so name its model with --models, or give a folder")
             return self.weights if model in self.models else None
         if not self.weights.is_dir():
-            raise DataError(
+            raise ValueError(
                 f"no weights at {self.weights}: name a folder of <model>.pth files, or a file for one model"
             )
-        name = f"{model}-reduced" if data == self.profile.reduced.train else model
+        name = f"{model}@{self.located(data)[0]}" if data == self.profile.reduced.train else model
         files = [self.weights / f"{name}{suffix}" for suffix in WEIGHT_SUFFIXES]
         return next((file for file in files if file.is_file()), None)

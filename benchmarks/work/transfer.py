@@ -1,119 +1,129 @@
 """How well networks do at the tasks that they were fine-tuned for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from benchmarks.core.identity import code_version, network_version, versions
-from benchmarks.core.records import Cell, Metric, Record, Scalar, new_record, write_atomically
-from benchmarks.data.images import DataError, ImageSet, MultiLabel
-from benchmarks.work.finetuning import (
-    FineTunings,
-    method_code,
-    transfer_of,
-    tuned_network,
-    tuned_weights,
-)
-from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Waiting, evaluated_images
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.core.versions import versions
+from benchmarks.data.errors import DataError
+from benchmarks.networks.plugins import fingerprint
+from benchmarks.work.accuracy import SYMPTOM
+from benchmarks.work.choices import choice
+from benchmarks.work.finetuning import FINETUNE, FineTuneOptions, transfer_of, tuned_network, tuned_weights
+from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
+from benchmarks.work.results import percent, require_images, write_arrays
 from benchmarks.work.session import Session
-from benchmarks.work.training import known_inputs
+from benchmarks.work.weights import CONDITIONS, known_inputs, manifest_of
 
 if TYPE_CHECKING:
-    from benchmarks.work.scoring import Scores
+    import numpy as np
 
-CODE = (
-    "work/transfer.py",
-    "work/scoring.py",
-    "work/passes.py",
-    "data/images.py",
-    "metrics/multilabel.py",
-    "metrics/accuracy.py",
-)
+    from benchmarks.data.images import ImageSet
+    from benchmarks.work.passes import Collected
+
 TOP = 5
+TOP1 = MetricKey("top1")
 
 
-class Transfers:
+@dataclass(frozen=True)
+class TransferChoices:
+    """What the user may choose for transfers."""
+
+    threshold: float = choice(
+        0.8, "Probability above which a class counts as present, for F1.", kind="float", least=0, most=1
+    )
+
+
+@dataclass(frozen=True)
+class TransferOptions(FineTuneOptions):
+    """What a cell says of a transfer, beside its fine-tuning.
+
+    Attributes:
+        data: The image set.
+        resolution: Side of the images in pixels.
+        crop: Side of the center crop over the resized sides.
+        threshold: Probability above which a class counts as present; None where images show one class.
+    """
+
+    data: str
+    resolution: int
+    crop: float
+    threshold: float | None
+
+
+class Transfer(Kind):
     """Top-1 and top-5, or for several classes at once mAP and F1; probabilities are kept per image."""
 
     name = "transfer"
+    version = 1
+    options = TransferOptions
+    choices = TransferChoices
+    conditions = CONDITIONS
+    metrics = tuple(
+        MetricSpec(name, Change.SHARE, SYMPTOM) for name in ("top1", f"top{TOP}", "map", "f1_overall", "f1_class")
+    )
     shared = True
-    parallel = False
 
-    @staticmethod
-    def cell(model: str, target: str, seed: int, session: Session) -> Cell:
+    def cell(self, model: str, target: str, seed: int, session: Session) -> Cell:
         """The cell of one network at one task."""
         transfer = transfer_of(target, session)
-        options: dict[str, Scalar] = {
-            **FineTunings.cell(model, target, seed, session).options,
-            "data": transfer.test,
-            "resolution": transfer.recipe.resolution,
-            "crop": transfer.crop,
-        }
-        if transfer.multi_label:
-            options["threshold"] = session.threshold
-        return Cell("transfer", model, session.profile.name, options)
+        options = TransferOptions(
+            **asdict(FINETUNE.options_for(model, target, seed, session)),
+            data=transfer.test,
+            resolution=transfer.recipe.resolution,
+            crop=transfer.crop,
+            threshold=session.chosen(TransferChoices).threshold if transfer.multi_label else None,
+        )
+        return Cell.of(self.name, model, session.profile.name, options)
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
-        """Fine-tuned weights, images, code, versions, device kind."""
+        """Fine-tuned weights, images, versions, device kind."""
         weights = tuned_weights(tuning_cell(cell, session), session)
         if isinstance(weights, Blocked | Waiting):
             return weights
-        try:
-            data = session.image_set(str(cell.options["data"])).manifest_hash
-        except DataError as error:
-            return Blocked(str(error), f"tdam-bench run table7-tasks --profile {cell.profile} --data-root DIR")
+        images = manifest_of(options_of(cell, TransferOptions).data, cell, session)
+        if isinstance(images, Blocked):
+            return images
         return {
-            "weights": weights["sha256"],
-            "data": data,
+            **self.versioned(session),
+            "weights": weights[1],
+            "data": images,
             "count": session.profile.val_count,
-            "code": code_version(*CODE, *method_code(cell)),
-            "network": network_version(cell.model, session.profile.size),
+            "network": fingerprint(cell.model),
             "device": session.device_kind,
             **versions("torch", "torchvision", "pillow"),
         }
 
     def group(self, cell: Cell) -> object:
         """One pass over the images serves every network."""
-        return tuple(cell.options[name] for name in ("data", "resolution", "crop"))
+        options = options_of(cell, TransferOptions)
+        return options.data, options.resolution, options.crop
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images; all networks see each of them in one go."""
-        return evaluated_images(cells, session)
+        return evaluated_images(options_of(cells[0], TransferOptions).data, session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """One pass over one image set."""
-        import torch
+        from benchmarks.work.collectors.transfer import TransferCollector
+        from benchmarks.work.passes import View, evaluated, run_pass
 
-        from benchmarks.work.passes import View
-        from benchmarks.work.scoring import score
-
-        o: Any = cells[0].options
-        images = session.image_set(o["data"])
-        check_classes(session.image_set(o["tuned_on"]), images)
-        named = {str(place): cell for place, cell in enumerate(cells)}
-        networks = {
-            name: tuned_network(tuning_cell(cell, session), len(images.classes), session)
-            for name, cell in named.items()
-        }
-        found = score(
-            networks,
-            images,
-            View(o["resolution"], o["crop"], squashed=True),
-            torch.device(session.device),
-            session.profile.batch,
-            session.workers,
-            session.profile.val_count,
-            advance,
-        )
-        wanted = self.amount(cells, session).total + len(images.missing)
-        for name, cell in named.items():
-            yield transfer_record(cell, known_inputs(self, cell, session), images, found[name], wanted, session)
+        options = options_of(cells[0], TransferOptions)
+        images = session.image_set(options.data)
+        check_classes(session.image_set(options.tuned_on), images)
+        view, classes = View(options.resolution, options.crop, squashed=True), len(images.classes)
+        networks = [tuned_network(tuning_cell(cell, session), classes, session) for cell in cells]
+        collectors = [TransferCollector(view, network) for network in networks]
+        passed = run_pass(collectors, evaluated(options.data, session), advance)
+        for cell, collected in zip(cells, passed, strict=True):
+            yield transfer_record(cell, collected, session)
 
 
-def check_classes(tuned_on: ImageSet, images: ImageSet) -> None:
+TRANSFER = Transfer()
+
+
+def check_classes(tuned_on: "ImageSet", images: "ImageSet") -> None:
     """Refuse to evaluate on other classes than those of the fine-tuning.
 
     Raises:
@@ -129,69 +139,79 @@ def check_classes(tuned_on: ImageSet, images: ImageSet) -> None:
 
 def tuning_cell(cell: Cell, session: Session) -> Cell:
     """The fine-tuning whose network a cell is about."""
-    target, seed = str(cell.options["target"]), int(str(cell.options["tuning_seed"]))
-    return FineTunings.cell(cell.model, target, seed, session)
+    options = options_of(cell, TransferOptions)
+    return FINETUNE.cell(cell.model, options.target, options.tuning_seed, session)
 
 
-def transfer_record(
-    cell: Cell, inputs: Inputs, images: ImageSet, found: "Scores", wanted: int, session: Session
-) -> Record:
+def transfer_record(cell: Cell, collected: "Collected", session: Session) -> Record:
     """Numbers of one network; its probabilities go beside the record."""
-    from benchmarks.core import distributed
+    import numpy as np
+
     from benchmarks.metrics.outcomes import images_hash, pack
 
-    n = len(found.positions)
-    if not n:
-        raise DataError(f"no image of {cell.options['data']} could be read; the first: {found.unreadable[0]}")
-    status = "ok" if n == wanted else f"partial: {wanted - n} of {wanted} images missing or unreadable"
-    tuned_on = session.image_set(str(cell.options["tuned_on"]))
-    if tuned_on.missing:
-        lacking = f"{len(tuned_on.missing)} training images missing"
-        status = f"partial: {lacking}" if status == "ok" else f"{status}; {lacking}"
-    targets = np.stack([np.asarray(images.target(i)) for i in found.positions.tolist()])
-    samples: dict[str, list[float]] = {}
-    outcomes: dict[str, Any] = {}
-    if isinstance(images, MultiLabel):
-        metrics, samples = multi_label(found.scores, targets, float(str(cell.options["threshold"])), status)
+    options = options_of(cell, TransferOptions)
+    images = session.image_set(options.data)
+    positions = collected.part["position"].tolist()
+    require_images(len(positions), options.data, collected.unreadable)
+    status = status_with_missing(len(positions), options, session)
+    scores, targets = collected.part["scores"], np.stack([np.asarray(images.target(i)) for i in positions])
+    samples: dict[MetricKey, list[float]] = {}
+    outcomes: dict[MetricKey, str] = {}
+    if options.threshold is not None:
+        metrics, samples = multi_label(scores, targets, options.threshold, status)
     else:
-        metrics = single_label(found.scores, targets, status)
-        outcomes = {"outcomes": {"top1": pack(found.scores.argmax(axis=1) == targets)}}
-    record = new_record(cell, inputs, metrics)
-    path = session.store.path("scores", f"{cell.model}-{cell.options['target']}-{record.id}", ".npz")
-    arrays = {"ids": np.array([images.ids[i] for i in found.positions]), "scores": found.scores, "targets": targets}
-    if distributed.rank() == 0:
-        write_atomically(path, partial(save, arrays))
-    notes = {"scores": path.name, "missing": images.missing, "unreadable": found.unreadable, "remarks": images.remarks}
-    return replace(record, samples=samples, notes={**notes, **outcomes, "images": images_hash(arrays["ids"].tolist())})
+        metrics = single_label(scores, targets, status)
+        outcomes = {TOP1: pack(scores.argmax(axis=1) == targets)}
+    record = new_record(cell, known_inputs(TRANSFER, cell, session), metrics, samples)
+    path = session.store.path("scores", f"{cell.model}-{options.target}-{record.id}", ".npz")
+    ids = [images.ids[i] for i in positions]
+    write_arrays({"ids": np.array(ids), "scores": scores, "targets": targets}, path)
+    notes = {
+        "scores": path.name,
+        "missing": images.missing,
+        "unreadable": collected.unreadable,
+        "remarks": images.remarks,
+        "images": images_hash(ids),
+    }
+    return replace(record, outcomes=outcomes, notes=notes)
 
 
-def save(arrays: "dict[str, np.ndarray]", path: Any) -> None:
-    """Write named arrays, compressed."""
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+def status_with_missing(seen: int, options: TransferOptions, session: Session) -> str:
+    """``ok``, or what lacks of the evaluated images and of those of the fine-tuning."""
+    wanted = evaluated_images(options.data, session).total + len(session.image_set(options.data).missing)
+    untrained = len(session.image_set(options.tuned_on).missing)
+    lacking = [f"{wanted - seen} of {wanted} images missing or unreadable"] if seen != wanted else []
+    lacking += [f"{untrained} training images missing"] if untrained else []
+    return f"partial: {'; '.join(lacking)}" if lacking else "ok"
 
 
-def single_label(scores: np.ndarray, labels: np.ndarray, status: str) -> dict[str, Metric]:
-    """Top-1 and top-5 in percent with Wilson intervals."""
+def single_label(scores: "np.ndarray", labels: "np.ndarray", status: str) -> dict[MetricKey, Metric]:
+    """Top-1 and top-5 in percent with Wilson intervals, of scores (N, K) and labels (N,)."""
+    import numpy as np
+
     from benchmarks.metrics.statistics import wilson
 
     best = np.argsort(-scores, axis=1, kind="stable")
-    metrics = {}
-    for k in (1, TOP):
-        share = wilson(int((best[:, :k] == labels[:, None]).any(axis=1).sum()), len(labels))
-        low, value, high = (100 * x for x in (share.low, share.value, share.high))
-        metrics[f"top{k}"] = Metric(value, "%", len(labels), low, high, status)
-    return metrics
+    hits = {k: int((best[:, :k] == labels[:, None]).any(axis=1).sum()) for k in (1, TOP)}
+    return {MetricKey(f"top{k}"): percent(wilson(hit, len(labels)), status) for k, hit in hits.items()}
 
 
 def multi_label(
-    scores: np.ndarray, targets: np.ndarray, threshold: float, status: str
-) -> tuple[dict[str, Metric], dict[str, list[float]]]:
-    """mAP, overall and per-class F1 in percent with bootstrap intervals, and the bootstrap's draws, paired by place."""
+    scores: "np.ndarray", targets: "np.ndarray", threshold: float, status: str
+) -> tuple[dict[MetricKey, Metric], dict[MetricKey, list[float]]]:
+    """mAP, overall and per-class F1 in percent with bootstrap intervals, and the bootstrap's draws, paired by place.
+
+    Args:
+        scores: Probabilities (N, K).
+        targets: Ones and zeros (N, K).
+        threshold: A class counts as present above it.
+        status: Of all numbers.
+    """
     from benchmarks.metrics.multilabel import estimates
 
-    found = estimates(scores, targets, threshold)
+    measured = {MetricKey(name): one for name, one in estimates(scores, targets, threshold).items()}
     metrics = {
-        name: Metric(100 * one.value, "%", len(targets), 100 * one.low, 100 * one.high, status)
-        for name, one in found.items()
+        key: Metric(100 * one.value, "%", len(targets), 100 * one.low, 100 * one.high, status)
+        for key, one in measured.items()
     }
-    return metrics, {name: [100 * draw for draw in one.draws] for name, one in found.items()}
+    return metrics, {key: [100 * draw for draw in one.draws] for key, one in measured.items()}

@@ -4,78 +4,62 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from torchvision.models import ResNet50_Weights
 
-from benchmarks.data.images import DataError, UnreadableImage, read_image
-from benchmarks.networks.models import create, load_weights
-from benchmarks.report.attention import Look, Picture, grid_figure
-from benchmarks.report.plots import write_figure
-from benchmarks.work.looking import look
-from benchmarks.work.passes import View
-from benchmarks.work.profiles import Profile
+from baselines.backbone import Backbone
+from benchmarks.data.errors import DataError
+from benchmarks.data.images import NO_LABEL, ImageFiles
+from benchmarks.networks.models import published_classes
+from benchmarks.work.collectors.attention import AttentionCollector
+from benchmarks.work.passes import Show, View, run_pass
 
 
 @dataclass(frozen=True)
 class Visualized:
-    """What came of it.
+    """What a network sees in pictures.
 
     Attributes:
-        files: The grid in all formats; none if no picture could be read.
+        paths: The N pictures that could be read, in the order given.
+        pixels: uint8 (N, R, R, 3).
+        maps: Maps of the top class at each step, 0 to 1, float32 (N, T, R, R).
+        boxes: Their boxes by Grad-CAM's rule as x, y, w, h in pixels (N, T, 4); all zero for none.
+        classes: The top class (N, T).
+        scores: Its probability (N, T).
         unreadable: One line for each picture that could not be read.
     """
 
-    files: list[Path]
+    paths: list[Path]
+    pixels: np.ndarray
+    maps: np.ndarray
+    boxes: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
     unreadable: list[str]
 
 
-def visualize(
-    paths: Sequence[Path], model: str, weights: Path, profile: Profile, classes: Sequence[str], device: str, out: Path
-) -> Visualized:
-    """Draw a grid: a row for each picture, a column for each step of the network.
+def visualize(paths: Sequence[Path], network: Backbone, view: View, device: torch.device) -> Visualized:
+    """Look at pictures one by one.
 
     Args:
-        paths: Pictures.
-        model: The network's name.
-        weights: Its weights, in any layout that the suite reads.
-        profile: Decides the network's size and the resolution.
-        classes: Their names, one for each class of the network.
+        paths: Pictures; one that is named twice is looked at once.
+        network: The network.
+        view: What it sees of them.
         device: Where to run.
-        out: Folder for the files.
 
-    Raises:
-        CheckpointError: The weights cannot be read or do not fit.
-        ValueError: The model is unknown.
+    Returns:
+        What it sees; where no picture could be read, arrays of none.
     """
-    network = create(model, len(classes), profile.size)
-    load_weights(network, weights)
-    pictures, unreadable = {}, []
-    for path in paths:
-        try:
-            pictures[path] = read_image(path)
-        except UnreadableImage as error:
-            unreadable.append(str(error))
-    if not pictures:
-        return Visualized([], unreadable)
-    view = View(profile.resolution, profile.crop_of(model.partition("-")[0]))
-    found = look({model: network}, list(pictures.values()), view, torch.device(device))
-    rows = [
-        Picture(found["images"][i], path.name, [
-            Look(
-                found[f"{model}/maps"][i, step],
-                tuple(found[f"{model}/boxes"][i, step].tolist()),
-                f"{classes[found[f'{model}/classes'][i, step]]} ({found[f'{model}/scores'][i, step]:.0%})",
-            )
-            for step in range(network.steps)
-        ])
-        for i, path in enumerate(pictures)
-    ]  # fmt: skip
-    headings = [f"step {step}" if network.steps > 1 else "map" for step in range(1, network.steps + 1)]
-    return Visualized(write_figure(grid_figure(model, headings, rows), out, f"visualize-{model}"), unreadable)
+    files = list(dict.fromkeys(paths))
+    pictures = ImageFiles("pictures", Path(), [], [str(file) for file in files], [NO_LABEL] * len(files))
+    (collected,) = run_pass([AttentionCollector(view, network)], Show(pictures, device, batch=1), lambda done: None)
+    arrays = {name: collected.part.get(name, np.empty(0)) for name in ("pixels", "maps", "boxes", "classes", "scores")}
+    read = [files[position] for position in collected.part["position"].tolist()]
+    return Visualized(read, **arrays, unreadable=collected.unreadable)
 
 
 def class_names(count: int, file: Path | None) -> list[str]:
-    """Names of classes: of a file with one on each line, ImageNet's for 1000 classes, or their numbers.
+    """Names of classes: of a file with one on each line, those of published weights, or numbers.
 
     Raises:
         DataError: The file does not have as many lines.
@@ -85,5 +69,5 @@ def class_names(count: int, file: Path | None) -> list[str]:
         if len(names) != count:
             raise DataError(f"{file} has {len(names)} lines for {count} classes; write one name on each line")
         return names
-    imagenet = list(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
-    return imagenet if count == len(imagenet) else [str(label) for label in range(count)]
+    published = published_classes()
+    return published if count == len(published) else [str(label) for label in range(count)]

@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 
 from benchmarks.core.processes import ending
 from benchmarks.core.records import Cell, Record
-from benchmarks.work import Advance, Task
+from benchmarks.work.kind import Advance, Kind
 from benchmarks.work.session import Session
 
 Group = Sequence[Cell]
@@ -38,7 +38,7 @@ class Failure:
 Result = Record | Failure
 
 
-def run_group(task: Task, group: Group, session: Session, advance: Advance) -> Iterator[Result]:
+def run_group(kind: Kind, group: Group, session: Session, advance: Advance) -> Iterator[Result]:
     """The records of one group, and what ended it early, if anything did.
 
     Under torchrun errors go on: the other processes wait for this one, and only an end of all of them is clean.
@@ -46,7 +46,7 @@ def run_group(task: Task, group: Group, session: Session, advance: Advance) -> I
     from benchmarks.core import distributed
 
     try:
-        yield from task.run(group, session, advance)
+        yield from kind.run(group, session, advance)
     except Exception as error:
         if distributed.size() > 1:
             raise
@@ -54,7 +54,7 @@ def run_group(task: Task, group: Group, session: Session, advance: Advance) -> I
 
 
 def run_groups(
-    task: Task, groups: Sequence[Group], session: Session, jobs: int, advance: Advance
+    kind: Kind, groups: Sequence[Group], session: Session, jobs: int, advance: Advance
 ) -> Iterator[tuple[Group, Result]]:
     """Run groups that do not depend on each other in ``jobs`` processes, which end with this one.
 
@@ -64,7 +64,7 @@ def run_groups(
     waiting = deque(groups)
     # What was opened here would be copied to every process; they open what they need.
     session = replace(session, opened={})
-    workers = [Worker(task, session) for _ in range(min(jobs, len(groups)))]
+    workers = [Worker(kind, session) for _ in range(min(jobs, len(groups)))]
     try:
         for worker in workers:
             worker.begin(waiting.popleft())
@@ -86,12 +86,12 @@ class Worker:
     """A process that runs one group at a time; one that died is started anew with the next group.
 
     Args:
-        task: What its groups are of.
+        kind: What its groups are of.
         session: The run's settings.
     """
 
-    def __init__(self, task: Task, session: Session) -> None:
-        self.task, self.session = task, session
+    def __init__(self, kind: Kind, session: Session) -> None:
+        self.kind, self.session = kind, session
         self.group: Group | None = None
         self.process: BaseProcess
         self.pipe: Connection
@@ -102,7 +102,7 @@ class Worker:
         # Not fork: torch's threads do not survive it.
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=serve, args=(other, self.task, self.session), daemon=True)
+        self.process = context.Process(target=serve, args=(other, self.kind, self.session), daemon=True)
         self.process.start()
         other.close()
 
@@ -138,13 +138,13 @@ class Worker:
         self.pipe.close()
 
 
-def serve(pipe: Connection, task: Task, session: Session) -> None:
+def serve(pipe: Connection, kind: Kind, session: Session) -> None:
     """The process: run each group that comes through the pipe; send advances, results, and None at a group's end."""
     # Ctrl-C reaches all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # When the first process is gone, the pipe has no other end.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
-            for result in run_group(task, pipe.recv(), session, pipe.send):
+            for result in run_group(kind, pipe.recv(), session, pipe.send):
                 pipe.send(result)
             pipe.send(None)

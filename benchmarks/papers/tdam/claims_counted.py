@@ -1,14 +1,14 @@
 """Claims on parameters, FLOPs, speed and memory: decidable on every profile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from benchmarks.core.records import Cell
-from benchmarks.papers.tdam import efficiency
+from benchmarks.core.records import MetricKey
+from benchmarks.papers.tdam.queries import counted, measured
 from benchmarks.report.claims import Claim, Finding, Part
-from benchmarks.report.evidence import Evidence
-from benchmarks.report.tests import count, quicker, smaller
-from benchmarks.work import Costs
-from benchmarks.work.session import Session
+from benchmarks.report.evidence import Evidence, Missing, Query, ids
+from benchmarks.report.tests import Ask, count, quicker, smaller
+from benchmarks.work.cost import FLOPS, PARAMETERS
+from benchmarks.work.efficiency import INFERENCE, TRAINING
 
 RN50, RN101, MOBILE = "resnet50", "resnet101", "mobilenet_v3_large"
 JOINT, TOP, TOP3 = (f"{RN50}-td-{kind}" for kind in ("joint-t2-m1", "top-t2-m1", "top-t2-m3"))
@@ -18,13 +18,23 @@ FEEDFORWARD = ("se", "cbam", "fca")
 NAMES = {"se": "SE", "cbam": "CBAM", "eca": "ECA", "fca": "FCA"}
 
 
+def asked(query: Query) -> Ask:
+    """What asks for the same on every profile."""
+    return lambda evidence: query
+
+
+def counts(says: str, models: Sequence[str], key: MetricKey, holds: Callable[..., bool], show: str) -> Part:
+    """An exact statement on the counts of models, see :func:`benchmarks.report.tests.count`."""
+    return count(says, [asked(counted(model)) for model in models], key, holds, show)
+
+
 def fewer(model: str, backbone: str, others: Sequence[str], name: str) -> tuple[Part, ...]:
     """A model has fewer parameters than each of the others."""
     return tuple(
-        count(
+        counts(
             f"{name} has fewer parameters than {NAMES[other]}",
             (model, f"{backbone}-{other}"),
-            "parameters",
+            PARAMETERS,
             lambda mine, theirs: mine < theirs,
             "{0:.2f} and {1:.2f} M",
         )
@@ -34,98 +44,91 @@ def fewer(model: str, backbone: str, others: Sequence[str], name: str) -> tuple[
 
 def placed(says: str, model: str, stage: str, wanted: int) -> Part:
     """A model's stage has the module in so many blocks."""
-    cells = [Costs.cell(model)]
 
     def test(evidence: Evidence, rule: str) -> Finding:
-        blocks = evidence.kept(evidence.record(cells[0]).notes, "feedback", cells[0]).get(stage, [])
+        records = evidence.needed(counted(model))
+        stages = records[0].notes.get("feedback")
+        if stages is None:
+            raise Missing(f"the record of {model} does not tell its blocks with feedback: `{evidence.command}`")
+        blocks = stages.get(stage, [])
         text = f"{len(blocks)} blocks of layer{stage}: {', '.join(map(str, blocks))}"
-        return Finding(text, len(blocks) == wanted, None, "exact", records=evidence.ids(cells))
+        return Finding(text, len(blocks) == wanted, None, "exact", records=ids(records))
 
-    return Part(says, lambda session: cells, test)
+    return Part(says, test)
 
 
 COUNTED = (
     Claim(
         1, "4.1", "TDjoint (t=2, m=1) on ResNet50 has fewer parameters than SE, CBAM and FCA",
-        fewer(JOINT, RN50, FEEDFORWARD, "TDjoint"), "any",
+        fewer(JOINT, RN50, FEEDFORWARD, "TDjoint"),
     ),
     Claim(
         2, "4.1", "TDtop (t=2, m=1) on ResNet50 is lighter than TDjoint (t=2, m=1)",
-        (count("TDtop has fewer parameters", (TOP, JOINT), "parameters", lambda a, b: a < b, "{0:.2f} and {1:.2f} M"),),
-        "any",
+        (counts("TDtop has fewer parameters", (TOP, JOINT), PARAMETERS, lambda a, b: a < b, "{0:.2f} and {1:.2f} M"),),
     ),
     Claim(
         3, "4.1", "Both TDjoint variants on ResNet101 have fewer parameters than SE, CBAM and FCA",
-        (*fewer(JOINT101, RN101, FEEDFORWARD, "TDjoint"), *fewer(JOINT101_L4, RN101, FEEDFORWARD, "TDjoint L4")), "any",
+        (*fewer(JOINT101, RN101, FEEDFORWARD, "TDjoint"), *fewer(JOINT101_L4, RN101, FEEDFORWARD, "TDjoint L4")),
     ),
     Claim(
         4, "4.1", "TD has more FLOPs than the feedforward modules",
         tuple(
-            count(f"TDjoint has more FLOPs than {NAMES[other]}", (JOINT, f"{RN50}-{other}"), "flops",
-                  lambda mine, theirs: mine > theirs, "{0:.2f} and {1:.2f} G")
+            counts(f"TDjoint has more FLOPs than {NAMES[other]}", (JOINT, f"{RN50}-{other}"), FLOPS,
+                   lambda mine, theirs: mine > theirs, "{0:.2f} and {1:.2f} G")
             for other in NAMES
         ),
-        "any", "fvcore leaves element-wise work out, under which the modules' own cost does not show.",
+        "fvcore leaves element-wise work out, under which the modules' own cost does not show.",
     ),
     Claim(
         5, "4.1", "FLOPs grow by 20 % from m=1 to m=3 on ResNet50",
-        (count("by 15 to 25 %", (TOP3, TOP), "flops", lambda far, near: 1.15 <= far / near <= 1.25,
-               "{0:.2f} against {1:.2f} G"),),
-        "any", "The paper's own table 1 has 5.98 against 4.59 G, 30 %.",
+        (counts("by 15 to 25 %", (TOP3, TOP), FLOPS, lambda far, near: 1.15 <= far / near <= 1.25,
+                "{0:.2f} against {1:.2f} G"),),
+        "The paper's own table 1 has 5.98 against 4.59 G, 30 %.",
     ),
     Claim(
         6, "4", "ResNet101 takes the module at layer4 and at 10 alternating blocks of layer3",
         (placed("10 blocks of layer3", JOINT101, "3", 10),
-         count("46.75 M parameters", (JOINT101,), "parameters", lambda mine: f"{mine / 1e6:.2f}" == "46.75",
-               "{0:.2f} M")),
-        "any", "The released code names ten blocks, three of which lie past the last one; the printed 46.75 M are "
+         counts("46.75 M parameters", (JOINT101,), PARAMETERS, lambda mine: f"{mine / 1e6:.2f}" == "46.75",
+                "{0:.2f} M")),
+        "The released code names ten blocks, three of which lie past the last one; the printed 46.75 M are "
         "those of the seven others.",
     ),
     Claim(
         7, "4.4", "TDjoint (m=3) has 8 % more parameters than TDjoint (m=1) and TDtop (m=3)",
         tuple(
-            count(f"7 to 9 % more than {name}", (JOINT3, other), "parameters",
-                  lambda mine, theirs: 1.07 <= mine / theirs <= 1.09, "{0:.2f} against {1:.2f} M")
+            counts(f"7 to 9 % more than {name}", (JOINT3, other), PARAMETERS,
+                   lambda mine, theirs: 1.07 <= mine / theirs <= 1.09, "{0:.2f} against {1:.2f} M")
             for other, name in ((JOINT, "TDjoint (m=1)"), (TOP3, "TDtop (m=3)"))
         ),
-        "any", "At m=3 the module is left out of one block of layer3, as the printed counts of TDtop (m=3) have it; "
+        "At m=3 the module is left out of one block of layer3, as the printed counts of TDtop (m=3) have it; "
         "with TDjoint (m=3) in all blocks of layers 3 and 4 it would hold.",
     ),
     Claim(
         8, "4.4", "TD on MobileNetV3-Large has 15 % fewer parameters than the original",
-        (count("14 to 16 % fewer", (f"{MOBILE}-td-joint-t2-m1", MOBILE), "parameters",
-               lambda mine, theirs: 0.14 <= 1 - mine / theirs <= 0.16, "{0:.2f} against {1:.2f} M"),),
-        "any", "With reduction 4, MobileNet's own, which fits the paper's figure; no code was released.",
+        (counts("14 to 16 % fewer", (f"{MOBILE}-td-joint-t2-m1", MOBILE), PARAMETERS,
+                lambda mine, theirs: 0.14 <= 1 - mine / theirs <= 0.16, "{0:.2f} against {1:.2f} M"),),
+        "With reduction 4, MobileNet's own, which fits the paper's figure; no code was released.",
     ),
     Claim(
         9, "4.4", "m=0 introduces a high number of parameters",
         tuple(
-            count(f"more than {name} at m=1", (zero, one), "parameters", lambda a, b: a > b,
-                  "{0:.2f} against {1:.2f} M")
+            counts(f"more than {name} at m=1", (zero, one), PARAMETERS, lambda a, b: a > b,
+                   "{0:.2f} against {1:.2f} M")
             for zero, one, name in ((TOP0, TOP, "TDtop"), (JOINT0, JOINT, "TDjoint"))
         ),
-        "any", "The paper does not say against what; here: more than the same kind at m=1.",
+        "The paper does not say against what; here: more than the same kind at m=1.",
     ),
 )  # fmt: skip
 
 
-def speeds(number: int, statement: str, pairs: Sequence[tuple[str, str]], note: str = "") -> Claim:
+def speeds(number: int, statement: str, pairs: Sequence[tuple[str, str]], note: str) -> Claim:
     """A claim that the first of each pair trains and infers faster than the second."""
-    parts = []
-    for mode in ("training", "inference"):
-        for first, second in pairs:
-            backbone = first.partition("-")[0]
-
-            def cell(session: Session, backbone: str = backbone, mode: str = mode) -> Cell:
-                return efficiency.cell_of(backbone, mode, session)
-
-            parts.append(quicker(f"{mode}: {first} faster than {second}", cell, first, second))
-    return Claim(number, "4.1", statement, tuple(parts), "any", note)
-
-
-def memory_cell(session: Session) -> Cell:
-    """The training measurement of ResNet50's row."""
-    return efficiency.cell_of(RN50, "training", session)
+    parts = tuple(
+        quicker(f"{mode}: {first} faster than {second}", asked(measured(first, mode)), first, second)
+        for mode in (TRAINING, INFERENCE)
+        for first, second in pairs
+    )
+    return Claim(number, "4.1", statement, parts, note)
 
 
 DEVICE = "Of the device that was measured here; the paper's is one of four GPUs at batch 256 in all."
@@ -142,9 +145,9 @@ MEASURED = (
     Claim(
         13, "table 1", "TDjoint (t=2, m=1) needs less training memory than SE, CBAM and FCA",
         tuple(
-            smaller(f"less than {NAMES[other]}", memory_cell, "memory", JOINT, f"{RN50}-{other}")
+            smaller(f"less than {NAMES[other]}", asked(measured(JOINT, TRAINING)), "memory", JOINT, f"{RN50}-{other}")
             for other in FEEDFORWARD
         ),
-        "any", DEVICE,
+        DEVICE,
     ),
 )  # fmt: skip

@@ -8,99 +8,120 @@ ResNet of the same run with the paper's ratio.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
-from benchmarks.core.records import Cell, Record
+from benchmarks.core.records import Cell, MetricKey, Record
 from benchmarks.metrics.statistics import paired_ratio
-from benchmarks.networks.names import REDUCED, TWIN
+from benchmarks.networks.names import TWIN, parse
 from benchmarks.papers.tdam.numbers import TABLE1, paper_rows
-from benchmarks.report.comparison import to_markdown, write_table
+from benchmarks.papers.tdam.queries import measured
+from benchmarks.report.evidence import Evidence, Query, judged, line_of
 from benchmarks.report.layout import Column, Table, Value
-from benchmarks.report.selection import Selection, judged, line_of, select
+from benchmarks.report.paper import Experiment
 from benchmarks.report.verdicts import judge_ratio
-from benchmarks.work import Efficiencies
+from benchmarks.work.efficiency import EFFICIENCY, INFERENCE, TRAINING
 from benchmarks.work.session import Session
 
 TITLE = "Table 1's speed and memory columns"
 TIME = "mini: 5 minutes on two CPU cores; on a GPU not timed yet"
 GB = 1e-9
 PAPER_BATCH = 256
-MODES = {"train": "training", "val": "inference"}
+MODES = {"train": TRAINING, "val": INFERENCE}
 QUANTITIES = {"mem": ("memory", "GB", GB, "lower"), "fps": ("fps", "images/s", 1.0, "higher")}
 # The paper's rows, and below a rule the same TD networks by less arithmetic (``tdam.reduce``), which are ours.
 REDUCED_ROWS = {
-    (backbone, f"{method}, reduced"): f"{model}{REDUCED}"
+    (backbone, f"{method}, reduced"): str(replace(parse(model), reduced=True))
     for (backbone, method), model in TABLE1.items()
-    if "-td-" in model
+    if parse(model).feedback
 }
+ROWS = (*TABLE1.values(), *REDUCED_ROWS.values())
 NAMES = {"train": "training", "val": "inference", "mem": "memory", "fps": "speed"}
 
 
 def cells(session: Session) -> list[Cell]:
     """One cell for each backbone and mode."""
-    return [cell_of(backbone, mode, session) for backbone in families(session) for mode in MODES.values()]
+    return [
+        EFFICIENCY.cell(backbone, models, mode, session)
+        for backbone, models in families(session.rows(ROWS)).items()
+        for mode in MODES.values()
+    ]
 
 
-def rows(session: Session) -> tuple[str, ...]:
-    """The chosen models: by default the paper's rows, and then the reduced ones."""
-    return session.chosen((*TABLE1.values(), *REDUCED_ROWS.values()))
+def families(models: Iterable[str]) -> dict[str, list[str]]:
+    """Models by backbone; the plain network is always measured along, it is what ratios refer to."""
+    members: dict[str, list[str]] = {}
+    for model in models:
+        backbone = parse(model).backbone
+        together = members.setdefault(backbone, [backbone])
+        if model not in together:
+            together.append(model)
+    return members
 
 
-def families(session: Session) -> dict[str, list[str]]:
-    """The chosen models by backbone; the plain network is always measured along, it is what ratios refer to."""
-    found: dict[str, list[str]] = {}
-    for model in rows(session):
-        backbone = model.partition("-")[0]
-        members = found.setdefault(backbone, [backbone])
-        if model not in members:
-            members.append(model)
-    return found
+def rows(evidence: Evidence) -> tuple[str, ...]:
+    """The rows asked for: the paper's, then the reduced ones, then attentions from outside, if only measured here."""
+    together = [
+        name
+        for record in evidence.records
+        if record.cell.kind == EFFICIENCY.name
+        for name in str(record.cell.options["models"]).split(",")
+        if parse(name).from_outside and parse(name).backbone in ROWS
+    ]
+    outside = [name for name in together if evidence.models is None or name in evidence.models]
+    return tuple(dict.fromkeys((*evidence.rows(ROWS), *outside)))
 
 
-def cell_of(backbone: str, mode: str, session: Session) -> Cell:
-    """The cell of a backbone's models in one mode."""
-    return Efficiencies.cell(backbone, families(session)[backbone], mode, session)
+def runs_of(model: str, mode: str, evidence: Evidence) -> list[Record]:
+    """The runs in which a model was measured in turn with its plain network, newest first."""
+    query = measured(model, mode)
+    keys = [MetricKey("seconds", of=name) for name in (model, query.model)]
+    return [record for record in runs_of_backbone(query, evidence) if all(key in record.samples for key in keys)]
 
 
-def one_device(session: Session, selection: Selection) -> Selection:
-    """Only what was measured on the device of the newest record: figures of two devices never share a column."""
-    mine = [selection.newest[cell] for cell in cells(session) if cell in selection.newest]
-    if not mine:
-        return selection
-    device = max(mine, key=lambda record: record.created).inputs["device"]
-    others = {record.cell: record.inputs["device"] for record in mine if record.inputs["device"] != device}
-    reasons = {
-        cell: (f"measured on {name}, the other rows on {device}", selection.command) for cell, name in others.items()
-    }
-    newest = {cell: record for cell, record in selection.newest.items() if cell not in others}
-    return replace(selection, newest=newest, missing={**selection.missing, **reasons})
+def runs_of_backbone(query: Query, evidence: Evidence) -> list[Record]:
+    """The runs of a backbone's networks, whichever they were, newest first."""
+    runs = evidence.by_model.get((query.kind, query.model), [])
+    return [record for record in reversed(runs) if query.matches(record.cell)]
 
 
-def value_of(model: str, column: str, session: Session, selection: Selection) -> Value:
+def run_of(model: str, mode: str, evidence: Evidence) -> Record | str:
+    """The run that stands for a model in the tables, or why there is none.
+
+    A backbone's networks may have been measured a few at a time. Each is taken from its newest run, if that was at the
+    batch of the backbone's newest one: memory at two batches must not share a column.
+    """
+    query = measured(model, mode)
+    runs = runs_of(model, mode, evidence)
+    if not runs:
+        return evidence.why_missing(query)
+    batch = runs_of_backbone(query, evidence)[0].cell.options["batch"]
+    other = f"measured at batch {runs[0].cell.options['batch']}, other rows at batch {batch}: `{evidence.command}`"
+    return next((record for record in runs if record.cell.options["batch"] == batch), other)
+
+
+def value_of(model: str, column: str, evidence: Evidence) -> Value:
     """Absolute figure of one model; ``column`` is such as ``train_fps``."""
-    phase, quantity = column.split("_")
-    metric, _, scale, _ = QUANTITIES[quantity]
-    backbone = model.removesuffix(TWIN).partition("-")[0]
-    cell = cell_of(backbone, MODES[phase], session)
-    return selection.value([cell], f"{model}/{metric}", scale)
+    run = run_of(model, MODES[column.split("_")[0]], evidence)
+    return Value(missing=run) if isinstance(run, str) else figure_in(run, model, column, evidence)
 
 
-def ratio_of(model: str, column: str, session: Session, selection: Selection) -> Value:
+def figure_in(run: Record, model: str, column: str, evidence: Evidence) -> Value:
+    """Absolute figure of one model in one run."""
+    metric, _, scale, _ = QUANTITIES[column.split("_")[1]]
+    return evidence.value(Query(run.cell.kind, run.cell.model, run.cell.options), MetricKey(metric, of=model), scale)
+
+
+def ratio_of(model: str, column: str, evidence: Evidence) -> Value:
     """Ratio to the plain network of the same run, judged against the paper's ratio."""
-    backbone = model.partition("-")[0]
-    own, plain = (value_of(name, column, session, selection) for name in (model, backbone))
+    backbone = parse(model).backbone
+    run = run_of(model, MODES[column.split("_")[0]], evidence)
+    if isinstance(run, str):
+        return Value(missing=run)
+    own, plain = (figure_in(run, name, column, evidence) for name in (model, backbone))
     if own.measured is None or plain.measured is None:
         return own if own.measured is None else plain
-    ratio, noise = own.measured / plain.measured, 0.0
-    if column.endswith("fps"):
-        samples = selection.newest[cell_of(backbone, MODES[column.split("_")[0]], session)].samples
-        # Speed is the inverse of time. The plain network's twin differs from it by nothing but noise.
-        times = [samples[f"{name}/seconds"] for name in (backbone, model, f"{backbone}{TWIN}")]
-        ratio, width = paired_ratio(times[0], times[1])
-        twin, _ = paired_ratio(times[0], times[2])
-        noise = max(width, abs(twin - 1))
+    ratio, noise = speed_ratio(run, model) if column.endswith("fps") else (own.measured / plain.measured, 0.0)
     paper = paper_ratio(model, column)
     judgement = judge_ratio(ratio, paper, noise) if paper is not None and model != backbone else None
     known = math.isfinite(noise)  # of a single round it is not
@@ -109,18 +130,30 @@ def ratio_of(model: str, column: str, session: Session, selection: Selection) ->
     return judged(value, None if paper is None else f"{paper:.2f}", judgement)
 
 
+def speed_ratio(run: Record, model: str) -> tuple[float, float]:
+    """Speed of a model over its plain network's in one run, and the relative uncertainty of that.
+
+    The plain network's twin differs from it by nothing but noise.
+    """
+    backbone = parse(model).backbone
+    plain, own, twin = (run.samples[MetricKey("seconds", of=name)] for name in (backbone, model, f"{backbone}{TWIN}"))
+    ratio, width = paired_ratio(plain, own)  # speed is the inverse of time
+    difference, _ = paired_ratio(plain, twin)
+    return ratio, max(width, abs(difference - 1))
+
+
 def paper_ratio(model: str, column: str) -> float | None:
     """The paper's figure over its plain network's; None for models that it does not have."""
-    rows = paper_rows()
-    if model not in rows:
+    printed = paper_rows()
+    if model not in printed:
         return None
     key = column.replace("mem", "mem_gb")
-    return float(rows[model][key]) / float(rows[model.partition("-")[0]][key])
+    return float(printed[model][key]) / float(printed[parse(model).backbone][key])
 
 
-def table(session: Session, records: Sequence[Record]) -> Table:
+def table(evidence: Evidence) -> Table:
     """Absolute figures and ratios of every model."""
-    selection = one_device(session, select(session, records, "efficiency"))
+    evidence = evidence.filled_by(f"tdam-bench run efficiency --profile {evidence.profile.name}")
     columns, lines = [], []
     keys = [f"{phase}_{quantity}" for quantity in QUANTITIES for phase in MODES]
     for key in keys:
@@ -128,36 +161,30 @@ def table(session: Session, records: Sequence[Record]) -> Table:
         _, unit, _, better = QUANTITIES[quantity]
         group = f"{NAMES[phase]}: {NAMES[quantity]}"
         columns += [Column(key, "here", unit, group, 2, better), Column(f"{key}_ratio", "ratio", "x plain", group, 2)]
-    for backbone, models in families(session).items():
+    for backbone, models in families(rows(evidence)).items():
         for model in models:
-            values = {key: value_of(model, key, session, selection) for key in keys}
-            values |= {f"{key}_ratio": ratio_of(model, key, session, selection) for key in keys}
-            lines.append(line_of(session, backbone, model, model, values))
-    return Table("efficiency", TITLE, notes(session, selection), columns, lines)
+            values = {key: value_of(model, key, evidence) for key in keys}
+            values |= {f"{key}_ratio": ratio_of(model, key, evidence) for key in keys}
+            lines.append(line_of(backbone, model, model, values))
+    return Table("efficiency", TITLE, [*notes(evidence), *evidence.left_out], columns, lines)
 
 
-def notes(session: Session, selection: Selection) -> list[str]:
+def notes(evidence: Evidence) -> list[str]:
     """Device, batch and how the verdicts are made."""
-    found = [selection.newest[cell] for cell in cells(session) if cell in selection.newest]
-    said = [
-        f"{record.cell.model} {o['mode']}: {record.inputs['device']}, batch {o['batch']}, {o['dtype']}, "
-        f"{'channels_last' if o['channels_last'] else 'contiguous'}{', compiled' if o['compile'] else ''}, "
-        f"{o['rounds']} rounds in turn, torch {record.inputs['torch']}."
-        for record in found
-        for o in [record.cell.options]
-    ]
+    runs = shown_runs(evidence)
+    said = list(dict.fromkeys(map(conditions_of, runs)))
     said.append(
         "Speed and memory are judged by their ratio to the plain ResNet of the same run against the paper's ratio, "
         "10 % allowed; what the noise (the ratio's 95 % interval over rounds, or what the plain network measured twice "
         "differs by) could turn is UNDECIDED."
     )
-    if any(model.endswith(REDUCED) for model in rows(session)):
+    if any(parse(model).reduced for model in rows(evidence)):
         said.append(
             "Rows named reduced are ours: the TD networks above after `tdam.reduce`, which gives the same outputs, "
             "gradients and running statistics by less arithmetic (`tdam/reduction.py`). Their FLOPs are of what really "
             "runs."
         )
-    if any(record.cell.options["batch"] != PAPER_BATCH for record in found):
+    if any(record.cell.options["batch"] != PAPER_BATCH for record in runs):
         said.append(
             f"The paper's memory is that of a GPU at batch {PAPER_BATCH}. At a smaller batch parameters weigh more "
             "beside the feature maps, so ratios shift, most of all in inference; DIFFERS there may be the batch."
@@ -165,11 +192,26 @@ def notes(session: Session, selection: Selection) -> list[str]:
     return said
 
 
-def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write the table."""
-    return write_table(table(session, records), folder / "tables")
+def shown_runs(evidence: Evidence) -> list[Record]:
+    """The runs that the rows' figures are from, each once."""
+    runs = [
+        run_of(model, mode, evidence)
+        for models in families(rows(evidence)).values()
+        for mode in MODES.values()
+        for model in models
+    ]
+    return list({run.id: run for run in runs if isinstance(run, Record)}.values())
 
 
-def table_text(session: Session, records: Sequence[Record]) -> str:
-    """The table for a terminal."""
-    return to_markdown(table(session, records))
+def conditions_of(run: Record) -> str:
+    """What a run was measured on, and how."""
+    options = run.cell.options
+    layout = "channels_last" if options["channels_last"] else "contiguous"
+    return (
+        f"{run.cell.model} {options['mode']}: {run.inputs['processor']}, batch {options['batch']}, {options['dtype']}, "
+        f"{layout}{', compiled' if options['compile'] else ''}, {options['rounds']} rounds in turn, "
+        f"torch {run.inputs['torch']}."
+    )
+
+
+EXPERIMENT = Experiment(TITLE, TIME, cells, table)

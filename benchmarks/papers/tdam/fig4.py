@@ -5,79 +5,72 @@ The claim: SE, ECA and FCA are more robust to resolution than the plain network,
     make fig4
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.core.records import Record
+from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.numbers import read_paper
-from benchmarks.papers.tdam.table4 import METHODS, RESOLUTIONS, cells, group_title, scaled, top1
-from benchmarks.papers.tdam.table4 import table as sweep_table
-from benchmarks.report.comparison import to_markdown, write_table
+from benchmarks.papers.tdam.queries import scaled
+from benchmarks.papers.tdam.table1 import family
+from benchmarks.papers.tdam.table4 import METHODS, RESOLUTIONS, cells, group_title, notes, top1
+from benchmarks.report.evidence import Evidence, judged_share, line_of
 from benchmarks.report.layout import Column, Table
+from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import Series, curves_figure, write_figure
-from benchmarks.report.selection import judged_share, line_of, select
-from benchmarks.work.session import Session
-
-__all__ = ["TIME", "TITLE", "cells", "render", "table_text"]
 
 TITLE = "Figure 4: top-1 over test resolutions"
 TIME = "the cells of table 4"
-FAMILIES = {"FCA-TS": "FCA", "TDjoint (t=2, m=1)": "TDjoint", "TDtop (t=2, m=3)": "TDtop"}
 
 
-def curves(session: Session, records: Sequence[Record]) -> list[Series]:
-    """Measured curves under the released protocol, and the paper's, faint; x is at the paper's scale."""
-    selection = select(session, records, "fig4")
-    series = []
+def shown(evidence: Evidence) -> dict[str, str]:
+    """Methods asked for, with their models."""
+    return {method: model for method, model in METHODS.items() if evidence.models is None or model in evidence.models}
+
+
+def curves(evidence: Evidence) -> list[Series]:
+    """Measured curves under the released rule, and the paper's, faint; x is at the paper's scale."""
+    series, models = [], shown(evidence)
     for row in read_paper("fig4"):
-        points = {int(key): float(value) for key, value in row.items() if key != "method" and value}
-        family = FAMILIES.get(row["method"], row["method"])
-        series.append(Series(f"{row['method']}, paper", family, list(points), list(points.values()), faint=True))
-    for method, model in METHODS.items():
-        values = {at: top1(model, at, "released", session, selection) for at in RESOLUTIONS}
-        found = {at: value for at, value in values.items() if value.measured is not None}
-        if found:
-            y, low, high = ([getattr(v, end) for v in found.values()] for end in ("measured", "low", "high"))
-            series.append(Series(method, FAMILIES.get(method, method), list(found), y, low, high))
+        if row["method"] in models:
+            points = {int(key): float(value) for key, value in row.items() if key != "method" and value}
+            x, y = list(points), list(points.values())
+            series.append(Series(f"{row['method']}, paper", family(models[row["method"]]), x, y, faint=True))
+    for method, model in models.items():
+        values = {at: top1(model, at, "released", evidence) for at in RESOLUTIONS}
+        measured = {at: value for at, value in values.items() if value.measured is not None}
+        if measured:
+            y, low, high = ([getattr(value, end) for value in measured.values()] for end in ("measured", "low", "high"))
+            series.append(Series(method, family(model), list(measured), y, low, high))
     return series
 
 
-def table(session: Session, records: Sequence[Record]) -> Table:
-    """The figure's numbers: top-1 at each resolution under the released and the last-step protocol."""
-    selection = select(session, records, "fig4")
+def table(evidence: Evidence) -> Table:
+    """The figure's numbers: top-1 at each resolution under the released and the last-step rule."""
+    evidence = evidence.filled_by(f"tdam-bench run fig4 --profile {evidence.profile.name}")
     printed = {METHODS[row["method"]]: row for row in read_paper("fig4")}
     columns = [
-        Column(f"r{at}_{protocol}", str(at), "%", f"{group_title(session)}, {protocol}", 2, "higher")
-        for protocol in ("released", "last")
+        Column(f"r{at}_{steps}", str(at), "%", f"{group_title(evidence.profile)}, {steps}", 2, "higher")
+        for steps in ("released", "last")
         for at in RESOLUTIONS
     ]
     lines = []
-    for method, model in METHODS.items():
+    for method, model in shown(evidence).items():
         values = {}
         for column in columns:
-            at, protocol = column.key[1:].split("_")
-            value = top1(model, int(at), protocol, session, selection)
-            paper = printed[model].get(at) if protocol == "released" else None
-            values[column.key] = judged_share(value, paper or None, "fig4", session)
-        lines.append(line_of(session, "ResNet50", method, model, values))
-    return Table(
-        "fig4", f"Figure 4, profile {session.profile.name}", sweep_table(session, records).notes, columns, lines
-    )
+            at, steps = column.key[1:].split("_")
+            value = top1(model, int(at), steps, evidence)
+            paper = printed[model].get(at) if steps == "released" else None
+            values[column.key] = judged_share(value, paper or None, "fig4", evidence.profile)
+        lines.append(line_of("ResNet50", method, model, values))
+    return Table("fig4", f"Figure 4, profile {evidence.profile.name}", notes(evidence), columns, lines)
 
 
-def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write the figure and its numbers."""
-    side = scaled(224, session)
+def figures(evidence: Evidence, folder: Path) -> list[Path]:
+    """Write the curves."""
+    side = scaled(224, evidence.profile)
     scale = "" if side == 224 else f"; {side} pixels here for 224"
-    title = f"Top-1 by test resolution, {group_title(session)}"
-    x_label = f"test resolution [pixels at the paper's scale{scale}]"
-    figure = curves_figure(title, curves(session, records), x_label, "top-1 [%]")
-    return [
-        *write_table(table(session, records), folder / "tables"),
-        *write_figure(figure, folder / "figures", "fig4-resolution"),
-    ]
+    title = f"Top-1 by test resolution, {group_title(evidence.profile)}"
+    labels = (f"test resolution [pixels at the paper's scale{scale}]", "top-1 [%]")
+    return write_figure(curves_figure(title, curves(evidence), PAPER.families, labels), folder, "fig4-resolution")
 
 
-def table_text(session: Session, records: Sequence[Record]) -> str:
-    """The figure's numbers for a terminal."""
-    return to_markdown(table(session, records))
+EXPERIMENT = Experiment(TITLE, TIME, cells, table, figures)

@@ -5,23 +5,31 @@ then spatial attention beats the other techniques, of which two do not converge.
 
     make fig8
     make fig8 PROFILE=full DATA=imagenet WEIGHTS=dir        # networks are trained one by one: tdam-bench train
+
+Time: mini 18 minutes on two CPU cores after table 1.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.core.records import Cell, Record
+from benchmarks.core.records import Cell, MetricKey, Record
+from benchmarks.papers.tdam import queries
 from benchmarks.papers.tdam.numbers import TITLES, read_paper
 from benchmarks.report.ablation import Marks, Panel, ablation_figure
-from benchmarks.report.comparison import to_markdown, write_table
-from benchmarks.report.layout import Column, Table, Value
+from benchmarks.report.evidence import Evidence, Query, judged_share, line_of
+from benchmarks.report.layout import Column, Line, Table
+from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import write_figure
-from benchmarks.report.selection import Selection, judged_share, line_of, select
-from benchmarks.work import Accuracies, Costs, Trainings
+from benchmarks.work.accuracy import ACCURACY
+from benchmarks.work.cost import COST, PARAMETERS
+from benchmarks.work.profiles import Profile
 from benchmarks.work.session import Session
-from benchmarks.work.training import seeds_of, training_cells
+from benchmarks.work.training import LOSS
+from benchmarks.work.weights import for_seeds, training_cells
 
+NAME = "fig8"
 TITLE = "Figure 8: feedback distance, steps and technique"
 TIME = "mini: 18 minutes on two CPU cores after table 1; full: not timed yet"
 
@@ -38,7 +46,13 @@ TECHNIQUES = {
     "recurrent convolution": "-convolution",
 }
 DISTANCE, STEPS, TECHNIQUE = "Feedback distance m", "Feedback steps t", "Feedback technique"
-PROTOCOLS = {"released/top1": "top-1", "last/top1": "top-1, last step", "confident/top1": "top-1, confident"}
+TOP1 = MetricKey("top1", steps="released")
+# Column, metric, heading. The paper's numbers stand against the first.
+COLUMNS = (
+    ("released_top1", TOP1, "top-1"),
+    ("last_top1", MetricKey("top1", steps="last"), "top-1, last step"),
+    ("confident_top1", MetricKey("top1", steps="confident"), "top-1, confident"),
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +78,14 @@ class Variant:
     reduced: bool = False
 
 
-def variants() -> Iterator[Variant]:
+@functools.cache
+def variants() -> tuple[Variant, ...]:
     """All points in the order of the figure."""
+    return (*by_distance(), *by_steps(), *by_technique())
+
+
+def by_distance() -> Iterator[Variant]:
+    """Points of the left plot."""
     for row in read_paper("fig8_distance"):
         kind = {"TDtop (t=2)": "top", "TDjoint (t=2)": "joint"}.get(row["method"])
         if kind is None:
@@ -74,113 +94,134 @@ def variants() -> Iterator[Variant]:
         for m in range(4):
             model = f"resnet50-td-{kind}-t2-m{m}"
             yield Variant(DISTANCE, row["method"], m, f"TD{kind} (t=2, m={m})", model, row[f"m{m}"])
+
+
+def by_steps() -> Iterator[Variant]:
+    """Points of the center plot."""
     for row in read_paper("fig8_steps"):
         backbone = row["backbone"]
         for t in range(1, 6):
             feedback = f"-td-{STEPPED[backbone]}-t{t}-m{STEP_DISTANCE[backbone]}" if t > 1 else ""
             label = f"{TITLES[backbone]}, t={t}"
             yield Variant(STEPS, TITLES[backbone], t, label, backbone + feedback, row[f"t{t}"], reduced=True)
+
+
+def by_technique() -> Iterator[Variant]:
+    """Points of the right plot."""
     printed = {row["technique"]: row["top1"] for row in read_paper("fig8_technique")}
     for place, (name, suffix) in enumerate(TECHNIQUES.items()):
         model = f"resnet50-td-joint-t2-m1{suffix}"
         yield Variant(TECHNIQUE, "TDjoint (t=2)", place, name, model, printed[name] or None)
 
 
-def chosen(session: Session) -> list[Variant]:
-    """The figure's points, or those of the user's models.
-
-    Raises:
-        ValueError: The figure does not have one of these.
-    """
-    everything = list(dict.fromkeys(one.model for one in variants()))
-    # An ablation of feedback has no row for other attentions.
-    names = session.models or tuple(everything)
-    unknown = [name for name in names if name not in everything]
-    if unknown:
-        raise ValueError(f"figure 8 does not have {', '.join(unknown)}; choose of {', '.join(everything)}")
-    return [one for one in variants() if one.model in names]
+def chosen(models: Container[str] | None) -> list[Variant]:
+    """The figure's points of some models, of all for None. An ablation of feedback has no row for other attentions."""
+    return [variant for variant in variants() if models is None or variant.model in models]
 
 
-def trained_on(variant: Variant, session: Session) -> str:
+def trained_on(variant: Variant, profile: Profile) -> str:
     """The image set that a variant is trained on."""
-    return session.profile.reduced.train if variant.reduced else "train"
+    return profile.reduced.train if variant.reduced else "train"
 
 
 def cells(session: Session) -> list[Cell]:
-    """Parameters, training and accuracy of every variant."""
-    found: list[Cell] = []
-    for variant in chosen(session):
-        found.append(Costs.cell(variant.model))
-        found += training_cells(variant.model, session, trained_on(variant, session))
-        found += cells_of(variant, session)
-    return list(dict.fromkeys(found))
+    """Parameters, training and accuracy of every variant.
+
+    Raises:
+        ValueError: The figure does not have one of the user's models.
+    """
+    everything = list(dict.fromkeys(variant.model for variant in variants()))
+    unknown = [name for name in session.models or () if name not in everything]
+    if unknown:
+        raise ValueError(f"figure 8 does not have {', '.join(unknown)}; choose of {', '.join(everything)}")
+    planned: list[Cell] = []
+    for variant in chosen(session.models):
+        planned.append(COST.cell(variant.model))
+        planned += training_cells(variant.model, session, trained_on(variant, session.profile))
+        planned += cells_of(variant, session)
+    return list(dict.fromkeys(planned))
 
 
 def cells_of(variant: Variant, session: Session) -> list[Cell]:
     """The accuracy cells of one variant, one for each seed."""
-    data = trained_on(variant, session)
+    model, data = variant.model, trained_on(variant, session.profile)
     split = session.profile.reduced.val if variant.reduced else session.profile.splits["v1"]
-    seeds = seeds_of(variant.model, session, data)
-    return [Accuracies.cell(variant.model, split, seed, session, trained_on=data) for seed in seeds]
+    return for_seeds(model, session, lambda seed: ACCURACY.cell(model, split, seed, session, trained_on=data), data)
 
 
-def top1(variant: Variant, metric: str, session: Session, selection: Selection) -> Value:
-    """A variant's top-1 in percent."""
-    return selection.value(cells_of(variant, session), metric)
+def query_of(variant: Variant, evidence: Evidence) -> Query:
+    """Accuracies of one variant."""
+    ask = queries.reduced_accuracy if variant.reduced else queries.accuracy
+    return ask(variant.model, evidence)
 
 
-def table(session: Session, records: Sequence[Record]) -> Table:
+def table(evidence: Evidence) -> Table:
     """The figure's numbers."""
-    selection = select(session, records, "fig8")
+    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
     columns = [Column("params_m", "Params", "M", "paper's size", 2)]
-    columns += [Column(metric, title, "%", session.profile.name, 2, "higher") for metric, title in PROTOCOLS.items()]
-    lines = []
-    for variant in chosen(session):
-        values = {"params_m": selection.value([Costs.cell(variant.model)], "parameters", 1e-6)}
-        for metric in PROTOCOLS:
-            paper = variant.paper if metric == "released/top1" else None
-            values[metric] = judged_share(top1(variant, metric, session, selection), paper, "fig8", session)
-        lines.append(line_of(session, variant.panel, variant.label, variant.model, values))
-    return Table("fig8", f"Figure 8, profile {session.profile.name}: ablations", notes(session), columns, lines)
+    columns += [Column(key, title, "%", evidence.profile.name, 2, "higher") for key, _, title in COLUMNS]
+    lines = [line(variant, evidence) for variant in chosen(evidence.models)]
+    title = f"Figure 8, profile {evidence.profile.name}: ablations"
+    return Table(NAME, title, notes(evidence), columns, lines)
 
 
-def notes(session: Session) -> list[str]:
+def line(variant: Variant, evidence: Evidence) -> Line:
+    """Parameters and accuracies of one variant."""
+    values = {"params_m": evidence.value(queries.counted(variant.model), PARAMETERS, 1e-6)}
+    for key, metric, _ in COLUMNS:
+        value = evidence.value(query_of(variant, evidence), metric)
+        paper = variant.paper if metric == TOP1 else None
+        values[key] = judged_share(value, paper, NAME, evidence.profile)
+    return line_of(variant.panel, variant.label, variant.model, values)
+
+
+def notes(evidence: Evidence) -> list[str]:
     """What a reader must know."""
-    reduced = session.profile.reduced
+    asked = [query_of(variant, evidence) for variant in chosen(evidence.models)]
+    profile = evidence.profile
+    classes = reduced_classes(evidence.selected(asked), profile)
     distances = ", ".join(f"{TITLES[name]} m={m}" for name, m in STEP_DISTANCE.items())
     said = [
         "The paper's values were read off its plots, +-0.05. It prints none for the two techniques of which it says "
         "that training did not converge; they are trained here like the others.",
         "At t=1 stands the backbone without feedback, MobileNetV3-Large with its own squeeze-and-excitation. "
         f"Distances: {distances}.",
-        f"Steps: on {reduced.train.partition('/')[0]}, {session.classes_of(reduced.train)} classes; the paper's own "
-        "list of classes was not published.",
-        f"Seeds {', '.join(map(str, session.seeds))}; of one seed the interval is over images (Wilson), of several "
+        f"Steps: on {profile.reduced.train.partition('/')[0]}, {classes} classes; the paper's own list of classes was "
+        "not published.",
+        f"Seeds recorded: {evidence.seeds_of(asked)}; of one seed the interval is over images (Wilson), of several "
         "their range.",
     ]
-    if session.profile.name != "full":
+    if not profile.papers_data:
         said.append(
             "After a few epochs MobileNetV3 and networks of many steps have hardly left the plateau that training "
             "starts on: their numbers tell how soon they learn here, not how well."
         )
-    return said
+    return [*said, *evidence.left_out]
 
 
-def panels(session: Session, selection: Selection, measured: bool) -> list[Panel]:
+def reduced_classes(records: Sequence[Record], profile: Profile) -> int:
+    """Classes of the reduced data set: those of its newest record, for a run may have a list of its own."""
+    reduced = profile.reduced
+    of_reduced = [record for record in records if record.cell.options["trained_on"] == reduced.train]
+    newest = max(of_reduced, key=lambda record: record.created, default=None)
+    return reduced.classes if newest is None else int(str(newest.cell.options["classes"]))
+
+
+def panels(evidence: Evidence, measured: bool) -> list[Panel]:
     """The three plots, of measured values or of the paper's."""
-    found = []
+    drawn = []
     for name, label in ((DISTANCE, "m"), (STEPS, "t"), (TECHNIQUE, "")):
-        shown = [variant for variant in chosen(session) if variant.panel == name]
-        ticks = {variant.at: variant.label if name == TECHNIQUE else str(variant.at) for variant in shown}
-        lines: dict[str, list[Variant]] = {}
-        for variant in shown:
-            lines.setdefault(variant.line, []).append(variant)
-        marks = [marks_of(line, points, session, selection, measured) for line, points in lines.items()]
-        found.append(Panel(name, label, [one for one in marks if one.x], ticks, joined=name != TECHNIQUE))
-    return found
+        points = [variant for variant in chosen(evidence.models) if variant.panel == name]
+        ticks = {variant.at: variant.label if name == TECHNIQUE else str(variant.at) for variant in points}
+        curves: dict[str, list[Variant]] = {}
+        for variant in points:
+            curves.setdefault(variant.line, []).append(variant)
+        marks = [marks_of(curve, members, evidence, measured) for curve, members in curves.items()]
+        drawn.append(Panel(name, label, [one for one in marks if one.x], ticks, joined=name != TECHNIQUE))
+    return drawn
 
 
-def marks_of(line: str, points: Sequence[Variant], session: Session, selection: Selection, measured: bool) -> Marks:
+def marks_of(curve: str, points: Sequence[Variant], evidence: Evidence, measured: bool) -> Marks:
     """A curve's points that have a value; sizes follow the parameters of the paper's networks."""
     x: list[float] = []
     y: list[float] = []
@@ -188,25 +229,26 @@ def marks_of(line: str, points: Sequence[Variant], session: Session, selection: 
     high: list[float] = []
     sizes: list[float | None] = []
     for variant in points:
-        value = top1(variant, "released/top1", session, selection)
+        value = evidence.value(query_of(variant, evidence), TOP1)
         printed = None if variant.paper is None else float(variant.paper)
-        shown = (value.measured, value.low, value.high) if measured else (printed, printed, printed)
-        if shown[0] is None:
+        center, *ends = (value.measured, value.low, value.high) if measured else (printed, printed, printed)
+        if center is None:
             continue
-        params = selection.value([Costs.cell(variant.model)], "parameters", 1e-6).measured
         x.append(variant.at)
-        for kept, number in zip((y, low, high), shown, strict=True):
-            kept.append(float(number if number is not None else shown[0]))
-        sizes.append(params)
-    return Marks(line, x, y, low, high, sizes)
+        y.append(center)
+        for kept, end in zip((low, high), ends, strict=True):
+            kept.append(center if end is None else end)
+        sizes.append(evidence.value(queries.counted(variant.model), PARAMETERS, 1e-6).measured)
+    return Marks(curve, x, y, low, high, sizes)
 
 
-def losses(session: Session, selection: Selection) -> Panel:
+def losses(evidence: Evidence) -> Panel:
     """Training loss by epoch of the six techniques: the mean over seeds and their range."""
     marks = []
-    for variant in (one for one in chosen(session) if one.panel == TECHNIQUE):
-        records = [selection.newest.get(Trainings.cell(variant.model, seed, session)) for seed in session.seeds]
-        curves = [record.samples["loss"] for record in records if record is not None]
+    for variant in (one for one in chosen(evidence.models) if one.panel == TECHNIQUE):
+        curves = [record.samples[LOSS] for record in evidence.select(queries.trained(variant.model))]
+        if not curves:
+            continue
         # A training that diverged has fewer epochs.
         by_epoch = list(zip(*curves, strict=False))
         mean = [sum(values) / len(values) for values in by_epoch]
@@ -215,23 +257,18 @@ def losses(session: Session, selection: Selection) -> Panel:
         marks.append(Marks(variant.label, epochs, mean, low, high, [None] * len(mean)))
     last = max((len(one.x) for one in marks), default=0)
     ticks = {epoch: str(epoch) for epoch in range(1, last + 1) if last < 20 or epoch % 10 == 0}
-    return Panel(f"Training loss by feedback technique, {session.profile.name}", "epoch", marks, ticks)
+    return Panel(f"Training loss by feedback technique, {evidence.profile.name}", "epoch", marks, ticks)
 
 
-def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write the numbers, the figure and the training curves of the techniques."""
-    selection = select(session, records, "fig8")
-    files = write_table(table(session, records), folder / "tables")
+def figures(evidence: Evidence, folder: Path) -> list[Path]:
+    """Write the figure and the training curves of the techniques."""
     rows = {
-        f"measured, {session.profile.name}": panels(session, selection, measured=True),
-        "paper": panels(session, selection, measured=False),
+        f"measured, {evidence.profile.name}": panels(evidence, measured=True),
+        "paper": panels(evidence, measured=False),
     }
-    figure = ablation_figure("Top-1 over feedback distance, steps and technique", rows, "top-1 (%)")
-    files += write_figure(figure, folder / "figures", "fig8")
-    curves = ablation_figure("Feedback techniques", {"training": [losses(session, selection)]}, "loss (nat)")
-    return files + write_figure(curves, folder / "figures", "fig8-training")
+    ablations = ablation_figure("Top-1 over feedback distance, steps and technique", rows, "top-1 (%)")
+    training = ablation_figure("Feedback techniques", {"training": [losses(evidence)]}, "loss (nat)")
+    return [*write_figure(ablations, folder, NAME), *write_figure(training, folder, f"{NAME}-training")]
 
 
-def table_text(session: Session, records: Sequence[Record]) -> str:
-    """The numbers for a terminal."""
-    return to_markdown(table(session, records))
+EXPERIMENT = Experiment(TITLE, TIME, cells, table, figures)

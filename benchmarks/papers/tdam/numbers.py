@@ -1,10 +1,9 @@
 """The paper's numbers, as they stand in ``results/paper/``. Nothing measured lives there."""
 
-import csv
 import functools
-from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[3] / "results" / "paper"
+from benchmarks.papers.tdam import PAPER
+from benchmarks.report.paper import read_numbers
 
 
 def read_paper(table: str) -> list[dict[str, str]]:
@@ -13,8 +12,7 @@ def read_paper(table: str) -> list[dict[str, str]]:
     Raises:
         FileNotFoundError: There is no such table.
     """
-    with (FOLDER / f"{table}.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    return read_numbers(PAPER.numbers, table)
 
 
 # Table 1's rows in its order: (backbone, method) as in results/paper/table1.csv, and the suite's name.

@@ -9,8 +9,7 @@ import json
 import math
 import tempfile
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +21,23 @@ from torch.nn import functional as F
 from torchvision.models import resnet50
 
 from baselines.backbone import Backbone
-from benchmarks.core.records import Cell, Store, new_record
-from benchmarks.data.boxes import Box, shown_boxes
+from benchmarks.core.records import Cell, new_record
+from benchmarks.core.store import Store
+from benchmarks.data.boxes import ObjectBox, shown_boxes
 from benchmarks.data.imagenet import open_imagenet
 from benchmarks.data.imagenet_boxes import read_voc
 from benchmarks.data.mini import SIZES, digest_of, draw, open_mini
 from benchmarks.measure.efficiency import Settings, measure
-from benchmarks.metrics.boxes import gradcam_box, released_box
+from benchmarks.metrics.boxes import gradcam_box
 from benchmarks.networks.models import create
 from benchmarks.networks.names import TWIN
+from benchmarks.papers.tdam.boxes import released_box
 from benchmarks.papers.tdam.numbers import TABLE1
-from benchmarks.work.passes import View, batches, normalized, predict
-from benchmarks.work.profiles import FULL
+from benchmarks.papers.tdam.recipes import FULL
+from benchmarks.papers.tdam.rules import RULES
+from benchmarks.work.collectors.accuracy import AccuracyCollector, predictions_table
+from benchmarks.work.passes import Show, View, batches, normalized, run_pass
+from benchmarks.work.probe import Probe, Probed
 
 Numbers = dict[str, float]
 CPU = torch.device("cpu")
@@ -54,34 +58,6 @@ YARDSTICK = "torchvision's resnet50"
 TIMED = tuple(name for name in TABLE1.values() if name.startswith("resnet50"))
 # Many short rounds: a median of many is steadier than one of few long ones.
 ROUNDS, TIMED_SIDE = 45, 128
-
-
-@dataclass(frozen=True)
-class Probed:
-    """What a probe gives.
-
-    Attributes:
-        numbers: By name.
-        samples: Seconds of each round by network, as ``<network>/seconds``.
-    """
-
-    numbers: Numbers
-    samples: dict[str, list[float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A computation and what it means when its result changes.
-
-    Attributes:
-        compute: The computation.
-        symptom: What a change means, for people.
-        tolerance: By how much numbers may differ beyond rounding.
-    """
-
-    compute: Callable[[], Probed]
-    symptom: str
-    tolerance: float = 0.0
 
 
 def fill(key: str, shape: tuple[int, ...]) -> torch.Tensor:
@@ -112,31 +88,31 @@ def filled_network(name: str) -> Backbone:
 
 def logits() -> Probed:
     """The first logits of every network at every step, and how many steps; float64, weights filled by their names."""
-    found: Numbers = {}
+    numbers: Numbers = {}
     for name in (*TABLE1.values(), *OTHERS):
         with torch.no_grad():
             steps = filled_network(name).eval().forward_steps(fill("input", (2, 3, SIDE, SIDE)))
-        found[f"{name}: steps"] = len(steps)
-        found |= {
+        numbers[f"{name}: steps"] = len(steps)
+        numbers |= {
             f"{name}: step {step} logit {k}": float(one[1, k])
             for step, one in enumerate(steps, start=1)
             for k in (0, 1)
         }
-    return Probed(found)
+    return Probed(numbers)
 
 
 def gradients() -> Probed:
     """The gradient's norm of every network's classifier and first layer, in training; float64, filled likewise."""
-    found: Numbers = {}
+    numbers: Numbers = {}
     for name in (*TABLE1.values(), *OTHERS):
         network = filled_network(name).train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # MobileNetV3 drops features at random
             F.cross_entropy(network(fill("input", (4, 3, SIDE, SIDE))), torch.arange(4)).backward()  # type: ignore[no-untyped-call]
         norms = [parameter.grad.norm() for parameter in network.parameters() if parameter.grad is not None]
-        found[f"{name}: parameters with a gradient"] = len(norms)
-        found |= {f"{name}: first gradient": float(norms[0]), f"{name}: last gradient": float(norms[-1])}
-    return Probed(found)
+        numbers[f"{name}: parameters with a gradient"] = len(norms)
+        numbers |= {f"{name}: first gradient": float(norms[0]), f"{name}: last gradient": float(norms[-1])}
+    return Probed(numbers)
 
 
 def picture() -> Image.Image:
@@ -148,7 +124,7 @@ def picture() -> Image.Image:
 
 def inputs() -> Probed:
     """What networks are shown of a file: means and corners by color, at the full profile's crops and without one."""
-    found: Numbers = {}
+    numbers: Numbers = {}
     crops = {f"{name} at crop {FULL.crop_of(name)}": FULL.crop_of(name) for name in ("resnet50", "resnet101")}
     views = {name: View(FULL.resolution, crop) for name, crop in crops.items()}
     views |= {"uncropped": View(SIDE, 1.0), "squashed": View(SIDE, 1.0, squashed=True)}
@@ -160,9 +136,9 @@ def inputs() -> Probed:
     for name, pixels in zip(views, batch.views, strict=True):
         shown = normalized(pixels, CPU)[0]
         for color, plane in zip(("red", "green", "blue"), shown, strict=True):
-            found[f"{name}: mean {color}"] = float(plane.mean())
-            found[f"{name}: {color} at the top right"] = float(plane[0, -1])
-    return Probed(found)
+            numbers[f"{name}: mean {color}"] = float(plane.mean())
+            numbers[f"{name}: {color} at the top right"] = float(plane[0, -1])
+    return Probed(numbers)
 
 
 def labels() -> Probed:
@@ -186,10 +162,10 @@ def boxes() -> Probed:
         ((_, annotated),) = read_voc(path)
         scenes = open_mini("val", Path(folder), SCENES)
     size = (90, 130)
-    (shown,) = shown_boxes([Box(0, *annotated)], size, 48, 0.875)
+    (shown,) = shown_boxes([ObjectBox(0, *annotated)], size, 48, 0.875)
     y, x = np.mgrid[:7, :9]
     wide = np.exp(-((y - 2) ** 2) - (x - 5) ** 2 / 9).astype(np.float32)
-    found: Numbers = {}
+    numbers: Numbers = {}
     kinds = {
         "annotated box": annotated,
         "box in a view": shown[1:],
@@ -198,21 +174,21 @@ def boxes() -> Probed:
         "box in a drawn scene": scenes.boxes(SCENES - 1)[0][1:],
     }
     for kind, box in kinds.items():
-        found |= {
+        numbers |= {
             f"{kind}: {side}": float(value) for side, value in zip(("x", "y", "width", "height"), box, strict=True)
         }
-    return Probed(found)
+    return Probed(numbers)
 
 
 def shards() -> Probed:
     """How often each image's prediction counts after a pass of one process, and of two that really run."""
-    found: Numbers = {}
+    numbers: Numbers = {}
     for processes in (1, 2):
         with tempfile.TemporaryDirectory() as folder:
             spawn(shared_pass, (processes, folder), processes)  # type: ignore[no-untyped-call]
             seen: list[str] = json.loads((Path(folder) / "seen.json").read_text())
-        found |= {f"{processes} processes: image {i} counts": seen.count(f"val/{i:06d}") for i in range(IMAGES)}
-    return Probed(found)
+        numbers |= {f"{processes} processes: image {i} counts": seen.count(f"val/{i:06d}") for i in range(IMAGES)}
+    return Probed(numbers)
 
 
 def shared_pass(rank: int, processes: int, folder: str) -> None:
@@ -221,29 +197,29 @@ def shared_pass(rank: int, processes: int, folder: str) -> None:
     meeting = f"file://{folder}/meeting"
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     scenes = open_mini("val", Path(folder) / str(rank), IMAGES)
-    view = View(SIDE, 1.0)
-    name = "resnet18"
-    found = predict({name: create(name, CLASSES, "mini")}, {view: [name]}, scenes, CPU, 2)
+    collector = AccuracyCollector(View(SIDE, 1.0), create("resnet18", CLASSES, "mini"), RULES)
+    (seen,) = run_pass([collector], Show(scenes, CPU, 2), lambda count: None)
     if rank == 0:
-        (Path(folder) / "seen.json").write_text(json.dumps(list(found[view, name].table["id"])))
+        table = predictions_table(scenes, seen.part)
+        (Path(folder) / "seen.json").write_text(json.dumps(list(table["id"])))
     torch.distributed.destroy_process_group()
 
 
 def caches() -> Probed:
     """Whether scenes come as they are drawn, fresh and from a cache, and whether anything old is taken for new."""
-    found: Numbers = {}
+    numbers: Numbers = {}
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         for split in SIZES:
-            found[f"{split} as drawn"] = short(digest_of(*draw(split, SCENES)))
-            found[f"{split} as opened"] = short(open_mini(split, cache, SCENES).digest)
+            numbers[f"{split} as drawn"] = short(digest_of(*draw(split, SCENES)))
+            numbers[f"{split} as opened"] = short(open_mini(split, cache, SCENES).digest)
             make_stale(cache / f"mini-{split}-{SCENES}.npz")
-            found[f"{split} in place of a stale cache"] = short(digest_of_opened(split, cache))
+            numbers[f"{split} in place of a stale cache"] = short(digest_of_opened(split, cache))
         store, cell = Store(cache / "store"), Cell("probe", "old", "any")
         store.write(new_record(cell, {"code": "old"}, {}))
-        found["records found of the code that wrote them"] = store.find(cell, {"code": "old"}) is not None
-        found["records found of older code"] = store.find(cell, {"code": "new"}) is not None
-    return Probed(found)
+        numbers["records found of the code that wrote them"] = store.find(cell, {"code": "old"}) is not None
+        numbers["records found of older code"] = store.find(cell, {"code": "new"}) is not None
+    return Probed(numbers)
 
 
 def digest_of_opened(split: str, cache: Path) -> str:
@@ -273,7 +249,7 @@ def speed() -> Probed:
     names = [YARDSTICK, *TIMED, f"{YARDSTICK}{TWIN}"]
     settings = Settings("inference", batch=1, resolution=TIMED_SIDE, channels_last=True, rounds=ROUNDS, warmup=2)
     measured = measure(names, settings, lambda done, total: None, create=timed_network)
-    return Probed({}, {f"{name}/seconds": result.seconds for name, result in measured.items()})
+    return Probed({}, {name: result.seconds for name, result in measured.items()})
 
 
 def timed_network(name: str) -> nn.Module:

@@ -5,18 +5,17 @@ The claim (section 4.4): TD on MobileNetV3-Large has 15 % fewer parameters than 
     make supplement
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from benchmarks.core.records import Cell, Record
+from benchmarks.core.records import Cell, MetricKey
+from benchmarks.networks.names import parse
 from benchmarks.papers.tdam.numbers import TITLES, read_paper
-from benchmarks.papers.tdam.table1 import accuracy_cells
-from benchmarks.report.comparison import to_markdown, write_table
+from benchmarks.papers.tdam.queries import accuracy, counted
+from benchmarks.papers.tdam.table1 import INTERVALS, accuracy_cells, accuracy_column
+from benchmarks.report.evidence import Evidence, judged_share, line_of
 from benchmarks.report.layout import Column, Table
-from benchmarks.report.selection import judged_share, line_of, select
-from benchmarks.work import Costs
+from benchmarks.report.paper import Experiment
+from benchmarks.work.cost import COST, FLOPS, PARAMETERS
 from benchmarks.work.session import Session
-from benchmarks.work.training import training_cells
+from benchmarks.work.weights import training_cells
 
 TITLE = "Supplement: ResNet18 and 34, MobileNetV3-Large, ConvNeXt-Tiny"
 TIME = "mini: 9 minutes on two CPU cores; full: not timed yet"
@@ -36,69 +35,64 @@ ROWS = {
 }
 # Metric, heading, and the column of the released weights' accuracies.
 METRICS = (
-    ("released/top1", "top-1", "top1"),
-    ("released/top5", "top-5", "top5"),
-    ("last/top1", "top-1, last step", None),
-    ("confident/top1", "top-1, confident", None),
+    (MetricKey("top1", steps="released"), "top-1", "top1"),
+    (MetricKey("top5", steps="released"), "top-5", "top5"),
+    (MetricKey("top1", steps="last"), "top-1, last step", None),
+    (MetricKey("top1", steps="confident"), "top-1, confident", None),
 )
 
 
 def cells(session: Session) -> list[Cell]:
     """Cost, training and accuracy on both sets of every model."""
-    found: list[Cell] = []
-    for model in session.chosen(tuple(ROWS)):
-        found.append(Costs.cell(model))
-        found += training_cells(model, session)
-        found += [cell for split in session.profile.splits for cell in accuracy_cells(model, split, session)]
-    return found
+    planned: list[Cell] = []
+    for model in session.rows(tuple(ROWS)):
+        planned.append(COST.cell(model))
+        planned += training_cells(model, session)
+        planned += [cell for split in session.profile.splits for cell in accuracy_cells(model, split, session)]
+    return planned
 
 
-def table(session: Session, records: Sequence[Record]) -> Table:
+def table(evidence: Evidence) -> Table:
     """Parameters, FLOPs and accuracies."""
-    selection = select(session, records, "supplement")
+    profile = evidence.profile
+    evidence = evidence.filled_by(f"tdam-bench run supplement --profile {profile.name}")
     released = {row["model"]: row for row in read_paper("released_weights")}
     columns = [Column("params_m", "Params", "M", "", 2), Column("flops_g", "FLOPs", "G", "", 2)]
-    for split in session.profile.splits:
-        group = f"{session.profile.name} {session.profile.splits[split]}"
-        columns += [Column(f"{split}_{metric}", title, "%", group, 2, "higher") for metric, title, _ in METRICS]
+    for split, data in profile.splits.items():
+        group = f"{profile.name} {data}"
+        columns += [Column(accuracy_column(split, key), head, "%", group, 2, "higher") for key, head, _ in METRICS]
     lines = []
-    for model in session.chosen(tuple(ROWS)):
+    for model in evidence.rows(ROWS):
         values = {
-            "params_m": selection.value([Costs.cell(model)], "parameters", 1e-6),
-            "flops_g": selection.value([Costs.cell(model)], "flops", 1e-9),
+            "params_m": evidence.value(counted(model), PARAMETERS, 1e-6),
+            "flops_g": evidence.value(counted(model), FLOPS, 1e-9),
         }
-        for split in session.profile.splits:
-            for metric, _, key in METRICS:
-                value = selection.value(accuracy_cells(model, split, session), metric)
-                printed = released.get(model, {}).get(key) if key and split == "v1" else None
-                values[f"{split}_{metric}"] = judged_share(value, printed, "supplement", session)
-        backbone = model.partition("-")[0]
-        lines.append(line_of(session, TITLES.get(backbone, backbone), ROWS.get(model, model), model, values))
-    title = f"Supplement, profile {session.profile.name}: other backbones"
-    return Table("supplement", title, notes(session), columns, lines)
+        for split in profile.splits:
+            for key, _, name in METRICS:
+                value = evidence.value(accuracy(model, evidence, split), key)
+                printed = released.get(model, {}).get(name) if name and split == "v1" else None
+                values[accuracy_column(split, key)] = judged_share(value, printed, "supplement", profile)
+        lines.append(line_of(TITLES[parse(model).backbone], ROWS.get(model, model), model, values))
+    title = f"Supplement, profile {profile.name}: other backbones"
+    return Table("supplement", title, notes(evidence), columns, lines)
 
 
-def notes(session: Session) -> list[str]:
+def notes(evidence: Evidence) -> list[str]:
     """Where the paper's column comes from, and what was measured."""
+    profile = evidence.profile
+    asked = [accuracy(model, evidence, split) for model in evidence.rows(ROWS) for split in profile.splits]
     said = [
         "The supplement's own numbers are not at hand: in the paper's place stand the accuracies that the authors' "
         "README gives for their released weights. Parameters and FLOPs (fvcore) are of the paper's networks at "
         "224x224.",
-        f"Accuracies: profile {session.profile.name}, seeds {', '.join(map(str, session.seeds))}.",
+        f"Accuracies: profile {profile.name}, seeds recorded: {evidence.seeds_of(asked)}; {INTERVALS}.",
     ]
-    if session.profile.name != "full":
+    if not profile.papers_data:
         said.append(
             "The networks are small versions that are trained for a few epochs. Depthwise and patch-based networks "
             "learn slowly: where a row's accuracy is low, its network has not been trained to its end."
         )
-    return said
+    return [*said, *evidence.left_out]
 
 
-def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write the table."""
-    return write_table(table(session, records), folder / "tables")
-
-
-def table_text(session: Session, records: Sequence[Record]) -> str:
-    """The table for a terminal."""
-    return to_markdown(table(session, records))
+EXPERIMENT = Experiment(TITLE, TIME, cells, table)

@@ -6,122 +6,105 @@ The claims: TD gains most from larger images and loses least; CBAM drops most fr
     make table4 PROFILE=full DATA=imagenet WEIGHTS=dir DEVICE=cuda
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from benchmarks.core.records import Cell, Record
+from benchmarks.core.records import Cell, MetricKey
 from benchmarks.papers.tdam.numbers import TABLE1, read_paper
-from benchmarks.report.comparison import to_markdown, write_table
+from benchmarks.papers.tdam.queries import accuracy, scaled
+from benchmarks.papers.tdam.table1 import INTERVALS
+from benchmarks.report.evidence import Evidence, judged_share, line_of
 from benchmarks.report.layout import Column, Table, Value
-from benchmarks.report.selection import Selection, judged_share, line_of, select
-from benchmarks.work import Accuracies
+from benchmarks.report.paper import Experiment
+from benchmarks.work.accuracy import ACCURACY
+from benchmarks.work.profiles import Profile
 from benchmarks.work.session import Session
-from benchmarks.work.training import seeds_of, training_cells
+from benchmarks.work.weights import for_seeds, training_cells
 
 TITLE = "Table 4: top-1 at test resolutions from 128 to 448"
 TIME = "mini: 2 minutes on two CPU cores after table 1; full: not timed yet"
 
 METHODS = {row["method"]: TABLE1["resnet50", row["method"]] for row in read_paper("table4")}
-TRAINED_AT = 224
 RESOLUTIONS = (128, 140, *range(168, 449, 28))
 COLUMNS = {"best": "best", "r224": "224", "r168": "168", "r448": "448"}
-PROTOCOLS = ("released", "last", "confident")
-
-
-def scaled(resolution: int, session: Session) -> int:
-    """A resolution of the paper at the profile's scale, pixels."""
-    return round(resolution * session.profile.resolution / TRAINED_AT)
+STEP_RULES = ("released", "last", "confident")
 
 
 def cells(session: Session) -> list[Cell]:
     """Training, and accuracy at every resolution."""
-    found: list[Cell] = []
-    for model in session.chosen(tuple(METHODS.values())):
-        found += training_cells(model, session)
-        found += [cell for resolution in RESOLUTIONS for cell in cells_at(model, resolution, session)]
-    return found
+    planned: list[Cell] = []
+    for model in session.rows(tuple(METHODS.values())):
+        planned += training_cells(model, session)
+        planned += [cell for resolution in RESOLUTIONS for cell in cells_at(model, resolution, session)]
+    return planned
 
 
 def cells_at(model: str, resolution: int, session: Session) -> list[Cell]:
     """The cells of one model at one of the paper's resolutions, one for each seed."""
-    split, side = session.profile.splits["v1"], scaled(resolution, session)
-    return [Accuracies.cell(model, split, seed, session, side) for seed in seeds_of(model, session)]
+    split, side = session.profile.splits["v1"], scaled(resolution, session.profile)
+    return for_seeds(model, session, lambda seed: ACCURACY.cell(model, split, seed, session, side))
 
 
-def top1(model: str, resolution: int, protocol: str, session: Session, selection: Selection) -> Value:
-    """Top-1 of one model at one resolution, percent."""
-    return selection.value(cells_at(model, resolution, session), f"{protocol}/top1")
+def top1(model: str, resolution: int, steps: str, evidence: Evidence) -> Value:
+    """Top-1 of one model at one resolution under a step rule, percent."""
+    return evidence.value(accuracy(model, evidence, "v1", resolution), MetricKey("top1", steps=steps))
 
 
-def best(model: str, protocol: str, session: Session, selection: Selection) -> Value:
-    """The best top-1 over all resolutions, with the resolution that it was found at; the whole sweep must be there."""
-    values = {resolution: top1(model, resolution, protocol, session, selection) for resolution in RESOLUTIONS}
+def best(model: str, steps: str, evidence: Evidence) -> Value:
+    """The best top-1 over all resolutions, with the resolution that it was at; the whole sweep must be there."""
+    values = {resolution: top1(model, resolution, steps, evidence) for resolution in RESOLUTIONS}
     absent = [value for value in values.values() if value.measured is None]
     if absent:
         return absent[0]
     at = max(values, key=lambda resolution: values[resolution].measured or 0.0)
-    found = values[at]
-    pixels = scaled(at, session)
+    highest = values[at]
+    pixels = scaled(at, evidence.profile)
     note = f"at {pixels} pixels" + (f", {at} at the paper's scale" if pixels != at else "")
-    return Value(measured=found.measured, low=found.low, high=found.high, record=found.record, note=note)
+    return Value(measured=highest.measured, low=highest.low, high=highest.high, record=highest.record, note=note)
 
 
-def table(session: Session, records: Sequence[Record]) -> Table:
-    """Best, 224, 168 and 448 under each protocol."""
-    selection = select(session, records, "table4")
+def table(evidence: Evidence) -> Table:
+    """Best, 224, 168 and 448 under each step rule."""
+    evidence = evidence.filled_by(f"tdam-bench run table4 --profile {evidence.profile.name}")
     columns = [
-        Column(f"{key}_{protocol}", title, "%", f"{group_title(session)}, {protocol}", 2, "higher")
-        for protocol in PROTOCOLS
+        Column(f"{key}_{steps}", title, "%", f"{group_title(evidence.profile)}, {steps}", 2, "higher")
+        for steps in STEP_RULES
         for key, title in COLUMNS.items()
     ]
     printed = {METHODS[row["method"]]: row for row in read_paper("table4")}
     labels = {model: method for method, model in METHODS.items()}
     lines = []
-    for model in session.chosen(tuple(METHODS.values())):
+    for model in evidence.rows(METHODS.values()):
         values = {}
-        for protocol in PROTOCOLS:
+        for steps in STEP_RULES:
             for key in COLUMNS:
-                value = (
-                    best(model, protocol, session, selection)
-                    if key == "best"
-                    else top1(model, int(key[1:]), protocol, session, selection)
-                )
-                paper = printed.get(model, {}).get(f"{key}_top1") if protocol == "released" else None
-                values[f"{key}_{protocol}"] = judged_share(value, paper, "table4", session)
-        lines.append(line_of(session, "ResNet50", labels.get(model, model), model, values))
-    return Table(
-        "table4", f"Table 4, profile {session.profile.name}: top-1 by test resolution", notes(session), columns, lines
-    )
+                value = best(model, steps, evidence) if key == "best" else top1(model, int(key[1:]), steps, evidence)
+                paper = printed.get(model, {}).get(f"{key}_top1") if steps == "released" else None
+                values[f"{key}_{steps}"] = judged_share(value, paper, "table4", evidence.profile)
+        lines.append(line_of("ResNet50", labels.get(model, model), model, values))
+    title = f"Table 4, profile {evidence.profile.name}: top-1 by test resolution"
+    return Table("table4", title, notes(evidence), columns, lines)
 
 
-def group_title(session: Session) -> str:
+def group_title(profile: Profile) -> str:
     """What the columns are of."""
-    return "ImageNet-V1" if session.profile.name == "full" else f"{session.profile.name} {session.profile.splits['v1']}"
+    return "ImageNet-V1" if profile.papers_data else f"{profile.name} {profile.splits['v1']}"
 
 
-def notes(session: Session) -> list[str]:
-    """What a reader must know of scale and protocols."""
+def notes(evidence: Evidence) -> list[str]:
+    """What a reader must know of scale and step rules."""
+    models = evidence.rows(METHODS.values())
+    asked = [accuracy(model, evidence, "v1", resolution) for model in models for resolution in RESOLUTIONS]
     said = [
         "Networks are trained at 224 and tested at 128, 140, and 168 to 448 in steps of 28. Best is over all of them. "
         "The paper's TD accuracies come from its released rule, which gives TD a second guess; the columns last and "
         "confident do not.",
-        f"Seeds {', '.join(map(str, session.seeds))}; "
-        + ("mean and range over seeds." if len(session.seeds) > 1 else "95 % Wilson intervals."),
+        f"Seeds recorded: {evidence.seeds_of(asked)}; {INTERVALS}.",
     ]
-    if session.profile.name != "full":
-        side = session.profile.resolution
+    profile = evidence.profile
+    if not profile.papers_data:
         said.append(
-            f"Profile {session.profile.name}: networks are trained at {side} pixels, and columns are named for the "
-            f"same factors, so 448 is {scaled(448, session)} pixels, the size at which the scenes are drawn."
+            f"Profile {profile.name}: networks are trained at {profile.resolution} pixels, and columns are named for "
+            f"the same factors, so 448 is {scaled(448, profile)} pixels, the size at which the scenes are drawn."
         )
-    return said
+    return [*said, *evidence.left_out]
 
 
-def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write the table."""
-    return write_table(table(session, records), folder / "tables")
-
-
-def table_text(session: Session, records: Sequence[Record]) -> str:
-    """The table for a terminal."""
-    return to_markdown(table(session, records))
+EXPERIMENT = Experiment(TITLE, TIME, cells, table)

@@ -5,20 +5,24 @@ worse than the plain network.
 
     make table7-wsol
     make table7-wsol PROFILE=full DATA=imagenet WEIGHTS=dir DEVICE=cuda
+
+Time: mini 2 minutes on two CPU cores after table 1.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+import functools
 
-from benchmarks.core.records import Cell, Record
+from benchmarks.core.records import Cell, MetricKey
+from benchmarks.networks.names import parse
+from benchmarks.papers.tdam import queries
 from benchmarks.papers.tdam.numbers import TABLE1, TITLES, read_paper
-from benchmarks.report.comparison import to_markdown, write_table
-from benchmarks.report.layout import Column, Line, Table
-from benchmarks.report.selection import judged_share, line_of, select
-from benchmarks.work import Localizations
+from benchmarks.report.evidence import Evidence, judged_share, line_of
+from benchmarks.report.layout import Column, Line, Table, Value
+from benchmarks.report.paper import Experiment
+from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.session import Session
-from benchmarks.work.training import seeds_of, training_cells
+from benchmarks.work.weights import for_seeds, training_cells
 
+NAME = "table7-wsol"
 TITLE = "Table 7, left: weakly supervised localization"
 TIME = "mini: 2 minutes on two CPU cores after table 1; full: not timed yet"
 
@@ -26,15 +30,15 @@ TIME = "mini: 2 minutes on two CPU cores after table 1; full: not timed yet"
 BACKBONES = {"RNet50": "resnet50", "RNet101": "resnet101"}
 # Metric, heading, group, and the paper's column where it is the paper's number.
 COLUMNS = (
-    ("gradcam/released/top1_loc", "top-1 loc", "Grad-CAM boxes, released steps", "loc_top1"),
-    ("gradcam/released/top5_loc", "top-5 loc", "Grad-CAM boxes, released steps", "loc_top5"),
-    ("gradcam/last/top1_loc", "top-1 loc", "Grad-CAM boxes, last step", None),
-    ("gradcam/last/top5_loc", "top-5 loc", "Grad-CAM boxes, last step", None),
-    ("gradcam/last/gt_known", "GT-known", "Grad-CAM boxes, last step", None),
-    ("gradcam/confident/top1_loc", "top-1 loc", "Grad-CAM boxes, confident step", None),
-    ("released/released/top1_loc", "top-1 loc", "released boxes, released steps", None),
-    ("released/last/top1_loc", "top-1 loc", "released boxes, last step", None),
-    ("last/max_box_acc_v2", "MaxBoxAccV2", "last step", None),
+    (MetricKey("top1_loc", "released", "gradcam"), "top-1 loc", "Grad-CAM boxes, released steps", "loc_top1"),
+    (MetricKey("top5_loc", "released", "gradcam"), "top-5 loc", "Grad-CAM boxes, released steps", "loc_top5"),
+    (MetricKey("top1_loc", "last", "gradcam"), "top-1 loc", "Grad-CAM boxes, last step", None),
+    (MetricKey("top5_loc", "last", "gradcam"), "top-5 loc", "Grad-CAM boxes, last step", None),
+    (MetricKey("gt_known", "last", "gradcam"), "GT-known", "Grad-CAM boxes, last step", None),
+    (MetricKey("top1_loc", "confident", "gradcam"), "top-1 loc", "Grad-CAM boxes, confident step", None),
+    (MetricKey("top1_loc", "released", "released"), "top-1 loc", "released boxes, released steps", None),
+    (MetricKey("top1_loc", "last", "released"), "top-1 loc", "released boxes, last step", None),
+    (MetricKey("max_box_acc_v2", "last"), "MaxBoxAccV2", "last step", None),
 )
 
 
@@ -44,49 +48,59 @@ def model_of(label: str) -> str:
     return TABLE1[BACKBONES[backbone], method or "ResNet"]
 
 
-def rows(session: Session) -> dict[str, dict[str, str]]:
-    """The paper's rows by model; of models that it does not have, none."""
-    printed = {model_of(row["model"]): row for row in read_paper("table7_wsol")}
-    return {model: printed.get(model, {}) for model in session.chosen(tuple(printed))}
+@functools.cache
+def printed_rows() -> dict[str, dict[str, str]]:
+    """The paper's rows, values as printed, by the suite's model names."""
+    return {model_of(row["model"]): row for row in read_paper("table7_wsol")}
 
 
 def cells(session: Session) -> list[Cell]:
     """Training and localization of every model."""
-    found: list[Cell] = []
-    for model in rows(session):
-        found += training_cells(model, session)
-        found += cells_of(model, session)
-    return found
+    planned: list[Cell] = []
+    for model in session.rows(tuple(printed_rows())):
+        planned += training_cells(model, session)
+        planned += cells_of(model, session)
+    return planned
 
 
 def cells_of(model: str, session: Session) -> list[Cell]:
     """The localization cells of one model, one for each seed."""
-    return [Localizations.cell(model, session.profile.splits["v1"], seed, session) for seed in seeds_of(model, session)]
+    split = session.profile.splits["v1"]
+    return for_seeds(model, session, lambda seed: LOCALIZATION.cell(model, split, seed, session))
 
 
-def table(session: Session, records: Sequence[Record]) -> Table:
+def column_key(metric: MetricKey) -> str:
+    """A metric's column in CSV files, such as ``gradcam_released_top1_loc``."""
+    return "_".join(part for part in (metric.boxes, metric.steps, metric.name) if part)
+
+
+def table(evidence: Evidence) -> Table:
     """All metrics of every model."""
-    selection = select(session, records, "table7-wsol")
-    columns = [Column(key, title, "%", group, 2, "higher") for key, title, group, _ in COLUMNS]
-    lines: list[Line] = []
+    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    columns = [Column(column_key(metric), title, "%", group, 2, "higher") for metric, title, group, _ in COLUMNS]
+    lines = [line(model, evidence) for model in evidence.rows(printed_rows())]
     # The paper's ResNet101 stands between the others; here blocks are of one backbone.
-    order = list(dict.fromkeys(TITLES.get(model.partition("-")[0], model) for model in rows(session)))
-    for model, printed in rows(session).items():
-        values = {}
-        for key, _, _, paper in COLUMNS:
-            value = selection.value(cells_of(model, session), key)
-            values[key] = judged_share(value, printed.get(paper) if paper else None, "table7-wsol", session)
-        group = TITLES.get(model.partition("-")[0], model)
-        lines.append(line_of(session, group, printed.get("model", model), model, values))
-    lines.sort(key=lambda line: order.index(line.group))
-    return Table(
-        "table7-wsol", f"Table 7, left, profile {session.profile.name}: localization", notes(session), columns, lines
-    )
+    order = list(dict.fromkeys(one.group for one in lines))
+    lines.sort(key=lambda one: order.index(one.group))
+    title = f"Table 7, left, profile {evidence.profile.name}: localization"
+    return Table(NAME, title, notes(evidence), columns, lines)
 
 
-def notes(session: Session) -> list[str]:
+def line(model: str, evidence: Evidence) -> Line:
+    """All metrics of one model."""
+    printed = printed_rows().get(model, {})
+    query = queries.localized(model, evidence)
+    values: dict[str, Value] = {}
+    for metric, _, _, column in COLUMNS:
+        paper = printed.get(column) if column else None
+        values[column_key(metric)] = judged_share(evidence.value(query, metric), paper, NAME, evidence.profile)
+    return line_of(TITLES[parse(model).backbone], printed.get("model", model), model, values)
+
+
+def notes(evidence: Evidence) -> list[str]:
     """What a reader must know of boxes, steps and thresholds."""
-    apart = "a split of its own" if session.profile.tuning else "a tenth of the images, which is left out of its score"
+    asked = [queries.localized(model, evidence) for model in evidence.rows(printed_rows())]
+    apart = "a split of its own" if evidence.profile.tuning else "a tenth of the images, which is left out of its score"
     said = [
         "A class counts as localized if the box of its class activation map overlaps a true box with an IoU of at "
         "least 0.5. Grad-CAM boxes: around the largest segment above 15 % of the maximum. Released boxes: the rule of "
@@ -94,18 +108,11 @@ def notes(session: Session) -> list[str]:
         "Steps: under `released` an image counts if any step with a box of its own is right, under `last` the last "
         "step, under `confident` the most confident one. GT-known judges the box alone.",
         f"MaxBoxAccV2 averages over the IoU bounds 0.3, 0.5 and 0.7; its thresholds were chosen on {apart}.",
-        f"Seeds {', '.join(map(str, session.seeds))}.",
+        f"Seeds recorded: {evidence.seeds_of(asked)}.",
     ]
-    if session.profile.name != "full":
+    if not evidence.profile.papers_data:
         said.append("Boxes here are those of the drawn digits; the numbers are never judged against ImageNet's.")
-    return said
+    return [*said, *evidence.left_out]
 
 
-def render(session: Session, records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write the table."""
-    return write_table(table(session, records), folder / "tables")
-
-
-def table_text(session: Session, records: Sequence[Record]) -> str:
-    """The table for a terminal."""
-    return to_markdown(table(session, records))
+EXPERIMENT = Experiment(TITLE, TIME, cells, table)

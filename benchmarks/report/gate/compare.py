@@ -1,4 +1,4 @@
-"""Records against records, cell by cell, with the tolerance that each kind of number deserves.
+"""Records against records, cell by cell, number by number, as each number's kind of work declares that it changes.
 
 Counts and probes are compared exactly (but for rounding), shares of images by the interval of their difference, speeds
 and memory only as ratios to the plain network of their own run, with the noise that its twin and the rounds show.
@@ -9,26 +9,30 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from scipy.stats import norm
 
-from benchmarks.networks.names import TWIN
-from benchmarks.core.records import Cell, Metric, Record
+from benchmarks.core.records import Cell, Metric, MetricKey, Record
 from benchmarks.metrics.statistics import median_interval
+from benchmarks.networks.names import TWIN
+from benchmarks.work.kind import Change, Kind, MetricSpec
+from benchmarks.work.kinds import KINDS
+from benchmarks.work.probe import PROBE
 
 # Relative: the last digits of float64. No count below a thousand million changes by less.
 ROUNDING = 1e-9
 # A difference of accuracies that chance makes once in a million comparisons is none of chance.
 CHANCE = 1e-6
-# Relative: the loss of a training whose sums are made in another order.
-LOSS = 0.02
 # A network counts as slower when its ratio to the plain network has grown to this; below, machines differ.
 SLOWER = 1.15
 # Relative: memory does not scatter, but libraries' buffers do.
 MEMORY = 0.02
-# What must be equal for two runs' numbers to be compared: of cells' options, and of records' inputs.
-SETTINGS = ("device", "dtype", "batch", "channels_last", "compile", "resolution")
-LIBRARIES = ("device", "torch", "torchvision", "fvcore", "numpy", "scikit-learn", "scipy")
+# What must be equal for two runs' numbers to be compared, beside what their kind of work declares: of cells' options,
+# of those of timed cells (elsewhere the resolution is the question), and of records' inputs.
+SETTINGS = ("device", "dtype", "batch")
+TIMED_SETTINGS = ("resolution",)
+MACHINE = ("device", "processor", "torch", "torchvision", "fvcore", "numpy", "scikit-learn", "scipy")
 
 
 class State(Enum):
@@ -42,7 +46,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Comparison:
     """One comparison.
 
     Attributes:
@@ -50,7 +54,7 @@ class Outcome:
         number: Which of its numbers.
         state: How it came out.
         expected: The reference's value.
-        found: This run's.
+        measured: This run's.
         tolerance: What was allowed.
         symptom: What is probably wrong where the number has changed.
     """
@@ -59,39 +63,62 @@ class Outcome:
     number: str
     state: State
     expected: str
-    found: str
+    measured: str
     tolerance: str
     symptom: str = ""
 
     def __str__(self) -> str:
         symptom = f"; {self.symptom}" if self.symptom and self.state is State.CHANGED else ""
-        return f"{self.cell}: {self.number}: expected {self.expected}, found {self.found} ({self.tolerance}){symptom}"
+        values = f"expected {self.expected}, found {self.measured}"
+        return f"{self.cell}: {self.number}: {values} ({self.tolerance}){symptom}"
 
 
-Rule = Callable[[Record, Record], Iterator[Outcome]]
+class Number(NamedTuple):
+    """One number of two records of one cell, and what is declared of it.
+
+    Attributes:
+        key: Its key.
+        spec: What its kind of work declares.
+        reference: The record that it is compared with.
+        now: The record that it is compared in.
+    """
+
+    key: MetricKey
+    spec: MetricSpec
+    reference: Record
+    now: Record
+
+    def values(self) -> tuple[float | None, float | None]:
+        """The reference's and this run's; None where a record has none."""
+        before, after = (value_of(record, self.key) for record in (self.reference, self.now))
+        return before, after
+
+    def unknown(self) -> bool:
+        """Whether both records have it, and neither knows its value."""
+        kept = (record.metrics.get(self.key) for record in (self.reference, self.now))
+        return all(metric is not None and metric.value is None for metric in kept)
+
+    def compared(self, state: State, expected: str, measured: str, tolerance: str) -> Comparison:
+        """The number's comparison."""
+        symptom = str(self.reference.notes.get("symptom", self.spec.symptom))
+        return Comparison(told(self.now.cell), self.words(), state, expected, measured, tolerance, symptom)
+
+    def words(self) -> str:
+        """The number in words: a probe's have names of their own, and ratios tell what they are of."""
+        if self.spec.change in QUANTITIES:
+            return f"{QUANTITIES[self.spec.change]} of {self.key.of} over that of {plain_of(self.reference, self.now)}"
+        return self.key.of if self.now.cell.kind == PROBE.name else str(self.key)
+
+
+Rule = Callable[[Number], Comparison]
+# Of ratios to the plain network, in words.
+QUANTITIES: Mapping[Change, str] = {Change.TIME: "time", Change.MEMORY: "memory"}
 
 
 def told(cell: Cell) -> str:
     """A cell in a few words."""
     named = [f"{key}={cell.options[key]}" for key in ("data", "mode", "resolution", "seed") if key in cell.options]
-    return " ".join([cell.task, cell.model, *named])
-
-
-def exact(reference: Record, now: Record) -> Iterator[Outcome]:
-    """Every metric alike but for rounding, and none missing or new; the reference's notes may tell a tolerance."""
-    allowed = float(reference.notes.get("tolerance", 0))
-    words = f"within {allowed:g}" if allowed else "exact"
-    symptom = str(reference.notes.get("symptom", SYMPTOMS.get(reference.cell.task, "")))
-    for name in sorted({*reference.metrics, *now.metrics}):
-        before, after = (record.metrics[name].value if name in record.metrics else None for record in (reference, now))
-        outcome = Outcome(told(now.cell), name, State.CHANGED, digits(before), digits(after), words, symptom)
-        if before == after or (
-            before is not None
-            and after is not None
-            and math.isclose(before, after, rel_tol=ROUNDING, abs_tol=max(allowed, ROUNDING))
-        ):
-            outcome = replace(outcome, state=State.SAME)
-        yield outcome
+    return " ".join([cell.kind, cell.model, *named])
 
 
 def digits(value: float | None) -> str:
@@ -99,25 +126,58 @@ def digits(value: float | None) -> str:
     return "nothing" if value is None else f"{value:.9g}"
 
 
-def by_interval(reference: Record, now: Record) -> Iterator[Outcome]:
-    """Shares of images: changed only if chance would hardly make them so apart; and of as many images."""
-    for name, before in reference.metrics.items():
-        if before.unit != "%" or before.value is None or not before.n:
-            continue
-        after = now.metrics.get(name, Metric(None, "%"))
-        outcome = Outcome(
-            told(now.cell), name, State.CHANGED, f"{before.value:.2f} %", "nothing", "a share of images",
-            SYMPTOMS["accuracy"],
-        )  # fmt: skip
-        if after.value is None or not after.n:
-            yield replace(outcome, state=State.ABSENT)
-        elif after.n != before.n:
-            yield replace(outcome, expected=f"{before.n} images", found=f"{after.n}", tolerance="as many images")
-        else:
-            apart = allowed_difference(before.value, after.value, before.n)
-            state = State.SAME if abs(before.value - after.value) <= apart else State.CHANGED
-            tolerance = f"{apart:.1f} points allowed at n={before.n}"
-            yield replace(outcome, state=state, found=f"{after.value:.2f} %", tolerance=tolerance)
+def value_of(record: Record, key: MetricKey) -> float | None:
+    """A record's number, None where it has none."""
+    return record.metrics[key].value if key in record.metrics else None
+
+
+# ---------------------------------------------------------------- one number
+
+
+def exact(number: Number) -> Comparison:
+    """Alike but for rounding, and neither missing nor new; the reference's notes may tell a tolerance."""
+    allowed = float(number.reference.notes.get("tolerance", 0))
+    return alike(number, ROUNDING, max(allowed, ROUNDING), f"within {allowed:g}" if allowed else "exact")
+
+
+def near(number: Number) -> Comparison:
+    """Alike within the tolerance that is declared, and neither missing nor new."""
+    return alike(number, number.spec.tolerance, 0.0, f"{number.spec.tolerance:.0%} allowed")
+
+
+def alike(number: Number, relative: float, absolute: float, words: str) -> Comparison:
+    """Whether a number is as it was, within tolerances that ``words`` tell."""
+    before, after = number.values()
+    if before is None or after is None:
+        same = number.unknown()
+    else:
+        same = math.isclose(before, after, rel_tol=relative, abs_tol=absolute)
+    return number.compared(State.SAME if same else State.CHANGED, digits(before), digits(after), words)
+
+
+def share(number: Number) -> Comparison:
+    """A share of images: changed only if chance would hardly make it so apart; and of as many images."""
+    before, after = (share_of(record, number.key) for record in (number.reference, number.now))
+    if before is None or after is None:
+        state = State.SAME if number.unknown() else State.ABSENT
+        return number.compared(state, shown_share(before), shown_share(after), "a share of images")
+    (old, n), (new, as_many) = before, after
+    if n != as_many:
+        return number.compared(State.CHANGED, f"{n} images", str(as_many), "as many images")
+    apart = allowed_difference(old, new, n)
+    state = State.SAME if abs(old - new) <= apart else State.CHANGED
+    return number.compared(state, shown_share(before), shown_share(after), f"{apart:.1f} points allowed at n={n}")
+
+
+def share_of(record: Record, key: MetricKey) -> tuple[float, int] | None:
+    """A record's share in percent, and of how many images; None where one of them is unknown."""
+    metric = record.metrics.get(key, Metric(None, "%"))
+    return None if metric.value is None or not metric.n else (metric.value, metric.n)
+
+
+def shown_share(known: tuple[float, int] | None) -> str:
+    """A share in words."""
+    return "nothing" if known is None else f"{known[0]:.2f} %"
 
 
 def allowed_difference(before: float, after: float, n: int) -> float:
@@ -126,171 +186,211 @@ def allowed_difference(before: float, after: float, n: int) -> float:
     return 100 * float(norm.isf(CHANCE / 2)) * math.sqrt(2 * pooled * (1 - pooled) / n)
 
 
-def loss(reference: Record, now: Record) -> Iterator[Outcome]:
-    """The last epoch's training loss."""
-    before, after = (record.metrics["loss"].value for record in (reference, now))
-    close = before is not None and after is not None and math.isclose(before, after, rel_tol=LOSS)
-    state = State.SAME if close else State.CHANGED
-    yield Outcome(
-        told(now.cell), "loss", state, digits(before), digits(after), f"{LOSS:.0%} allowed", SYMPTOMS["train"]
-    )
-
-
-def by_ratio(reference: Record, now: Record) -> Iterator[Outcome]:
-    """Time and memory of each network over the plain one's of its own run, against the same ratio of the reference."""
-    plain = plain_name(reference)
-    for name in measured_names(reference):
-        if name not in (plain, f"{plain}{TWIN}"):
-            yield ratio_of_times(name, plain, reference, now)
-            yield from ratio_of_memory(name, plain, reference, now)
-
-
-def measured_names(record: Record) -> list[str]:
-    """The networks of which a record has times."""
-    return [key.removesuffix("/seconds") for key in record.samples if key.endswith("/seconds")]
-
-
-def plain_name(record: Record) -> str:
-    """The network that ratios refer to: the one that was measured twice."""
-    return next(name.removesuffix(TWIN) for name in measured_names(record) if name.endswith(TWIN))
-
-
-def ratio_of_times(name: str, plain: str, reference: Record, now: Record) -> Outcome:
-    """Whether a network has become slower beside the plain one."""
-    expected, found = (times(record, name, plain) for record in (reference, now))
-    number = f"time of {name} over that of {plain}"
-    outcome = Outcome(told(now.cell), number, State.ABSENT, "a ratio", "nothing", "several rounds", SYMPTOMS["speed"])
-    if expected is None or found is None:
-        return outcome
-    (before, noise_before), (after, noise_after) = expected, found
+def ratio_of_times(number: Number) -> Comparison:
+    """Whether a network has become slower beside the plain one of its own run."""
+    plain = plain_of(number.reference, number.now)
+    expected, measured = (times(record, number.key, plain) for record in (number.reference, number.now))
+    if expected is None or measured is None:
+        return number.compared(State.ABSENT, shown_ratio(expected), shown_ratio(measured), "several rounds")
+    (before, noise_before), (after, noise_after) = expected, measured
     change, noise = after / before, math.hypot(noise_before, noise_after)
     slower = change * (1 - noise) > SLOWER
     unclear = change * (1 + noise) > SLOWER
     state = State.CHANGED if slower else State.NOISY if unclear else State.SAME
     tolerance = f"slower from {SLOWER:.2f} times that on, noise {noise:.0%}"
-    return replace(outcome, state=state, expected=f"{before:.3f}", found=f"{after:.3f}", tolerance=tolerance)
+    return number.compared(state, shown_ratio(expected), shown_ratio(measured), tolerance)
 
 
-def times(record: Record, name: str, plain: str) -> tuple[float, float] | None:
+def shown_ratio(known: tuple[float, float] | None) -> str:
+    """A ratio of times in words."""
+    return "nothing" if known is None else f"{known[0]:.3f}"
+
+
+def times(record: Record, key: MetricKey, plain: str) -> tuple[float, float] | None:
     """Ratio of a network's time to the plain one's and its relative noise; None without samples of two rounds.
 
     The median over rounds, for a machine that does something else meanwhile disturbs single rounds; its noise is the
     half-width of the median's 95 % interval, or what the plain network's twin differs by where that is more.
     """
-    keys = [f"{one}/seconds" for one in (name, plain, f"{plain}{TWIN}")]
-    if any(len(record.samples.get(key, [])) < 2 for key in keys):
+    keys = [key._replace(of=one) for one in (key.of, plain, f"{plain}{TWIN}")]
+    if any(len(record.samples.get(one, [])) < 2 for one in keys):
         return None
-    mine, own, twin = (record.samples[key] for key in keys)
+    mine, own, twin = (record.samples[one] for one in keys)
     ratio, low, high = median_interval([a / b for a, b in zip(mine, own, strict=True)])
     apart = abs(statistics.median(a / b for a, b in zip(twin, own, strict=True)) - 1)
     return ratio, max((high - low) / (2 * ratio), apart)
 
 
-def ratio_of_memory(name: str, plain: str, reference: Record, now: Record) -> Iterator[Outcome]:
-    """Whether a network needs other memory beside the plain one; nothing where the reference has none."""
-    before, after = (memory_ratio(record, name, plain) for record in (reference, now))
-    if before is None:
-        return
-    close = after is not None and math.isclose(before, after, rel_tol=MEMORY)
-    state = State.ABSENT if after is None else State.SAME if close else State.CHANGED
-    number = f"memory of {name} over that of {plain}"
-    yield Outcome(told(now.cell), number, state, digits(before), digits(after), f"{MEMORY:.0%} allowed")
+def ratio_of_memory(number: Number) -> Comparison:
+    """Whether a network needs other memory beside the plain one of its own run."""
+    plain = plain_of(number.reference, number.now)
+    before, after = (memory_ratio(record, number.key, plain) for record in (number.reference, number.now))
+    if before is None or after is None:
+        state = State.SAME if number.unknown() else State.ABSENT
+    else:
+        state = State.SAME if math.isclose(before, after, rel_tol=MEMORY) else State.CHANGED
+    return number.compared(state, digits(before), digits(after), f"{MEMORY:.0%} allowed")
 
 
-def memory_ratio(record: Record, name: str, plain: str) -> float | None:
-    """Peak memory of a network over the plain one's."""
-    mine, own = (record.metrics[key].value if key in record.metrics else None
-                 for key in (f"{name}/memory", f"{plain}/memory"))  # fmt: skip
+def memory_ratio(record: Record, key: MetricKey, plain: str) -> float | None:
+    """Peak memory of a network over the plain one's; None where one of them is unknown."""
+    mine, own = value_of(record, key), value_of(record, key._replace(of=plain))
     return mine / own if mine and own else None
 
 
-def probe(reference: Record, now: Record) -> Iterator[Outcome]:
-    """A probe's numbers exactly, and its times as ratios."""
-    yield from exact(reference, now)
-    if reference.samples:
-        yield from by_ratio(reference, now)
+RULES: Mapping[Change, Rule] = {
+    Change.EXACT: exact,
+    Change.NEAR: near,
+    Change.SHARE: share,
+    Change.TIME: ratio_of_times,
+    Change.MEMORY: ratio_of_memory,
+}
 
 
-RULES: Mapping[str, Rule] = {
-    "cost": exact,
-    "probe": probe,
-    "train": loss,
-    "accuracy": by_interval,
-    "localization": by_interval,
-    "transfer": by_interval,
-    "efficiency": by_ratio,
-}
-SYMPTOMS = {
-    "cost": "the network has other parameters or does other work than it had",
-    "train": "training sees other images, another recipe or another network",
-    "accuracy": "weights, images or the rule that counts an image as correct are not what they were",
-    "speed": "its forward pass has become slower",
-}
+# ---------------------------------------------------------------- two records
+
+
+def compare_records(reference: Record, now: Record) -> Iterator[Comparison]:
+    """Every number that one of two records of a cell has, by the rule that is declared for it.
+
+    Raises:
+        ValueError: Nothing is declared of a number, or of its kind of work; or no network was measured twice where
+            times are compared.
+    """
+    kind = kind_of(now.cell)
+    for key in keys_of(reference, now):
+        number = Number(key, kind.spec(key.name), reference, now)
+        if number.spec.change is Change.NEVER or is_yardstick(number):
+            continue
+        yield RULES[number.spec.change](number)
+
+
+def keys_of(reference: Record, now: Record) -> list[MetricKey]:
+    """Keys of the samples that times are, and of all metrics.
+
+    Raises:
+        ValueError: Nothing is declared of a number.
+    """
+    kind = kind_of(now.cell)
+    samples = {key for record in (reference, now) for key in record.samples}
+    timed = {key for key in samples if kind.spec(key.name).change is Change.TIME}
+    return sorted(timed) + sorted({*reference.metrics, *now.metrics} - timed)
+
+
+def is_yardstick(number: Number) -> bool:
+    """Whether a number is of what ratios refer to: the plain network, or its twin."""
+    if number.spec.change not in QUANTITIES:
+        return False
+    plain = plain_of(number.reference, number.now)
+    return number.key.of in (plain, f"{plain}{TWIN}")
+
+
+def plain_of(*records: Record) -> str:
+    """The network that ratios refer to: the one that was measured twice.
+
+    Raises:
+        ValueError: There is none.
+    """
+    for record in records:
+        for key in (*record.samples, *record.metrics):
+            if key.of.endswith(TWIN):
+                return key.of.removesuffix(TWIN)
+    raise ValueError(f"{told(records[0].cell)} has no network that was measured twice, so its ratios mean nothing")
+
+
+def kind_of(cell: Cell) -> Kind:
+    """A cell's kind of work.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if cell.kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise ValueError(
+            f"the record of {cell} is of an unknown kind of work, {cell.kind!r}, not one of {known}; remove it"
+        )
+    return KINDS[cell.kind]
+
+
+# ---------------------------------------------------------------- two runs
 
 
 def newest(records: Sequence[Record]) -> dict[Cell, Record]:
-    """The newest record of each cell, of the tasks that can be compared; ``records`` come oldest first."""
-    return {record.cell: record for record in records if record.cell.task in RULES}
+    """The newest record of each cell; ``records`` come oldest first."""
+    return {record.cell: record for record in records}
 
 
-def absent(cell: str, expected: str, found: str) -> Outcome:
+def absent(cell: str, expected: str, measured: str) -> Comparison:
     """A cell that one side has no record of."""
-    return Outcome(cell, "record", State.ABSENT, expected, found, "every cell")
+    return Comparison(cell, "record", State.ABSENT, expected, measured, "every cell")
 
 
-def compare_with_reference(reference: Sequence[Record], now: Sequence[Record]) -> list[Outcome]:
-    """All comparisons of a run with the reference; a cell that the run lacks is absent."""
+def compare_with_reference(reference: Sequence[Record], now: Sequence[Record]) -> list[Comparison]:
+    """All comparisons of a run with the reference; a cell that the run lacks is absent.
+
+    Raises:
+        ValueError: As :func:`compare_records`.
+    """
     mine = newest(now)
-    outcomes: list[Outcome] = []
+    comparisons: list[Comparison] = []
     for cell, record in newest(reference).items():
         if cell in mine:
-            outcomes += RULES[cell.task](record, mine[cell])
+            comparisons += compare_records(record, mine[cell])
         else:
-            outcomes.append(absent(told(cell), "one", "none"))
-    return outcomes
+            comparisons.append(absent(told(cell), "one", "none"))
+    return comparisons
 
 
-def compare_runs(a: Sequence[Record], b: Sequence[Record]) -> list[Outcome]:
-    """All comparisons of two runs' cells; what was measured under other conditions is refused, with both values."""
+def compare_runs(a: Sequence[Record], b: Sequence[Record]) -> list[Comparison]:
+    """All comparisons of two runs' cells; what was measured under other conditions is refused, with both values.
+
+    Raises:
+        ValueError: As :func:`compare_records`.
+    """
     before, after = newest(a), newest(b)
     alike = {stripped(cell): cell for cell in after}
     partners = {cell: cell if cell in after else alike.get(stripped(cell)) for cell in before}
-    outcomes: list[Outcome] = []
+    comparisons: list[Comparison] = []
     for cell, partner in partners.items():
         if partner is None:
-            outcomes.append(absent(told(cell), "one", "none"))
+            comparisons.append(absent(told(cell), "one", "none"))
             continue
         pair = before[cell], after[partner]
-        refused = list(conditions(*pair))
-        outcomes += refused or RULES[cell.task](*pair)
+        refused = list(differing_conditions(*pair))
+        comparisons += refused or compare_records(*pair)
     known = {stripped(cell) for cell in before}
-    return outcomes + [absent(told(cell), "none", "one") for cell in after if stripped(cell) not in known]
+    return comparisons + [absent(told(cell), "none", "one") for cell in after if stripped(cell) not in known]
 
 
 def stripped(cell: Cell) -> Cell:
     """A cell without the conditions it was measured under."""
-    return replace(
-        cell, options={name: value for name, value in cell.options.items() if name not in conditions_of(cell)}
-    )
+    names = settings_of(cell)
+    return replace(cell, options={name: value for name, value in cell.options.items() if name not in names})
 
 
-def conditions_of(cell: Cell) -> tuple[str, ...]:
-    """Options that are conditions of a measurement; resolution is one of speeds only, elsewhere it is the question."""
-    return SETTINGS if cell.task == "efficiency" else SETTINGS[:3]
+def settings_of(cell: Cell) -> tuple[str, ...]:
+    """Names of conditions of a cell's measurement."""
+    kind = kind_of(cell)
+    timed = any(spec.change is Change.TIME for spec in kind.metrics)
+    return tuple(dict.fromkeys((*SETTINGS, *(TIMED_SETTINGS if timed else ()), *kind.conditions)))
 
 
-def conditions(a: Record, b: Record) -> Iterator[Outcome]:
+def differing_conditions(a: Record, b: Record) -> Iterator[Comparison]:
     """What two records of one cell differ in so that their numbers cannot be compared."""
-    pairs = {name: (a.cell.options.get(name), b.cell.options.get(name)) for name in conditions_of(a.cell)}
-    pairs |= {name: (a.inputs[name], b.inputs[name]) for name in LIBRARIES if name in a.inputs and name in b.inputs}
+    names, options = settings_of(a.cell), {**a.cell.options, **b.cell.options}
+    pairs = {name: (a.cell.options.get(name), b.cell.options.get(name)) for name in names if name in options}
+    # An input may have an option's name and be something else: weights, trained or given, and their hash.
+    for name in dict.fromkeys((*MACHINE, *names)):
+        if name not in pairs and name in a.inputs and name in b.inputs:
+            pairs[name] = (a.inputs[name], b.inputs[name])
     for name, (before, after) in pairs.items():
         if before != after:
-            yield Outcome(told(a.cell), name, State.REFUSED, str(before), str(after), "must be equal")
+            yield Comparison(told(a.cell), name, State.REFUSED, str(before), str(after), "must be equal")
 
 
-def exit_code(outcomes: Sequence[Outcome]) -> int:
+def exit_code(comparisons: Sequence[Comparison]) -> int:
     """0 nothing regressed, 1 a regression, 2 something was not measured, or nothing was, 3 no verdict."""
-    states = {outcome.state for outcome in outcomes}
+    states = {comparison.state for comparison in comparisons}
     if State.CHANGED in states:
         return 1
     if State.ABSENT in states or not states:

@@ -3,6 +3,4 @@
 from benchmarks.work.methods import asl, ws_dan
 from benchmarks.work.methods.method import Method
 
-__all__ = ["METHODS", "Method"]
-
 METHODS: dict[str, Method] = {"ws-dan": ws_dan.METHOD, "asl": asl.METHOD}

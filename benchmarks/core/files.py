@@ -1,0 +1,60 @@
+"""Files that are there whole or not at all, and what is in them by its hash."""
+
+import functools
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then put it in place, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=f".tmp{path.suffix}", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)  # mkstemp's files are for their owner only
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, ending in a line break."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+    write_atomically(path, write)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file; one that has not changed is read once."""
+    stat = path.stat()
+    return hash_of_content(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.cache
+def hash_of_content(path: Path, modified: int, size: int) -> str:
+    """SHA-256 (hexadecimal) of a file as it was at that time."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def canonical(value: object) -> str:
+    """JSON text that equal values share."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def short_hash(value: object) -> str:
+    """Hash of a value that JSON can hold, 16 hexadecimal digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]

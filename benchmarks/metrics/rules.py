@@ -1,0 +1,123 @@
+"""Step rules and box rules as values: a paper supplies those that its numbers were counted by.
+
+A network with feedback predicts once a step. A step rule says which of its steps stand; an image counts as correct if
+any step that stands is correct. A box rule makes a box from a class activation map. Rules go to other processes with
+their session, so their functions are named ones: lambdas cannot be pickled.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.metrics.boxes import Box, gradcam_box
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StepRule:
+    """Which steps of a network stand.
+
+    Attributes:
+        name: As in records.
+        standing: From the highest probability of each step (images, steps) and the boxes of their best classes (images,
+            steps, 4) as x, y, w, h in pixels to a mask (images, steps).
+        unsure: From whether each step is right (images, steps) and those probabilities to a mask (images,): where boxes
+            can change whether an image is right. None for a rule that does not look at boxes.
+        settled: From those probabilities to a mask (images, steps) of the steps that stand whatever the boxes are;
+            they decide where ``unsure`` is false. None where ``unsure`` is.
+
+    Raises:
+        ValueError: Only one of ``unsure`` and ``settled`` is given.
+    """
+
+    name: str
+    standing: Callable[[Floats, Floats], Bools]
+    unsure: Callable[[Bools, Floats], Bools] | None = None
+    settled: Callable[[Floats], Bools] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.unsure is None) != (self.settled is None):
+            raise ValueError(f"step rule {self.name!r} has one of unsure and settled; give both or neither")
+
+
+@dataclass(frozen=True)
+class BoxRule:
+    """How a box is made from a class activation map (h, w), resized to a height and width in pixels."""
+
+    name: str
+    box: Callable[[npt.NDArray[np.floating], tuple[int, int]], Box]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a paper's evaluation rests on.
+
+    Attributes:
+        version: Raised by the paper's author when a rule gives other numbers.
+        steps: The step rules that every accuracy is counted under; the first is the one that claims are judged by.
+        step_box: The box rule behind the boxes that step rules look at.
+        boxes: The box rules that localization is counted under; the first is the one kept for paired tests.
+    """
+
+    version: int
+    steps: tuple[StepRule, ...]
+    step_box: BoxRule
+    boxes: tuple[BoxRule, ...]
+
+    def step(self, name: str) -> StepRule:
+        """A step rule by its name.
+
+        Raises:
+            ValueError: There is none of that name.
+        """
+        return by_name("step rule", self.steps, name)
+
+    def box(self, name: str) -> BoxRule:
+        """A box rule by its name.
+
+        Raises:
+            ValueError: There is none of that name.
+        """
+        return by_name("box rule", self.boxes, name)
+
+
+RuleT = TypeVar("RuleT", StepRule, BoxRule)
+
+
+def by_name(what: str, rules: Sequence[RuleT], name: str) -> RuleT:
+    """The rule of a name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    for rule in rules:
+        if rule.name == name:
+            return rule
+    raise ValueError(f"unknown {what} {name!r}; choose one of {', '.join(rule.name for rule in rules)}")
+
+
+def one_step(scores: Floats, step: npt.NDArray[np.intp] | int) -> Bools:
+    """A mask (images, steps) in which one step of each image stands.
+
+    Args:
+        scores: Highest probability of each step (images, steps).
+        step: The step from 0, -1 for the last, of all images or of each (images,).
+    """
+    standing = np.zeros(scores.shape, dtype=bool)
+    standing[np.arange(len(scores)), step] = True
+    return standing
+
+
+def last_step(scores: Floats, boxes: Floats) -> Bools:
+    """The last step of each image as a mask (images, steps), whatever its boxes (images, steps, 4)."""
+    return one_step(scores, -1)
+
+
+LAST = StepRule("last", last_step)
+GRADCAM = BoxRule("gradcam", gradcam_box)
+PLAIN_RULES = Rules(1, (LAST,), GRADCAM, (GRADCAM,))

@@ -1,0 +1,167 @@
+"""The profiles and their recipes: the authors' published ones on full, small ones on the embedded data."""
+
+from dataclasses import replace
+
+from benchmarks.work.profiles import EfficiencyPlan, Profile, Recipe, Reduced, Transfer
+
+# WS-DAN's recipe (arXiv 1901.09891, section 4), with a cosine in place of a factor of 0.9 every second epoch.
+FULL_FINE_GRAINED = Recipe(
+    epochs=80,
+    batch=16,
+    lr=1e-3,
+    reference_batch=16,
+    weight_decay=1e-5,
+    warmup_epochs=0,
+    min_lr=0.0,
+    label_smoothing=0.0,
+    framing="squashed",
+    crop_scale=0.875,
+    color_jitter=0.2,
+    resolution=448,
+    amp=False,  # bilinear attention pooling takes roots of numbers that half precision rounds to zero
+)
+# The recipe that ASL's authors published (arXiv 2009.14119) without its moving average of weights and RandAugment;
+# AdamW in place of Adam, random erasing in place of cutout, a cosine in place of one cycle.
+FULL_MULTI_LABEL = Recipe(
+    epochs=40,
+    batch=128,
+    lr=1e-4,
+    reference_batch=128,
+    weight_decay=1e-4,
+    warmup_epochs=4,
+    warmup_lr=4e-6,
+    min_lr=0.0,
+    optimizer="adamw",
+    label_smoothing=0.0,
+    framing="squashed",
+    crop_scale=1.0,
+    random_erasing=0.5,
+    resolution=448,
+)
+
+# The authors' published ImageNet recipe: lr 0.4 at 4 x 128 images, cosine to 1e-6, 5 warm-up epochs from 1e-4.
+FULL = Profile(
+    name="full",
+    size="paper",
+    trains=False,
+    papers_data=True,
+    num_classes=1000,
+    data="imagenet",
+    splits={"v1": "val", "v2": "v2"},
+    recipe=Recipe(
+        epochs=150,
+        batch=128,
+        lr=0.4,
+        reference_batch=512,
+        weight_decay=2e-5,
+        warmup_epochs=5,
+        random_erasing=0.5,
+    ),
+    recipes={
+        "resnet18": {"epochs": 100},
+        "resnet34": {"epochs": 100},
+        "resnet50": {"mixup": 0.7, "cutmix": 1.0},
+        # The authors tell none for it: this is that of its own paper (table 5) without RandAugment.
+        "convnext_tiny": {
+            "epochs": 300,
+            "optimizer": "adamw",
+            "lr": 4e-3,
+            "reference_batch": 4096,
+            "weight_decay": 0.05,
+            "warmup_epochs": 20,
+            "random_erasing": 0.25,
+            "mixup": 0.8,
+            "cutmix": 1.0,
+        },
+    },
+    reduced=Reduced("imagenet-reduced/train", "imagenet-reduced/val", classes=200),
+    transfers={
+        "cub": Transfer("cub/train", "cub/test", "ws-dan", FULL_FINE_GRAINED, crop=0.875),
+        "dogs": Transfer("dogs/train", "dogs/test", "ws-dan", FULL_FINE_GRAINED, crop=0.875),
+        "coco": Transfer("coco/train", "coco/val", "asl", FULL_MULTI_LABEL, crop=1.0, multi_label=True),
+    },
+    resolution=224,
+    crop={"": 0.875, "resnet101": 0.95},
+    batch=256,
+    efficiency=EfficiencyPlan(inference_batch=8, training_batch=4, rounds=15, warmup=2),
+)
+
+MINI_FINE_GRAINED = Recipe(
+    epochs=5,
+    batch=32,
+    lr=3e-3,
+    reference_batch=32,
+    weight_decay=5e-4,
+    warmup_epochs=0.25,
+    label_smoothing=0.0,
+    framing="squashed",
+    crop_scale=0.9,
+    flip=0.0,
+    color_jitter=0.0,
+    resolution=96,
+    amp=False,
+)
+MINI_MULTI_LABEL = replace(MINI_FINE_GRAINED, lr=0.02, crop_scale=1.0)
+
+MINI_RECIPE = Recipe(
+    epochs=7,
+    batch=32,
+    lr=0.15,
+    reference_batch=32,
+    weight_decay=5e-4,
+    warmup_epochs=0.25,
+    crop_scale=0.7,
+    flip=0.0,
+    color_jitter=0.0,
+    resolution=64,
+    amp=False,
+)
+MINI = Profile(
+    name="mini",
+    size="mini",
+    trains=True,
+    num_classes=10,
+    data="mini",
+    splits={"v1": "val", "v2": "val-v2"},
+    recipe=MINI_RECIPE,
+    recipes={
+        "resnet18": {"epochs": 5},
+        "resnet34": {"epochs": 5},
+        "mobilenet_v3_large": {"epochs": 6},
+        "convnext_tiny": {
+            "epochs": 6,
+            "optimizer": "adamw",
+            "batch": 16,
+            "reference_batch": 16,
+            "lr": 2e-3,
+            "weight_decay": 0.01,
+        },
+    },
+    reduced=Reduced("mini-reduced/train", "mini-reduced/val", classes=5),
+    transfers={
+        "cub": Transfer("spots/train", "spots/test", "ws-dan", MINI_FINE_GRAINED, crop=0.9),
+        "dogs": Transfer("cuts/train", "cuts/test", "ws-dan", MINI_FINE_GRAINED, crop=0.9),
+        "coco": Transfer("many/train", "many/test", "asl", MINI_MULTI_LABEL, crop=1.0, multi_label=True),
+    },
+    resolution=64,
+    batch=250,
+    tuning="tune",
+    efficiency=EfficiencyPlan(inference_batch=4, training_batch=2, rounds=6, warmup=1),
+)
+
+SMOKE = replace(
+    MINI,
+    name="smoke",
+    recipe=replace(MINI_RECIPE, epochs=1, warmup_epochs=0),
+    recipes={name: {**changes, "epochs": 1} for name, changes in MINI.recipes.items()},
+    transfers={
+        name: replace(transfer, recipe=replace(transfer.recipe, epochs=1, warmup_epochs=0))
+        for name, transfer in MINI.transfers.items()
+    },
+    train_count=384,
+    val_count=250,
+    efficiency=EfficiencyPlan(inference_batch=1, training_batch=1, rounds=1, warmup=1),
+)
+
+# The one that is run by default first.
+PROFILES = {profile.name: profile for profile in (MINI, SMOKE, FULL)}

@@ -1,0 +1,161 @@
+"""A paper as a value: its experiments, numbers, claims, profiles, rules and names.
+
+The suite is given one and knows none.
+"""
+
+import csv
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.core.records import Cell
+from benchmarks.work.profiles import Profile
+from benchmarks.work.session import Session
+
+if TYPE_CHECKING:
+    from benchmarks.metrics.rules import Rules
+    from benchmarks.report.claims import Claim
+    from benchmarks.report.evidence import Evidence
+    from benchmarks.report.layout import Table
+    from benchmarks.work.probe import Probe
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPERS = "benchmarks.papers"
+CLAIMS = "claims"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table or figure of a paper.
+
+    Attributes:
+        title: One line.
+        time: How long it takes, on named hardware.
+        cells: All cells under a session's settings.
+        table: Its numbers from records.
+        figures: Writes its figures below a folder and returns the files; None where it has none.
+    """
+
+    title: str
+    time: str
+    cells: Callable[[Session], list[Cell]]
+    table: "Callable[[Evidence], Table]"
+    figures: "Callable[[Evidence, Path], list[Path]] | None" = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the gate of a paper runs.
+
+    Attributes:
+        profile: Name of its profile.
+        cells: Its cells, under a session of that profile.
+        reference: Folder of the records that it compares with, below the repository.
+    """
+
+    profile: str
+    cells: Callable[[Session], list[Cell]]
+    reference: str
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper. Importing it costs little; whatever needs numpy or torch is behind a callable.
+
+    Attributes:
+        name: Its folder's name.
+        title: What the page asks.
+        cited: Name, venue and year.
+        program: How the suite is called on it, for the commands that gaps name.
+        package: Where its modules are.
+        numbers: Folder of the paper's numbers, CSV as printed.
+        experiments: Names of its tables and figures, each a module of the package (with ``_`` for ``-``) that offers an
+            ``EXPERIMENT``.
+        profiles: By name, the one that is run by default first.
+        rules: Its step and box rules.
+        families: Color and marker of each method family in plots.
+        claims: Its testable statements.
+        claim_rules: Names of the step rule that claims are judged by and of the one that is told beside it.
+        probes: Small computations that the gate compares, by name.
+        gate: What the gate runs, None where there is none.
+        lock: File of the locked versions of the kinds of work, None where the paper keeps none.
+        costs: Its printed parameters and FLOPs (``params_m``, ``flops_g``) by model.
+        units: What it means by M and G.
+        convention: The counter of FLOPs that stands against them.
+        deviations: Markdown on what the paper, its authors' code and the suite do differently, or None.
+    """
+
+    name: str
+    title: str
+    cited: str
+    package: str
+    numbers: Path
+    experiments: tuple[str, ...]
+    profiles: Mapping[str, Profile]
+    rules: "Callable[[], Rules]"
+    families: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    claims: "Callable[[], tuple[Claim, ...]]" = tuple
+    claim_rules: tuple[str, str] = ("last", "last")
+    probes: "Callable[[], Mapping[str, Probe]]" = dict
+    gate: Gate | None = None
+    lock: Path | None = None
+    costs: Callable[[], Mapping[str, Mapping[str, str]]] = dict
+    units: tuple[float, float] = (1e6, 1e9)
+    convention: str = "fvcore"
+    deviations: Path | None = None
+    program: str = "tdam-bench"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that can be shown: the experiments, and the claims."""
+        return (*self.experiments, CLAIMS) if self.claims is not tuple else self.experiments
+
+    def experiment(self, name: str) -> Experiment:
+        """An experiment by its name.
+
+        Raises:
+            ValueError: There is none of that name.
+        """
+        if name not in self.experiments:
+            raise ValueError(f"unknown experiment {name!r}; choose one of {', '.join(self.names)}")
+        module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
+        experiment: Experiment = module.EXPERIMENT
+        return experiment
+
+
+def load_paper(where: str) -> Paper:
+    """A paper by the name of its folder in ``benchmarks/papers``, or by the path of a folder elsewhere.
+
+    Raises:
+        ValueError: There is none; the message says which there are.
+    """
+    folder = Path(where)
+    known = sorted(path.parent.name for path in (ROOT / "benchmarks" / "papers").glob("*/__init__.py"))
+    if where in known:
+        module = importlib.import_module(f"{PAPERS}.{where}")
+    elif (folder / "__init__.py").is_file():
+        # Child processes take over the path, and find the paper's modules by it.
+        parent = str(folder.resolve().parent)
+        sys.path[:0] = [] if parent in sys.path else [parent]
+        module = importlib.import_module(folder.resolve().name)
+    else:
+        raise ValueError(
+            f"unknown paper {where!r}; choose one of {', '.join(known)}, or a folder whose __init__.py has a PAPER"
+        )
+    paper = getattr(module, "PAPER", None)
+    if not isinstance(paper, Paper):
+        raise ValueError(f"{where} has no PAPER; its __init__.py must hold one, see benchmarks/report/paper.py")
+    return paper
+
+
+def read_numbers(folder: Path, table: str) -> list[dict[str, str]]:
+    """Rows of one of a paper's tables, values as printed; an empty string where the paper prints none.
+
+    Raises:
+        FileNotFoundError: There is no such table.
+    """
+    with (folder / f"{table}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,153 @@
+"""Trained networks for the kinds of work that look at them: which weights a cell needs, and where they are."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.core.files import file_hash
+from benchmarks.core.records import Cell, options_of
+from benchmarks.core.versions import versions
+from benchmarks.data.errors import DataError
+from benchmarks.networks.plugins import fingerprint
+from benchmarks.work.kind import Blocked, Inputs, Kind, Waiting
+from benchmarks.work.session import Session
+from benchmarks.work.training import TRAIN, TrainingOptions, train_command
+
+if TYPE_CHECKING:
+    from baselines.backbone import Backbone
+
+TRAINED, GIVEN = "trained", "given"
+# Options and inputs that all rows of a table of trained networks must share.
+CONDITIONS = ("weights", "epochs", "step_loss", "zero_init", "device")
+
+
+@dataclass(frozen=True)
+class WeightsOptions(TrainingOptions):
+    """How the weights that a cell needs were trained; of given weights no more than what they are for is known.
+
+    Attributes:
+        weights: ``trained`` here or ``given`` by the user.
+    """
+
+    weights: str
+
+
+def weights_options(model: str, seed: int, session: Session, data: str = "train") -> WeightsOptions:
+    """What a cell says of the weights that it needs. Given weights have no seed and no recipe of ours."""
+    own = asdict(TRAIN.options_for(model, seed, session, data))
+    if session.given_weights(model, data) is None:
+        return WeightsOptions(**own, weights=TRAINED)
+    known = {name: own[name] for name in ("trained_on", "classes")}
+    return WeightsOptions(**{**dict.fromkeys(own), **known}, weights=GIVEN)
+
+
+def seeds_of(model: str, session: Session, data: str = "train") -> tuple[int, ...]:
+    """The run's seeds; given weights are one set."""
+    return session.seeds if session.given_weights(model, data) is None else session.seeds[:1]
+
+
+def training_cells(model: str, session: Session, data: str = "train") -> list[Cell]:
+    """What an experiment has to train of a model: a cell for each seed; none where weights are given or looked for."""
+    if not session.profile.trains or session.given_weights(model, data) is not None:
+        return []
+    return [TRAIN.cell(model, seed, session, data) for seed in session.seeds]
+
+
+def for_seeds(model: str, session: Session, cell: Callable[[int], Cell], data: str = "train") -> list[Cell]:
+    """A cell for each seed of a model's weights."""
+    return [cell(seed) for seed in seeds_of(model, session, data)]
+
+
+def weights_name(cell: Cell) -> str:
+    """The network and the weights that a cell needs; cells that differ only in what they measure share them."""
+    weights = options_of(cell, WeightsOptions)
+    return f"{cell.model} {GIVEN if weights.seed is None else weights.seed} {weights.trained_on}"
+
+
+def weights_of(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Waiting:
+    """Weights file and hash of a cell that needs a trained network."""
+    options = options_of(cell, WeightsOptions)
+    given = session.given_weights(cell.model, options.trained_on)
+    if given is not None:
+        return given, file_hash(given)
+    assert options.seed is not None
+    source = TRAIN.cell(cell.model, options.seed, session, options.trained_on)
+    inputs = TRAIN.inputs(source, session)
+    record = None if isinstance(inputs, Blocked | Waiting) else session.store.find(source, inputs)
+    if record is not None and "weights" not in record.notes:
+        return Blocked(f"{cell.model} has no weights: {record.notes['diverged']}", "")
+    if record is not None:
+        return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
+    if session.profile.trains:
+        return inputs if isinstance(inputs, Blocked) else Waiting(source)
+    where = f" in {session.weights}" if session.weights else ""
+    return Blocked(f"no weights of {cell.model}{where}", f"{train_command(source, session)} (or --weights DIR)")
+
+
+def loaded_network(cell: Cell, session: Session) -> "Backbone":
+    """The network of a cell with its weights.
+
+    Raises:
+        DataError: There are none.
+    """
+    from benchmarks.networks.models import create
+    from tdam import load_weights
+
+    weights = weights_of(cell, session)
+    if isinstance(weights, Blocked | Waiting):
+        raise DataError(f"no weights for {cell}: {weights}")
+    network = create(cell.model, options_of(cell, WeightsOptions).classes, session.profile.size)
+    load_weights(network, weights[0])
+    return network
+
+
+def evaluated_inputs(kind: Kind, cell: Cell, split: str, session: Session) -> Inputs | Blocked | Waiting:
+    """What a cell depends on that shows images to a trained network: weights, images, versions, device kind.
+
+    Args:
+        kind: The cell's kind of work.
+        cell: The cell.
+        split: The image set.
+        session: The run's settings.
+    """
+    weights = weights_of(cell, session)
+    if isinstance(weights, Blocked | Waiting):
+        return weights
+    images = manifest_of(split, cell, session)
+    if isinstance(images, Blocked):
+        return images
+    return {
+        **kind.versioned(session),
+        "weights": weights[1],
+        "data": images,
+        "count": session.profile.val_count,
+        "network": fingerprint(cell.model),
+        "device": session.device_kind,
+        **versions("torch", "torchvision", "pillow", "opencv-python-headless"),
+    }
+
+
+def manifest_of(split: str, cell: Cell, session: Session) -> str | Blocked:
+    """The manifest's hash of an image set that a cell needs, or why there is none."""
+    try:
+        return session.image_set(split).manifest_hash
+    except DataError as error:
+        return Blocked(str(error), data_command(cell, session))
+
+
+def data_command(cell: Cell, session: Session) -> str:
+    """What runs a cell whose data are missing."""
+    return f"{session.program} run --profile {cell.profile} --data-root DIR"
+
+
+def known_inputs(kind: Kind, cell: Cell, session: Session) -> Inputs:
+    """Inputs of a cell that is about to run, when nothing can be missing any more.
+
+    Raises:
+        DataError: Something is.
+    """
+    inputs = kind.inputs(cell, session)
+    if isinstance(inputs, Blocked | Waiting):
+        raise DataError(f"{cell} lost what it depends on while the run was going on: {inputs}")
+    return inputs

@@ -1,0 +1,155 @@
+"""Records as the paper's experiments leave them, made up: each holds all that its kind of work declares."""
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
+from benchmarks.core.store import Store
+from benchmarks.metrics.movement import OBJECTS
+from benchmarks.metrics.outcomes import pack
+from benchmarks.metrics.statistics import wilson
+from benchmarks.networks.names import TWIN, parse
+from benchmarks.papers.tdam import PAPER
+from benchmarks.papers.tdam.rules import RULES
+from benchmarks.work.cost import FLOPS, PARAMETERS
+from benchmarks.work.localization import MAX_BOX
+from benchmarks.work.results import percent
+from benchmarks.work.session import Session
+from benchmarks.work.training import LOSS, LR
+
+N = 400  # images of every set
+INPUTS = {"device": "cpu", "processor": "a processor", "torch": "2.9", "torchvision": "0.24", "numpy": "2.3"}
+STEPS = [rule.name for rule in RULES.steps]
+BOXES = [rule.name for rule in RULES.boxes]
+
+
+@dataclass
+class Content:
+    """What a record holds besides its cell and inputs."""
+
+    metrics: dict[MetricKey, Metric] = field(default_factory=dict)
+    samples: dict[MetricKey, list[float]] = field(default_factory=dict)
+    outcomes: dict[MetricKey, str] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def share(self, key: MetricKey, draw: np.random.Generator, kept: bool = False) -> None:
+        """A share of right images, and which they are if that is kept."""
+        hits = draw.random(N) < draw.uniform(0.7, 0.9)
+        self.metrics[key] = percent(wilson(int(hits.sum()), N))
+        if kept:
+            self.outcomes[key] = pack(hits)
+
+
+def cost(cell: Cell, draw: np.random.Generator) -> Content:
+    counts = {PARAMETERS: Metric(draw.uniform(25e6, 50e6), "1"), FLOPS: Metric(draw.uniform(4e9, 8e9), "1")}
+    return Content(counts, notes={"feedback": {"3": [0], "4": [0, 1]}})
+
+
+def trained(cell: Cell, draw: np.random.Generator) -> Content:
+    losses = [2.5, *draw.uniform(0.5, 2.0, 2).tolist()]
+    return Content({LOSS: Metric(losses[-1], "nat", n=3)}, {LOSS: losses, LR: [0.1, 0.05, 0.0]})
+
+
+def accuracy(cell: Cell, draw: np.random.Generator) -> Content:
+    content = Content(notes={"images": cell.options["data"]})
+    for steps in STEPS:
+        content.share(MetricKey("top1", steps), draw, kept=True)
+        content.share(MetricKey("top5", steps), draw)
+    return content
+
+
+def localization(cell: Cell, draw: np.random.Generator) -> Content:
+    content = Content(notes={"images": cell.options["data"]})
+    for steps in STEPS:
+        for boxes in BOXES:
+            content.share(MetricKey("top1_loc", steps, boxes), draw, kept=boxes == BOXES[0])
+            content.share(MetricKey("top5_loc", steps, boxes), draw)
+            content.share(MetricKey("gt_known", steps, boxes), draw)
+        content.metrics[MetricKey(MAX_BOX, steps)] = Metric(draw.uniform(40, 60), "%", N)
+    for objects in OBJECTS if parse(cell.model).feedback else ():
+        content.share(MetricKey("moved", of=objects), draw)
+        content.metrics[MetricKey("overlap", of=objects)] = Metric(draw.uniform(0.5, 0.9), "1", N)
+        content.samples[MetricKey("overlap", of=objects)] = [0.1] * 10
+    return content
+
+
+def attention(cell: Cell, draw: np.random.Generator) -> Content:
+    return Content({MetricKey("telling"): Metric(3.0, "images")}, notes={"images": [], "labels": []})
+
+
+def selectivity(cell: Cell, draw: np.random.Generator) -> Content:
+    content = Content(notes={"steps": parse(cell.model).steps})
+    for step in map(str, range(1, parse(cell.model).steps + 1)):
+        index = np.sort(draw.uniform(0.1, 0.9, 40)).tolist()
+        content.samples[MetricKey("index", of=step)] = index
+        for name, place in (("p25", 10), ("median", 20), ("p75", 30)):
+            content.metrics[MetricKey(name, of=step)] = Metric(index[place], "1", len(index))
+        content.metrics[MetricKey("silent", of=step)] = Metric(2.0, "channels", 42)
+    return content
+
+
+def transfer(cell: Cell, draw: np.random.Generator) -> Content:
+    content = Content(notes={"images": cell.options["data"]})
+    if cell.options["threshold"] is None:
+        content.share(MetricKey("top1"), draw, kept=True)
+        content.share(MetricKey("top5"), draw)
+        return content
+    for name in ("map", "f1_overall", "f1_class"):
+        draws = (draw.uniform(70, 80) + draw.standard_normal(200)).tolist()
+        low, mean, high = np.quantile(draws, (0.025, 0.5, 0.975)).tolist()
+        content.metrics[MetricKey(name)] = Metric(mean, "%", N, low, high)
+        content.samples[MetricKey(name)] = draws
+    return content
+
+
+def efficiency(cell: Cell, draw: np.random.Generator) -> Content:
+    content = Content()
+    names = str(cell.options["models"]).split(",")
+    for name in (*names, f"{names[0]}{TWIN}"):
+        seconds = draw.uniform(1.0, 1.2, 6).tolist()
+        content.samples |= {MetricKey("seconds", of=name): seconds, MetricKey("warmup_seconds", of=name): [2.0]}
+        content.metrics |= {
+            MetricKey("fps", of=name): Metric(4 / float(np.median(seconds)), "images/s", 6, 3.3, 4.0),
+            MetricKey("memory", of=name): Metric(draw.uniform(1e9, 2e9), "bytes"),
+            MetricKey("reserved", of=name): Metric(2e9, "bytes"),
+        }
+    return content
+
+
+CONTENTS: Mapping[str, Callable[[Cell, np.random.Generator], Content]] = {
+    "cost": cost,
+    "train": trained,
+    "accuracy": accuracy,
+    "localization": localization,
+    "attention": attention,
+    "selectivity": selectivity,
+    "finetune": trained,
+    "transfer": transfer,
+    "efficiency": efficiency,
+}
+
+
+def recorded(cell: Cell) -> Record:
+    """A record of a cell: always the same numbers, all that its kind of work declares."""
+    content = CONTENTS[cell.kind](cell, np.random.default_rng(zlib.crc32(str(cell).encode())))
+    record = new_record(cell, INPUTS, content.metrics, content.samples, content.notes)
+    if cell.kind in ("train", "finetune"):
+        record = replace(record, notes={"weights": f"{cell.model}-{record.id}.safetensors", "sha256": record.id})
+    return replace(record, outcomes=content.outcomes)
+
+
+def recorded_all(session: Session, names: Iterable[str] = PAPER.experiments) -> list[Record]:
+    """A record of every cell that experiments plan, each once."""
+    planned = [cell for name in names for cell in PAPER.experiment(name).cells(session)]
+    return [recorded(cell) for cell in dict.fromkeys(planned)]
+
+
+def kept(records: Iterable[Record], store: Store) -> Store:
+    """A results folder with records."""
+    for record in records:
+        store.write(record)
+    return store

@@ -1,0 +1,151 @@
+"""The benches of the suite's own code run on something tiny and print their ratios. Never how fast anything is."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.measure.efficiency import measure
+from benchmarks.networks.models import create
+from benchmarks.papers.tdam.recipes import PROFILES
+from benchmarks.suite import speed, sweep
+from benchmarks.suite.speed import KEEP_MEMORY
+from benchmarks.suite.sweep import Stopwatch
+from benchmarks.work.collectors import accuracy
+from benchmarks.work.passes import run_steps
+
+NETWORKS = ("resnet18", "resnet18-td-joint-t2-m1")
+NUMBER = r"(\d+\.\d+)"
+ROUND = re.compile(rf"whole {NUMBER} s, forward passes {NUMBER} s: {NUMBER}")
+SUM = re.compile(rf"2 models x 2 resolutions x 20 images, 2 rounds: whole / forward passes = {NUMBER}")
+SPEED = rf"{NUMBER} \({NUMBER} to {NUMBER}\)"
+
+
+@pytest.fixture
+def sweep_arguments(tmp_path: Path) -> list[str]:
+    """A sweep of two networks with random weights at two resolutions."""
+    profile = PROFILES["smoke"]
+    (tmp_path / "weights").mkdir()
+    for name in NETWORKS:
+        network = create(name, profile.num_classes, profile.size)
+        torch.save(network.state_dict(), tmp_path / "weights" / f"{name}.pth")
+    folders = [f"--{name}={tmp_path / name}" for name in ("weights", "results", "cache")]
+    swept = ["--networks", *NETWORKS, "--resolutions", "32", "37"]
+    return [*swept, "--profile", "smoke", "--rounds", "2", "--images", "20", *folders]
+
+
+def test_sweep_prints_a_ratio(sweep_arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    sweep.main(sweep_arguments)
+    *rounds, last = capsys.readouterr().out.splitlines()
+    seen = [ROUND.fullmatch(line) for line in rounds]
+    assert len(seen) == 2
+    for match in seen:
+        assert match is not None
+        whole, forward, ratio = map(float, match.groups())
+        assert 0 < forward < whole
+        assert ratio > 1
+    total = SUM.fullmatch(last)
+    assert total is not None
+    assert float(total[1]) > 1
+    assert vars(accuracy)["run_steps"] is run_steps
+
+
+def test_sweep_shows_every_network_every_resolution(
+    sweep_arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """25 images warm up, then 20 in each round; each network runs once on each view of them."""
+    seen: list[tuple[int, int, int]] = []
+
+    def watched(network: object, inputs: torch.Tensor) -> object:
+        seen.append((network.steps, *inputs.shape[::3]))  # type: ignore[attr-defined]
+        return run_steps(network, inputs)
+
+    monkeypatch.setattr(sweep, "run_steps", watched)
+    sweep.main(sweep_arguments)
+    at_once = [(steps, side) for side in (32, 37) for steps in (1, 2)]
+    assert seen == [(steps, images, side) for images in (25, 20, 20) for steps, side in at_once]
+
+
+def test_stopwatch_sums_what_it_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a call that fails; arguments and what is returned go through."""
+    clock = iter([1.0, 3.0, 10.0, 10.5])
+    monkeypatch.setattr("benchmarks.suite.sweep.time.perf_counter", lambda: next(clock))
+    watch = Stopwatch()
+    divided = watch.wrap(lambda a, b: a / b)
+    assert divided(6, b=3) == 2
+    with pytest.raises(ZeroDivisionError):
+        divided(1, 0)
+    assert watch.seconds == 2.5
+
+
+def test_speed_prints_ratios_to_the_first_network(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured in this process, which saves seconds; the process of its own has tests in ``test_efficiency``."""
+    monkeypatch.setattr(speed, "run_in_own_process", measure)
+    for name in KEEP_MEMORY:
+        monkeypatch.setenv(name, "")  # put back afterwards, for the bench sets it
+    speed.main(
+        ["--networks", *NETWORKS, "--resolution", "32", "--inference-batch", "1", "--training-batch", "2", "--rounds=1"]
+    )
+    first, _, said, header, _, *rows = capsys.readouterr().out.splitlines()
+    assert first.endswith("float32, channels_last, 32 x 32, batch 1 in inference and 2 in training, 1 rounds")
+    assert said == "eager, over the plain network:"
+    columns = ["FLOPs [G]", "training speed", "training memory", "inference speed", "inference memory"]
+    assert cells_of(header) == ["network", *columns]
+    table = {name: values for name, *values in map(cells_of, rows)}
+    assert list(table) == [*NETWORKS, "resnet18~twin"]
+    assert table["resnet18"][1:] == ["1.000 (1.000 to 1.000)", "1.000"] * 2
+    for flops, *ratios in table.values():
+        assert float(flops) > 0
+        for ratio, memory in zip(ratios[::2], ratios[1::2], strict=True):
+            assert re.fullmatch(SPEED, ratio)
+            assert float(memory) > 0
+    assert table["resnet18~twin"][0] == table["resnet18"][0] < table[NETWORKS[1]][0]
+
+
+def cells_of(line: str) -> list[str]:
+    """Cells of a row of a Markdown table."""
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_maps_prints_ratios(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pytorch_grad_cam", reason="the package that is compared with is not installed")
+    from benchmarks.suite import maps
+
+    maps.main(["--model", "resnet18", "--rounds", "2", "--batch", "1", "--resolution", "32"])
+    lines = capsys.readouterr().out.splitlines()
+    expected = [
+        pattern
+        for best in (1, 5)
+        for pattern in (
+            rf"top-{best} grad-cam {NUMBER} {NUMBER} s",
+            rf"top-{best} ours     {NUMBER} {NUMBER} s",
+            rf"top-{best} grad-cam / ours: {NUMBER} \+- {NUMBER}",
+        )
+    ]
+    assert len(lines) == len(expected)
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--profile", "tiny"], "unknown profile 'tiny'; choose one of mini"),
+        (["--paper", "vit"], "unknown paper 'vit'"),
+        (["--networks", "resnet18-sse"], "unknown model 'resnet18-sse' .did you mean resnet18-se"),
+        (["--networks", "resnet18-se"], "no weights of resnet18-se; run `tdam-bench train resnet18-se --profile smoke"),
+    ],
+)
+def test_errors_are_one_line(sweep_arguments: list[str], arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit, match=message) as exit_:
+        sweep.main([*sweep_arguments, *arguments])
+    assert "\n" not in str(exit_.value)
+
+
+def test_counts_are_at_least_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        speed.main(["--networks", "resnet18", "--rounds", "0"])
+    assert "argument --rounds: got '0'; give a whole number of at least 1" in capsys.readouterr().err
