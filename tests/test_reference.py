@@ -1,61 +1,72 @@
-"""The README shows what the committed reference renders to, and every number there has its record."""
+"""The committed report is what the committed reference renders to, and every number there has its record."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.core.records import Record, Store
-from benchmarks.papers.tdam import find
-from benchmarks.report.comparison import to_csv
-from benchmarks.work.profiles import PROFILES
-from benchmarks.work.session import Session
+from benchmarks.core.records import Record, identity
+from benchmarks.core.store import Store
+from benchmarks.papers.tdam import PAPER
+from benchmarks.report.evidence import read_evidence
+from benchmarks.report.report import Wanted, render_one
+from benchmarks.report.verification import verify
+from tests.sessions import make_session
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = (0, 1, 2)
-SHOWN = {
-    **dict.fromkeys(("table1", "table4", "table7-wsol", "fig5"), SEEDS),
-    **dict.fromkeys(("table7-tasks", "fig8", "supplement", "selectivity"), SEEDS[:1]),
-}
+REFERENCE, REPORT = ROOT / "results" / "reference", ROOT / "report" / "reference"
+# What the reference has: seeds by experiment. The others say until they are measured what is missing.
+MEASURED = dict.fromkeys(("table1", "efficiency", "table4", "fig4", "table7-wsol", "fig5", "selectivity"), (0,))
 
 
 @pytest.fixture(scope="module")
-def records() -> list[Record]:
-    return Store(ROOT / "results/reference").records()
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The reference as a fresh clone has it: beside its records the maps of grids, and no weights."""
+    folder = tmp_path_factory.mktemp("reference")
+    for part in ("records", "attention"):
+        shutil.copytree(REFERENCE / part, folder / part)
+    return Store(folder)
 
 
-def session_of(seeds: tuple[int, ...]) -> Session:
-    return Session(PROFILES["mini"], Store(ROOT / "results/reference"), ROOT / "results/cache", seeds=seeds)
+@pytest.fixture(scope="module")
+def records(clone: Store) -> list[Record]:
+    return clone.records()
 
 
-@pytest.mark.parametrize("name", SHOWN)
-def test_the_readme_shows_the_reference(records: list[Record], name: str) -> None:
-    """After a new reference: tdam-bench show NAME --seeds ... --results results/reference, between the marks."""
-    readme = (ROOT / "README.md").read_text()
-    shown = readme.partition(f"<!-- {name}:begin -->\n")[2].partition(f"\n<!-- {name}:end -->")[0]
-    assert shown.strip() == find(name).table_text(session_of(SHOWN[name]), records).strip()
+def test_the_committed_report_is_what_the_reference_renders_to(clone: Store) -> None:
+    """After a new reference: make reference-report. Its page is not committed."""
+    assert [line for line in verify(REPORT, clone, PAPER) if line != "index.html is missing"] == []
 
 
-@pytest.mark.parametrize("name", SHOWN)
-def test_the_reference_is_complete(records: list[Record], name: str) -> None:
-    """No cell of the shown tables is missing, and none has been measured twice."""
-    assert set(find(name).cells(session_of(SHOWN[name]))) <= {record.cell for record in records}
+@pytest.mark.parametrize("name", MEASURED)
+def test_the_reference_is_complete(records: list[Record], name: str, tmp_path: Path) -> None:
+    """No cell of an experiment is missing under its seeds."""
+    session = make_session(tmp_path, "mini", seeds=MEASURED[name])
+    assert set(PAPER.experiment(name).cells(session)) <= {record.cell for record in records}
+
+
+def test_no_cell_is_measured_twice(records: list[Record]) -> None:
     assert len({record.cell for record in records}) == len(records)
 
 
-def test_table1_is_measured_on_three_seeds(records: list[Record]) -> None:
-    rows = to_csv(find("table1").table(session_of(SEEDS), records)).splitlines()  # type: ignore[attr-defined]
-    accuracies = [row for row in rows if ",v1_last/top1," in row and "-reduced," not in row]
-    assert len(accuracies) == 14
-    assert all(len(row.rpartition(",")[2].split()) == len(SEEDS) for row in accuracies)
+def test_records_are_what_their_names_say(clone: Store, records: list[Record]) -> None:
+    """A record's id is the hash of its cell and inputs, and weights are named after the training that left them."""
+    for record in records:
+        assert record.id == identity(record.cell, record.inputs)
+        assert clone.record_path(record.cell, record.id).is_file()
+        if record.cell.kind in ("train", "finetune") and "diverged" not in record.notes:
+            assert record.id in record.notes["weights"], record.cell
 
 
-@pytest.mark.parametrize("name", SHOWN)
-def test_records_alone_render(tmp_path: Path, records: list[Record], name: str) -> None:
-    """A fresh clone has neither weights nor maps: every table and figure is drawn, and says what it lacks."""
-    shutil.copytree(ROOT / "results/reference/records", tmp_path / "records")
-    session = replace(session_of(SHOWN[name]), store=Store(tmp_path))
-    files = find(name).render(session, records, tmp_path / "report")
+def test_every_accuracy_of_table1_is_there(clone: Store) -> None:
+    table = PAPER.experiment("table1").table(read_evidence(clone, PAPER.profiles, "mini", None))
+    values = [line.values["v1_last_top1"] for line in table.lines if not line.model.endswith("-reduced")]
+    assert [len(str(value.record).split()) for value in values] == [len(MEASURED["table1"])] * 14
+
+
+@pytest.mark.parametrize("name", PAPER.experiments)
+def test_records_alone_render(clone: Store, name: str, tmp_path: Path) -> None:
+    """A fresh clone draws every table and figure, and says what it lacks."""
+    files = render_one(PAPER, name, Wanted(PAPER, (name,)).evidence(clone), tmp_path)
     assert files
     assert all(path.stat().st_size for path in files)
