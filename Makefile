@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The files of tests are shared among processes.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
@@ -36,14 +38,14 @@ $(READY): pyproject.toml
 setup: $(READY)  ## create .venv and install the suite with its development tools
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(READY)  ## format, lint, types, locked versions and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/tdam-bench lock --check
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lock: $(READY)  ## lock the declared versions of the kinds of work beside the code that they reach
 	$(BIN)/tdam-bench lock
