@@ -1,6 +1,7 @@
 """Devices by name: whether one is here, and what to call it. Torch is imported where it must be asked."""
 
 import ctypes
+import functools
 import platform
 import re
 from pathlib import Path
@@ -53,6 +54,7 @@ def find_device(name: str) -> "torch.device":
     return device
 
 
+@functools.cache
 def processor_name() -> str:
     """The CPU's name."""
     info = Path("/proc/cpuinfo")

@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
-from benchmarks.core.versions import versions
 from benchmarks.data.errors import DataError
-from benchmarks.networks.plugins import fingerprint
 from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Kind, Waiting
 from benchmarks.work.profiles import Recipe, Transfer
 from benchmarks.work.session import Session
 from benchmarks.work.training import (
     TRAIN,
     curves,
-    drawing,
     recipe_hash,
     threads_of_training,
+    trained_inputs,
     training_images,
     with_epochs,
 )
@@ -26,7 +24,7 @@ from benchmarks.work.weights import (
     WeightsOptions,
     known_inputs,
     loaded_network,
-    manifest_of,
+    shown_inputs,
     weights_of,
     weights_options,
 )
@@ -83,24 +81,12 @@ class FineTune(Kind):
         return Cell.of(self.name, model, session.profile.name, self.options_for(model, target, seed, session))
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
-        """Pretrained weights, training images, versions, device kind."""
-        weights = weights_of(cell, session)
-        if isinstance(weights, Blocked | Waiting):
-            return weights
+        """Pretrained weights, training images, versions, what the processor computes with."""
         split = options_of(cell, FineTuneOptions).tuned_on
-        images = manifest_of(split, cell, session)
-        if isinstance(images, Blocked):
-            return images
-        return {
-            **self.versioned(session),
-            "weights": weights[1],
-            "data": images,
-            "count": session.profile.train_count,
-            "network": fingerprint(cell.model),
-            "device": session.device_kind,
-            **drawing(split, session),
-            **versions("torch", "torchvision", "pillow"),
-        }
+        inputs = shown_inputs(self, cell, weights_of(cell, session), split, session)
+        if isinstance(inputs, Blocked | Waiting):
+            return inputs
+        return {**inputs, **trained_inputs(split, session)}
 
     def group(self, cell: Cell) -> object:
         """Each on its own."""

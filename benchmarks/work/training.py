@@ -102,8 +102,6 @@ class Train(Kind):
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked:
         """Training images, versions, what the processor computes with."""
-        from benchmarks.measure.device import computes_with
-
         split = options_of(cell, TrainingOptions).trained_on
         try:
             data = session.image_set(split).manifest_hash
@@ -112,11 +110,9 @@ class Train(Kind):
         return {
             **self.versioned(session),
             "data": data,
-            "count": session.profile.train_count,
             "network": fingerprint(cell.model),
             "device": session.device_kind,
-            "computes_with": computes_with(session.device),
-            **drawing(split, session),
+            **trained_inputs(split, session),
             **versions("torch", "torchvision", "pillow"),
         }
 
@@ -192,12 +188,18 @@ def class_list_hash(session: Session) -> str:
     return hashlib.sha256("\n".join(read_class_list(session.class_list)).encode()).hexdigest()[:12]
 
 
-def drawing(split: str, session: Session) -> dict[str, Scalar]:
-    """What else decides which random numbers a training draws, where it is not the usual: one process, no workers."""
+def trained_inputs(split: str, session: Session) -> dict[str, Scalar]:
+    """What decides the bits of whatever is trained on an image set, besides its images.
+
+    How many of them, what the processor computes with, and, where it is not the usual one process without workers, how
+    random numbers are drawn.
+    """
     from benchmarks.core import distributed
+    from benchmarks.measure.device import computes_with
 
     unusual: dict[str, Scalar] = {"processes": distributed.size(), "workers": session.loaders(split)}
-    return {name: value for name, value in unusual.items() if value != USUAL[name]}
+    drawn = {name: value for name, value in unusual.items() if value != USUAL[name]}
+    return {"count": session.profile.train_count, "computes_with": computes_with(session.device), **drawn}
 
 
 def training_images(split: str, session: Session) -> "TrainingData":

@@ -5,16 +5,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
-from benchmarks.core.versions import versions
 from benchmarks.data.errors import DataError
-from benchmarks.networks.plugins import fingerprint
 from benchmarks.work.accuracy import SYMPTOM
 from benchmarks.work.choices import choice
 from benchmarks.work.finetuning import FINETUNE, FineTuneOptions, transfer_of, tuned_network, tuned_weights
 from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
 from benchmarks.work.results import percent, require_images, write_arrays
 from benchmarks.work.session import Session
-from benchmarks.work.weights import CONDITIONS, known_inputs, manifest_of
+from benchmarks.work.weights import CONDITIONS, known_inputs, shown_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,20 +78,10 @@ class Transfer(Kind):
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         """Fine-tuned weights, images, versions, device kind."""
         weights = tuned_weights(tuning_cell(cell, session), session)
-        if isinstance(weights, Blocked | Waiting):
-            return weights
-        images = manifest_of(options_of(cell, TransferOptions).data, cell, session)
-        if isinstance(images, Blocked):
-            return images
-        return {
-            **self.versioned(session),
-            "weights": weights[1],
-            "data": images,
-            "count": session.profile.val_count,
-            "network": fingerprint(cell.model),
-            "device": session.device_kind,
-            **versions("torch", "torchvision", "pillow"),
-        }
+        inputs = shown_inputs(self, cell, weights, options_of(cell, TransferOptions).data, session)
+        if isinstance(inputs, Blocked | Waiting):
+            return inputs
+        return {**inputs, "count": session.profile.val_count}
 
     def group(self, cell: Cell) -> object:
         """One pass over the images serves every network."""

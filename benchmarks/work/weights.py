@@ -111,29 +111,38 @@ def evaluated_inputs(kind: Kind, cell: Cell, split: str, session: Session) -> In
         split: The image set.
         session: The run's settings.
     """
-    weights = weights_of(cell, session)
+    inputs = shown_inputs(kind, cell, weights_of(cell, session), split, session)
+    if isinstance(inputs, Blocked | Waiting):
+        return inputs
+    return {**inputs, "count": session.profile.val_count, **versions("opencv-python-headless")}
+
+
+def shown_inputs(
+    kind: Kind, cell: Cell, weights: tuple[Path, str] | Blocked | Waiting, split: str, session: Session
+) -> Inputs | Blocked | Waiting:
+    """What a cell depends on that shows images to a network with weights, whether to look at it or to train it further.
+
+    Args:
+        kind: The cell's kind of work.
+        cell: The cell.
+        weights: File and hash of the network's weights, or why there are none.
+        split: The image set.
+        session: The run's settings.
+    """
     if isinstance(weights, Blocked | Waiting):
         return weights
-    images = manifest_of(split, cell, session)
-    if isinstance(images, Blocked):
-        return images
+    try:
+        images = session.image_set(split).manifest_hash
+    except DataError as error:
+        return Blocked(str(error), data_command(cell, session))
     return {
         **kind.versioned(session),
         "weights": weights[1],
         "data": images,
-        "count": session.profile.val_count,
         "network": fingerprint(cell.model),
         "device": session.device_kind,
-        **versions("torch", "torchvision", "pillow", "opencv-python-headless"),
+        **versions("torch", "torchvision", "pillow"),
     }
-
-
-def manifest_of(split: str, cell: Cell, session: Session) -> str | Blocked:
-    """The manifest's hash of an image set that a cell needs, or why there is none."""
-    try:
-        return session.image_set(split).manifest_hash
-    except DataError as error:
-        return Blocked(str(error), data_command(cell, session))
 
 
 def data_command(cell: Cell, session: Session) -> str:
