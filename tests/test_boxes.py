@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics.boxes import NO_BOX, Box, gradcam_box, iou, ious, segments
-from benchmarks.papers.tdam.boxes import LEVELS, LOWEST_KEPT, released_box
+from benchmarks.metrics.rules import GRADCAM
+from benchmarks.papers.tdam.boxes import LEVELS, LOWEST_KEPT, RELEASED_BOX, released_box
 from tests.fill import fill
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_boxes.json").read_text())["boxes"]
@@ -38,6 +39,23 @@ def test_golden_boxes(index: str) -> None:
     assert list(released_box(golden_cam(index), (224, 224))) == GOLDEN[index]
 
 
+@pytest.mark.parametrize("size", [(224, 224), (64, 64), (448, 448), (96, 160)])
+def test_released_boxes_are_made_at_224_whatever_the_input(size: tuple[int, int]) -> None:
+    """In whole pixels of 224 for step rules, which compare them with each other; scaled for true boxes."""
+    height, width = size
+    for index, golden in GOLDEN.items():
+        assert list(RELEASED_BOX.box(golden_cam(index), size)) == golden
+        x, y, w, h = golden
+        scaled = [x * width / 224, y * height / 224, w * width / 224, h * height / 224]
+        assert RELEASED_BOX.box_in_input(golden_cam(index), size).tolist() == pytest.approx(scaled)
+
+
+def test_a_rule_without_a_side_makes_boxes_in_the_input() -> None:
+    cam = golden_cam("1")
+    assert GRADCAM.box(cam, (64, 96)) == gradcam_box(cam, (64, 96)) != gradcam_box(cam, (224, 224))
+    assert GRADCAM.box_in_input(cam, (64, 96)).tolist() == list(gradcam_box(cam, (64, 96)))
+
+
 def test_kept_levels_are_those_of_the_colored_gray() -> None:
     """JET, gray and a threshold strictly above 38 keep levels 37 to 155; level 36 has exactly 38, level 37 has 41."""
     levels = np.arange(LEVELS + 1, dtype=np.uint8)
@@ -65,7 +83,7 @@ def test_more_than_15_points(last_tooth: int, points: int, box: Box) -> None:
     cam[7:10, :11] = 1
     cam[4:7, [2, 6]] = 1
     cam[7 - last_tooth : 7, 10] = 1
-    (contour,), _ = cv2.findContours(cam.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    (contour,), _ = cv2.findContours(cam.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     assert len(contour) == points
     assert released_box(cam, (20, 30)) == box
 
@@ -79,7 +97,7 @@ def test_of_two_blobs_the_one_with_more_points_wins() -> None:
 
 def test_of_equal_blobs_the_first_of_opencv_wins() -> None:
     cam = disk((60, 100), (20, 20), 8) + disk((60, 100), (40, 70), 8)
-    contours, _ = cv2.findContours(cam.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    contours, _ = cv2.findContours(cam.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     assert len(contours) == 2
     assert len(contours[0]) == len(contours[1]) > 15
     assert released_box(cam, (60, 100)) == tuple(cv2.boundingRect(contours[0]))
@@ -93,6 +111,22 @@ def test_a_hole_can_give_the_box() -> None:
     cam = np.zeros((80, 80), dtype=np.float32)
     cam[10:70, 10:70] = 1
     assert released_box(cam - disk((80, 80), (40, 40), 15), (80, 80)) == (24, 24, 33, 33)
+
+
+def test_of_an_equal_hole_and_blob_the_lower_one_is_first_in_the_flat_list() -> None:
+    """By levels of nesting, blobs would come before the holes of others; the flat list goes from below upwards."""
+    cam = np.zeros((80, 120), dtype=np.float32)
+    cam[5:75, 5:75] = 1
+    cam -= disk((80, 120), (52, 45), 10)
+    cam += disk((80, 120), (20, 100), 10)
+    flat, nested = (
+        cv2.findContours(cam.astype(np.uint8), mode, cv2.CHAIN_APPROX_SIMPLE)[0]
+        for mode in (cv2.RETR_LIST, cv2.RETR_TREE)
+    )
+    hole, blob = (34, 41, 23, 23), (90, 10, 21, 21)
+    assert cv2.boundingRect(max(flat, key=len)) == hole
+    assert cv2.boundingRect(max(nested, key=len)) == blob
+    assert released_box(cam, (80, 120)) == hole
 
 
 def test_height_and_width_are_not_swapped() -> None:

@@ -109,6 +109,7 @@ def test_rules_are_locked_without_the_tables(
     "change",
     [
         {"step_box": GRADCAM},
+        {"step_box": replace(RULES.step_box, side=64)},
         {"steps": RULES.steps[::-1]},
         {"boxes": RULES.boxes[:1]},
         {"steps": (replace(RULES.steps[0], name="final"), *RULES.steps[1:])},

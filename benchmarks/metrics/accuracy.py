@@ -2,8 +2,9 @@
 
 Predictions are a table with one row for each image and step and the columns ``COLUMNS``: the image's id and label, the
 step from 1 (a feedforward network has step 1 only), the five best classes (-1 where there are fewer) with their softmax
-probabilities in descending order, and the box of the best class by the box rule that step rules look at. Boxes may be
-unknown (nan) where no box can change a result, see ``benchmarks.metrics.rules.StepRule.unsure``.
+probabilities in descending order, and the box of the best class by the box rule that step rules look at, in pixels of
+that rule's own. Boxes may be unknown (nan) where none can change a result, see
+``benchmarks.metrics.rules.StepRule.unsure``.
 """
 
 import numpy as np

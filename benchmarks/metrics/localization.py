@@ -31,7 +31,7 @@ AT = tuple(f"iou_at_{percent:02d}" for percent in PERCENTS)
 METRICS = ("top1_loc", "top5_loc", "gt_known")
 
 
-def best_iou(boxes: Iterable[Box], truth: npt.NDArray[np.float64]) -> float:
+def best_iou(boxes: Iterable[Box | npt.NDArray[np.float64]], truth: npt.NDArray[np.float64]) -> float:
     """Largest IoU of any box with any true box (n, 4) as x, y, w, h; 0 where either is missing."""
     candidates = np.array(list(boxes), dtype=np.float64).reshape(-1, 1, 4)
     return float(ious(candidates, truth.reshape(1, -1, 4)).max(initial=0.0))

@@ -25,7 +25,7 @@ class StepRule:
     Attributes:
         name: As in records.
         standing: From the highest probability of each step (images, steps) and the boxes of their best classes (images,
-            steps, 4) as x, y, w, h in pixels to a mask (images, steps).
+            steps, 4) as x, y, w, h in pixels of one size to a mask (images, steps).
         unsure: From whether each step is right (images, steps) and those probabilities to a mask (images,): where boxes
             can change whether an image is right. None for a rule that does not look at boxes.
         settled: From those probabilities to a mask (images, steps) of the steps that stand whatever the boxes are;
@@ -47,10 +47,41 @@ class StepRule:
 
 @dataclass(frozen=True)
 class BoxRule:
-    """How a box is made from a class activation map (h, w), resized to a height and width in pixels."""
+    """How a box is made from a class activation map.
+
+    Attributes:
+        name: As in records.
+        make: From a map (h, w) and the height and width that it is resized to, to a box in pixels of that size.
+        side: Side of the square that the rule makes its boxes in, whatever the network's input; None: the input itself.
+    """
 
     name: str
-    box: Callable[[npt.NDArray[np.floating], tuple[int, int]], Box]
+    make: Callable[[npt.NDArray[np.floating], tuple[int, int]], Box]
+    side: int | None = None
+
+    def box(self, cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
+        """The rule's own box, whole pixels of its own square: what is compared with other boxes of the same rule.
+
+        How far two of them overlap does not depend on where they are measured, so step rules take them as they are;
+        scaled to another size they would be rounded, and overlaps at a bound could fall to its other side.
+
+        Args:
+            cam: Map (h, w) of the class, without ReLU.
+            size: Height and width of the network's input in pixels; without a say where the rule has a ``side``.
+
+        Returns:
+            x, y, w, h.
+        """
+        return self.make(cam, size if self.side is None else (self.side, self.side))
+
+    def box_in_input(self, cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Floats:
+        """The same box (4,) as x, y, w, h in pixels of the network's input: what is compared with true boxes."""
+        box = np.array(self.box(cam, size), dtype=np.float64)
+        if self.side is None:
+            return box
+        height, width = size
+        scaled: Floats = box * np.array([width, height, width, height]) / self.side
+        return scaled
 
 
 @dataclass(frozen=True)

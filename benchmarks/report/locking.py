@@ -1,7 +1,6 @@
 """The declared versions of a paper's kinds of work and rules, beside hashes of the code that each reaches."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,20 +31,14 @@ def current_lock(paper: Paper) -> tuple[dict[str, Locked], dict[str, str]]:
 
 
 def locked_rules(paper: Paper) -> Locked:
-    """The version of a paper's rules beside a hash of which they are and of the code that their functions reach."""
+    """The version of a paper's rules beside a hash of what they are and of the code that their functions reach."""
     rules = paper.rules()
     listed: list[StepRule | BoxRule] = [*rules.steps, rules.step_box, *rules.boxes]
-    used = [(rule.name, functions_of(rule)) for rule in listed]
-    modules = {function.__module__ for _, functions in used for function in functions}
+    modules = {value.__module__ for rule in listed for value in vars(rule).values() if callable(value)}
     # The paper itself lies on the way to its rules and leads to all its tables, which no rule reads.
     code = code_hash(sorted(modules), without={paper.package} - modules)
-    made_of = [[name, *(function.__qualname__ for function in functions)] for name, functions in used]
+    made_of = [[str(getattr(value, "__qualname__", value)) for value in vars(rule).values()] for rule in listed]
     return Locked(rules.version, short_hash([code, made_of]))
-
-
-def functions_of(rule: "StepRule | BoxRule") -> list[Callable[..., object]]:
-    """What a rule is decided by."""
-    return [value for value in vars(rule).values() if callable(value)]
 
 
 def network_modules() -> list[str]:

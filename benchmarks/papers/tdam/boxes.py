@@ -6,6 +6,7 @@ import numpy.typing as npt
 from benchmarks.metrics.boxes import NO_BOX, Box, check_map, resize_map
 from benchmarks.metrics.rules import BoxRule
 
+SIDE = 224  # pixels
 LEVELS = 155
 # The release colors the levels (JET), turns them gray and keeps what is brighter than int(0.15 * 255) = 38. Up to level
 # 155 that gray rises with the level and is 38 at level 36 and 41 at level 37: it keeps level 37 and all above.
@@ -18,15 +19,15 @@ def released_box(cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
 
     The signed map is resized bilinearly (half-pixel centers, float32), its minimum to maximum is scaled to 0..155 and
     rounded, and levels from 37 up are kept. Of their contours, holes included, the one with the most points after
-    simple chain approximation gives the box if it has more than 15; among equals the first in OpenCV's order. Points
-    are corners, not length or area: a rectangle has four and gives no box.
+    simple chain approximation gives the box if it has more than 15; among equals the first in OpenCV's flat list.
+    Points are corners, not length or area: a rectangle has four and gives no box.
 
     Args:
         cam: Map (h, w) of the class, without ReLU.
-        size: Height and width of the network's input in pixels.
+        size: Height and width in pixels that the map is resized to; the release knows 224 x 224 only.
 
     Returns:
-        The box in pixels of the input. A constant map is level 0 everywhere and has no box.
+        The box in pixels of that size. A constant map is level 0 everywhere and has no box.
 
     Raises:
         ValueError: The map is not two-dimensional, is empty, or holds a value that is not finite.
@@ -41,7 +42,7 @@ def released_box(cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
     resized = resize_map(cam, size)
     levels = cv2.normalize(resized, np.empty(0), 0, LEVELS, cv2.NORM_MINMAX, cv2.CV_8U)
     kept = (levels >= LOWEST_KEPT).astype(np.uint8)
-    contours, _ = cv2.findContours(kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    contours, _ = cv2.findContours(kept, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     longest = max(contours, key=len, default=())
     if len(longest) <= MOST_POINTS_LEFT_OUT:
         return NO_BOX
@@ -49,4 +50,4 @@ def released_box(cam: npt.NDArray[np.floating], size: tuple[int, int]) -> Box:
     return int(x), int(y), int(w), int(h)
 
 
-RELEASED_BOX = BoxRule("released", released_box)
+RELEASED_BOX = BoxRule("released", released_box, side=SIDE)

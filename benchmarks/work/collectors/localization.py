@@ -79,8 +79,9 @@ class LocalizationCollector(Collector):
         rules: The box rules.
 
     Parts: ``objects`` (N,); ``classes`` and ``scores`` (N, T, k) with k at most 5; of the top class's map ``boxes`` (N,
-    T, 4) by the rule that step rules look at and ``gradcam_boxes`` by Grad-CAM's; of the true class's map float32
-    ``iou_<rule>`` (N, T, 1) for each box rule and ``iou_at`` (N, T, len(AT)), see ``benchmarks.metrics.localization``.
+    T, 4) by the rule that step rules look at, in pixels of its own, and ``gradcam_boxes`` by Grad-CAM's; of the true
+    class's map float32 ``iou_<rule>`` (N, T, 1) for each box rule and ``iou_at`` (N, T, len(AT)), see
+    ``benchmarks.metrics.localization``.
     """
 
     network: Backbone
@@ -125,7 +126,7 @@ class LocalizationCollector(Collector):
 
     def true_overlaps(self, cam: np.ndarray, size: tuple[int, int], boxes: np.ndarray) -> dict[str, list[float]]:
         """How well boxes of the true class's map (h, w) hit the true ones (n, 4)."""
-        by_rule = {f"iou_{rule.name}": [best_iou([rule.box(cam, size)], boxes)] for rule in self.rules.boxes}
+        by_rule = {f"iou_{rule.name}": [best_iou([rule.box_in_input(cam, size)], boxes)] for rule in self.rules.boxes}
         return {**by_rule, "iou_at": threshold_ious(cam, size, boxes)}
 
 
