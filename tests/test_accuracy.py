@@ -1,18 +1,23 @@
 """The step rules against cases worked out by hand and a plain second implementation."""
 
+import json
 import pickle
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks.metrics.accuracy import BOX, COLUMNS, accuracy, correct
-from benchmarks.metrics.boxes import Box, iou
+from benchmarks.metrics.boxes import Box
 from benchmarks.metrics.rules import LAST, PLAIN_RULES, StepRule
 from benchmarks.metrics.statistics import wilson
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.papers.tdam.steps import CONFIDENT, RELEASED, remaining_steps, standing_steps
+from tests.merging import released_places
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_merging.json").read_text())["cases"]
 
 LEFT: Box = (0, 0, 100, 100)
 LEFT_HALF: Box = (0, 0, 100, 50)  # IoU with LEFT: exactly 0.5
@@ -72,20 +77,9 @@ def plain_correct(predictions: pd.DataFrame, rule: StepRule, k: int) -> dict[str
         elif rule == CONFIDENT:
             standing = [max(steps, key=lambda row: row["score_1"])]
         else:
-            standing = []
-            for row in steps:
-                for place, other in enumerate(standing):
-                    if iou(box_of(other), box_of(row)) > 0.5:
-                        standing[place] = max(other, row, key=lambda row: row["score_1"])
-                        break
-                else:
-                    standing.append(row)
+            standing = released_places(steps)
         result[str(name)] = any(row["label"] in [row[f"class_{rank}"] for rank in range(1, k + 1)] for row in standing)
     return result
-
-
-def box_of(row: pd.Series) -> Box:  # type: ignore[type-arg]
-    return int(row["box_x"]), int(row["box_y"]), int(row["box_w"]), int(row["box_h"])
 
 
 # Label 1 everywhere; class 50 is wrong. Columns: last, confident, released.
@@ -100,19 +94,29 @@ TWO_STEPS = [
     ("IoU 0.5 does not merge", [(50, 0.9, LEFT), (1, 0.3, LEFT_HALF)], (True, False, True)),
     ("empty boxes do not merge", [(1, 0.3, NONE), (50, 0.9, NONE)], (False, False, True)),
 ]
-THREE_STEPS = [
+MORE_STEPS = [
     # Step 2 takes the place and brings its box, which step 3 overlaps; against step 1's box it would stay apart.
     ("box of the surer", [(50, 0.5, LEFT), (50, 0.9, NEAR_LEFT), (1, 0.6, MIDDLE)], (True, False, False)),
     # Step 2 merges into step 1 and its box is gone: step 3 stays.
     ("box of the unsure is gone", [(50, 0.9, LEFT), (50, 0.5, NEAR_LEFT), (1, 0.3, MIDDLE)], (True, False, True)),
-    # Step 3 overlaps both that stand and replaces the first only.
-    ("earliest of several", [(50, 0.3, LEFT), (1, 0.2, MIDDLE), (50, 0.9, NEAR_LEFT)], (False, False, True)),
-    ("and not the other", [(1, 0.3, LEFT), (50, 0.2, MIDDLE), (50, 0.9, NEAR_LEFT)], (False, False, False)),
+    # Step 3 overlaps both that stand, wins, and takes both places.
+    ("winner of two", [(50, 0.3, LEFT), (1, 0.2, MIDDLE), (50, 0.9, NEAR_LEFT)], (False, False, False)),
+    ("and of the other", [(1, 0.3, LEFT), (50, 0.2, MIDDLE), (50, 0.9, NEAR_LEFT)], (False, False, False)),
+    # It wins the first place and loses at the second: what it has won it keeps.
+    ("winner that loses then", [(50, 0.2, LEFT), (50, 0.9, MIDDLE), (1, 0.5, NEAR_LEFT)], (True, False, True)),
+    # It loses at the first place, and the first goes on with its own box, which the second does not overlap.
+    ("loser does not go on", [(50, 0.9, LEFT), (1, 0.2, MIDDLE), (50, 0.5, NEAR_LEFT)], (False, False, True)),
+    # Step 1 holds step 3's place too, and so outlives the loss of its own.
+    (
+        "two places of one",
+        [(1, 0.3, LEFT), (50, 0.9, MIDDLE), (50, 0.2, LEFT), (50, 0.5, NEAR_LEFT)],
+        (False, False, True),
+    ),
     ("three places", [(50, 0.9, LEFT), (1, 0.2, RIGHT), (50, 0.5, NONE)], (False, False, True)),
 ]
 
 
-@pytest.mark.parametrize(("name", "steps", "expected"), TWO_STEPS + THREE_STEPS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("name", "steps", "expected"), TWO_STEPS + MORE_STEPS, ids=lambda value: str(value)[:40])
 def test_step_rules_by_hand(name: str, steps: list[Step], expected: tuple[bool, bool, bool]) -> None:
     predictions = table(image("a", 1, *steps))
     assert tuple(hits(predictions, rule)["a"] for rule in RULES.steps) == expected
@@ -143,7 +147,7 @@ def test_missing_classes_are_never_right() -> None:
     assert hits(predictions, LAST, 5) == {"a": True, "b": False}
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
 @pytest.mark.parametrize("rule", RULES.steps, ids=lambda rule: rule.name)
 def test_against_the_plain_implementation(rule: StepRule, steps: int) -> None:
     predictions = random_predictions(80, steps, seed=steps)
@@ -212,6 +216,40 @@ def test_standing_steps_by_hand() -> None:
         standing_steps(np.array([0.8, 0.9]), boxes)
     with pytest.raises(ValueError, match="box is unknown"):
         standing_steps(np.array([0.9, 0.8, 0.1]), np.full((3, 4), np.nan))
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: f"{len(case['confidence'])} steps")
+def test_golden_merging(case: dict[str, list]) -> None:  # type: ignore[type-arg]
+    """The golden file counts steps from 1, this suite from 0; the second implementation meets it too."""
+    scores, boxes = np.array(case["confidence"]), np.array(case["boxes_xywh"], dtype=np.float64)
+    assert len(GOLDEN) == 60
+    expected = {step - 1 for step in case["standing_steps"]}
+    assert standing_steps(scores, boxes) == expected
+    assert set(np.flatnonzero(remaining_steps(scores[None], boxes[None])[0])) == expected
+    rows = [
+        {"step": step, "score_1": score, **dict(zip(BOX, box, strict=True))}
+        for step, (score, box) in enumerate(zip(scores, boxes, strict=True))
+    ]
+    assert {row["step"] for row in released_places(rows)} == expected
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 5, 7])
+def test_what_is_settled_without_boxes_is_never_otherwise_with_them(steps: int) -> None:
+    """In random cases with ties, overlaps and empty boxes; and everywhere else boxes do decide some."""
+    images = 4000
+    table_ = random_predictions(images, steps, seed=10 + steps).sort_values(["id", "step"])
+    scores = table_["score_1"].to_numpy().reshape(images, steps)
+    boxes = table_[list(BOX)].to_numpy(dtype=np.float64).reshape(images, steps, 4)
+    hits_ = np.random.default_rng(steps).random((images, steps)) < 0.3
+    stands = remaining_steps(scores, boxes)
+    right = (hits_ & stands).any(axis=1)
+    assert RELEASED.settled is not None
+    assert RELEASED.unsure is not None
+    surely = RELEASED.settled(scores)
+    assert (stands | ~surely).all()
+    unsure = RELEASED.unsure(hits_, scores)
+    assert ((hits_ & surely).any(axis=1) == right)[~unsure].all()
+    assert 0 < right[unsure].mean() < 1
 
 
 def test_rules_are_chosen_by_name() -> None:

@@ -11,7 +11,6 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import open_imagenet
 from benchmarks.data.imagenet_boxes import open_boxes, read_voc
 from benchmarks.metrics.accuracy import BOX, CLASSES, SCORES
-from benchmarks.metrics.boxes import iou
 from benchmarks.metrics.localization import (
     AT,
     OVERLAPS,
@@ -25,6 +24,7 @@ from benchmarks.metrics.movement import GRADCAM_BOX, histogram, spread, step_ove
 from benchmarks.metrics.rules import LAST, BoxRule, StepRule
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.papers.tdam.steps import CONFIDENT
+from tests.merging import released_places
 from tests.trees import draw_imagenet, write_voc
 
 
@@ -48,21 +48,12 @@ def random_table(images: int, steps: int, seed: int = 0, name: str = "image") ->
 
 
 def steps_that_stand(rows: list[dict], rule: StepRule) -> list[dict]:  # type: ignore[type-arg]
-    """The second computation: one image's rows in the order of steps, and a list of places kept one by one."""
+    """The second computation: one image's rows in the order of steps."""
     if rule == LAST:
         return rows[-1:]
     if rule == CONFIDENT:
         return [max(rows, key=lambda row: row["score_1"])]
-    standing: list[dict] = []  # type: ignore[type-arg]
-    for row in rows:
-        box = tuple(int(row[name]) for name in BOX)
-        for place, other in enumerate(standing):
-            if iou(box, tuple(int(other[name]) for name in BOX)) > 0.5:
-                standing[place] = row if row["score_1"] > other["score_1"] else other
-                break
-        else:
-            standing.append(row)
-    return standing
+    return released_places(rows)
 
 
 def naive(table: pd.DataFrame, rule: StepRule, boxes: str) -> dict[str, float]:

@@ -32,7 +32,8 @@ def confident_step(scores: Floats, boxes: Floats) -> Bools:
 def undecided(hits: Bools, scores: Floats) -> Bools:
     """Where the released rule needs boxes: some step is right, and the most confident one is not.
 
-    The most confident step stands whatever it is merged with, and where no step is right, none that stands is.
+    The most confident step (of equals the earliest) stands whatever the boxes are: it wins every comparison that it
+    comes to, and no other step takes its place. Where no step is right, none that stands is.
 
     Args:
         hits: Whether each step is right (images, steps).
@@ -48,34 +49,34 @@ def undecided(hits: Bools, scores: Floats) -> Bools:
 def remaining_steps(scores: Floats, boxes: Floats) -> Bools:
     """Steps whose predictions remain when those that look at the same place are merged, as the released code does.
 
-    Steps come in order. One whose box overlaps that of a prediction standing so far (IoU above 0.5) is merged with it,
-    with the earliest if there are several: the more confident of the two stands for both with its class and box, of
-    equals the earlier. Predictions that stood already are not compared again when a box changes. The choices for more
-    than two steps are this suite's; the paper's tables have two.
+    Every step has a place in a list, and a place holds a prediction with its confidence and its box. A new step is
+    compared with all places before its own, in order. Where the boxes overlap (IoU above 0.5), the more confident
+    prediction stands for both, of equals the one that held the place: if the new one wins, it takes the place; if not,
+    the place's prediction goes on to the next place instead of it, box and all. What has come to the end takes the
+    step's own place. One prediction may so hold several places, and one that lost may still hold a place it had won.
 
     Args:
         scores: Highest probability of each step (images, steps).
-        boxes: Boxes (images, steps, 4) as x, y, w, h in pixels.
+        boxes: Boxes (images, steps, 4) as x, y, w, h, all in pixels of one size.
 
     Returns:
         Mask (images, steps).
+
+    Source: the authors' released evaluation, as told by its golden cases (tests/golden/released_merging.json).
     """
     images = np.arange(len(scores))
-    # A place keeps the step that stands there; -1 is a place that none has taken.
-    places = np.full(scores.shape, -1)
+    places = np.zeros(scores.shape, dtype=np.intp)  # the step that stands there
     for step in range(scores.shape[1]):
-        waiting = np.ones(len(scores), dtype=bool)
+        coming = np.full(len(scores), step)
         for place in range(step):
-            standing = places[:, place]
-            overlap = ious(boxes[images, standing], boxes[:, step]) > MERGED_ABOVE
-            merged = waiting & (standing >= 0) & overlap
-            better = merged & (scores[:, step] > scores[images, standing])
-            places[better, place] = step
-            waiting &= ~merged
-        places[waiting, step] = step
-    taken = places >= 0
+            there = places[:, place]
+            merged = ious(boxes[images, there], boxes[images, coming]) > MERGED_ABOVE
+            better = scores[images, coming] > scores[images, there]
+            places[:, place] = np.where(merged & better, coming, there)
+            coming = np.where(merged & ~better, there, coming)
+        places[:, step] = coming
     remaining = np.zeros(scores.shape, dtype=bool)
-    remaining[np.nonzero(taken)[0], places[taken]] = True
+    remaining[images[:, None], places] = True
     return remaining
 
 
@@ -84,10 +85,10 @@ def standing_steps(confidence: Floats, boxes: Floats) -> set[int]:
 
     Args:
         confidence: Highest probability of each step (T,).
-        boxes: Box of each step's best class (T, 4) as x, y, w, h in pixels.
+        boxes: Box of each step's best class (T, 4) as x, y, w, h in pixels of one size.
 
     Returns:
-        Steps from 0.
+        Steps, the first of which is 0.
 
     Raises:
         ValueError: The arrays have other shapes, or a box is unknown.
