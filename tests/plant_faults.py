@@ -75,7 +75,7 @@ FAULTS = (
     ),
     Fault(
         "resize without the crop ratio", "benchmarks/work/passes.py",
-        "side = round(view.resolution / view.crop)", "side = view.resolution",
+        "side = resized_side(view.resolution, view.crop)", "side = view.resolution",
         r"probe inputs: resnet50 at crop 0.875.*resize or crop",
     ),
     Fault(

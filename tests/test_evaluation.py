@@ -12,7 +12,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
-from benchmarks.data.boxes import AnnotationError, ObjectBox
+from benchmarks.data.boxes import AnnotationError, ObjectBox, resized_side
 from benchmarks.data.errors import DataError
 from benchmarks.data.images import ImageSet, UnreadableImage
 from benchmarks.data.mini import Scenes, open_mini
@@ -216,6 +216,19 @@ def test_resizing_is_pillows_within_two_levels(size: tuple[int, int]) -> None:
     difference = shown.permute(1, 2, 0).int() - torch.from_numpy(np.array(pillow)).int()
     assert shown.shape == (3, 56, 56)
     assert difference.abs().max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("resolution", "crop", "side"),
+    [(224, 0.875, 256), (224, 0.95, 235), (448, 0.95, 471), (448, 0.875, 512), (64, 1.0, 64), (140, 0.95, 147)],
+)
+def test_the_resized_side_is_rounded_down(resolution: int, crop: float, side: int) -> None:
+    """A picture with one bright row in ten: resized to that side and not to the next, it is cut at the same rows."""
+    assert resized_side(resolution, crop) == side
+    pixels = torch.zeros(3, 300, 330, dtype=torch.uint8)
+    pixels[:, ::10] = 255
+    wanted = v2.functional.resize(pixels, [side], interpolation=v2.InterpolationMode.BICUBIC, antialias=True)
+    assert torch.equal(show(pixels, View(resolution, crop)), v2.functional.center_crop(wanted, [resolution]))
 
 
 def test_normalization() -> None:

@@ -55,6 +55,14 @@ def check_boxes(boxes: list[ObjectBox], size: tuple[int, int], source: object) -
             )
 
 
+def resized_side(resolution: int, crop: float) -> int:
+    """Side that an image is resized to before its center crop of a resolution: that over the crop, rounded down.
+
+    The published evaluations round down, so that ResNet101's 224 / 0.95 is 235.
+    """
+    return int(resolution / crop)
+
+
 def shown_boxes(boxes: list[ObjectBox], size: tuple[int, int], resolution: int, crop: float) -> list[ObjectBox]:
     """Where a view shows boxes: through the resize of the shorter side to resolution / crop and the center crop.
 
@@ -68,7 +76,7 @@ def shown_boxes(boxes: list[ObjectBox], size: tuple[int, int], resolution: int, 
         Boxes in pixels of the view, cut to it; those of which nothing is left are dropped.
     """
     height, width = size
-    side = round(resolution / crop)
+    side = resized_side(resolution, crop)
     shorter = min(height, width)
     # As torchvision resizes: the longer side is rounded down.
     tall, wide = (side if length == shorter else int(side * length / shorter) for length in size)

@@ -46,7 +46,7 @@ class Accuracy(Kind):
     """Top-1 and top-5 on one image set, under every step rule; predictions are kept per image."""
 
     name = "accuracy"
-    version = 1
+    version = 2
     options = AccuracyOptions
     conditions = CONDITIONS
     metrics = (MetricSpec("top1", Change.SHARE, SYMPTOM), MetricSpec("top5", Change.SHARE, SYMPTOM))

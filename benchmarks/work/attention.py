@@ -39,7 +39,7 @@ class Attention(Kind):
     """Maps of a plain network and of one with feedback at each step, on images chosen by a rule."""
 
     name = "attention"
-    version = 1
+    version = 2
     options = AttentionOptions
     conditions = CONDITIONS
     metrics = (MetricSpec("telling", Change.NEAR, "networks look elsewhere, or are right elsewhere", tolerance=0.5),)

@@ -56,7 +56,7 @@ class FineTune(Kind):
     """Training a head on a pretrained network, and the network with it."""
 
     name = "finetune"
-    version = 1
+    version = 2
     options = FineTuneOptions
     conditions = CONDITIONS
     metrics = TRAIN.metrics

@@ -59,7 +59,7 @@ class Localization(Kind):
     """Class activation maps against boxes, under every box rule and step rule; kept per image and step."""
 
     name = "localization"
-    version = 1
+    version = 2
     options = LocalizationOptions
     conditions = CONDITIONS
     metrics = (

@@ -19,6 +19,7 @@ from torchvision.transforms import v2
 from baselines.backbone import Backbone
 from benchmarks.core import distributed
 from benchmarks.core.files import file_hash, write_atomically
+from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
 from benchmarks.work.profiles import Recipe
 
@@ -114,7 +115,7 @@ def resized_crop(resolution: int, scale: float) -> list[nn.Module]:
 
 def squashed_crop(resolution: int, share: float) -> list[nn.Module]:
     """The whole image without regard to its proportions, and of it a square of ``share`` of the side anywhere."""
-    side = round(resolution / share)
+    side = resized_side(resolution, share)
     return [v2.Resize((side, side), interpolation=v2.InterpolationMode.BILINEAR), v2.RandomCrop(resolution)]
 
 

@@ -20,6 +20,7 @@ from torchvision.transforms.v2 import functional as F
 
 from baselines.backbone import Backbone
 from benchmarks.core import distributed
+from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
 from benchmarks.work.session import Session
 
@@ -31,11 +32,11 @@ Part = dict[str, np.ndarray]
 
 
 class View(NamedTuple):
-    """How an image is shown to a network: bicubic resize of the shorter side to resolution / crop, then a center crop.
+    """How an image is shown to a network: bicubic resize of the shorter side, then a center crop.
 
     Attributes:
         resolution: Side of the network's input in pixels.
-        crop: Side of the center crop over the resized shorter side.
+        crop: Side of the center crop over the resized shorter side, see :func:`benchmarks.data.boxes.resized_side`.
         squashed: Both sides are resized to it, without regard to the image's proportions.
     """
 
@@ -87,7 +88,7 @@ def tensor_of(picture: Image.Image) -> Tensor:
 
 def show(pixels: Tensor, view: View) -> Tensor:
     """A view of images: uint8 (..., 3, H, W) to (..., 3, R, R). Within 2 levels of Pillow's resize, and much faster."""
-    side = round(view.resolution / view.crop)
+    side = resized_side(view.resolution, view.crop)
     wanted = [side, side] if view.squashed else [side]
     if min(pixels.shape[-2:]) != side or (view.squashed and pixels.shape[-2] != pixels.shape[-1]):
         pixels = F.resize(pixels, wanted, interpolation=InterpolationMode.BICUBIC, antialias=True)

@@ -46,7 +46,7 @@ class ProbeKind(Kind):
     """One record for each of the paper's probes."""
 
     name = "probe"
-    version = 1
+    version = 2
     options = ProbeOptions
     metrics = (
         MetricSpec("number", Change.EXACT, "a probe computes something else"),

@@ -44,7 +44,7 @@ class Selectivity(Kind):
     """The class selectivity index of every channel of the last stage, at every step."""
 
     name = "selectivity"
-    version = 1
+    version = 2
     options = SelectivityOptions
     conditions = CONDITIONS
     metrics = (

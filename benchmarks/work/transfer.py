@@ -54,7 +54,7 @@ class Transfer(Kind):
     """Top-1 and top-5, or for several classes at once mAP and F1; probabilities are kept per image."""
 
     name = "transfer"
-    version = 1
+    version = 2
     options = TransferOptions
     choices = TransferChoices
     conditions = CONDITIONS
