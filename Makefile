@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
 .PHONY: help setup test check lock check-regressions costs table1 efficiency $(EXPERIMENTS) report reference-report \
-	bench-sweep bench-maps bench-speed kill-test fault-test clean
+	bench-sweep bench-maps bench-boxes bench-speed kill-test fault-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
 PROFILE ?= mini
@@ -85,6 +85,9 @@ bench-sweep: $(READY)  ## what the resolution sweep costs above its bare forward
 
 bench-maps: $(READY)  ## class activation maps against the package grad-cam
 	$(BIN)/python -m benchmarks.suite.maps --model resnet50 $(ARGS)
+
+bench-boxes: $(READY)  ## MaxBoxAcc's thousand thresholds in one sweep against one by one
+	$(BIN)/python -m benchmarks.suite.boxes $(ARGS)
 
 bench-speed: $(READY)  ## speed and memory of every attention, of TD literal and reduced, over the plain ResNet50's
 	$(BIN)/python -m benchmarks.suite.speed --networks $(TIMED) $(ARGS)

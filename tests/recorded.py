@@ -69,7 +69,8 @@ def localization(cell: Cell, draw: np.random.Generator) -> Content:
             content.share(MetricKey("top1_loc", steps, boxes), draw, kept=boxes == BOXES[0])
             content.share(MetricKey("top5_loc", steps, boxes), draw)
             content.share(MetricKey("gt_known", steps, boxes), draw)
-        content.metrics[MetricKey(MAX_BOX, steps)] = Metric(draw.uniform(40, 60), "%", N)
+        for name in MAX_BOX:
+            content.metrics[MetricKey(name, steps)] = Metric(draw.uniform(40, 60), "%", N)
     for objects in OBJECTS if parse(cell.model).feedback else ():
         content.share(MetricKey("moved", of=objects), draw)
         content.metrics[MetricKey("overlap", of=objects)] = Metric(draw.uniform(0.5, 0.9), "1", N)

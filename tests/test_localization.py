@@ -1,5 +1,6 @@
 """Localization metrics by hand and against a second computation; boxes through XML, resize and crop."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +13,37 @@ from benchmarks.data.imagenet import open_imagenet
 from benchmarks.data.imagenet_boxes import open_boxes, read_voc
 from benchmarks.metrics.accuracy import BOX, CLASSES, SCORES
 from benchmarks.metrics.localization import (
-    AT,
-    OVERLAPS,
-    PERCENTS,
+    ANY,
+    CRITERIA,
+    LARGEST,
+    LEVEL_OF,
+    MAX_BOX_COLUMNS,
+    THRESHOLDS,
+    accuracy_by_threshold,
     best_iou,
+    box_hits,
     localization,
     max_box_accuracy,
-    threshold_ious,
+    packed,
+    published_max_box_accuracy,
+    unpacked,
 )
 from benchmarks.metrics.movement import GRADCAM_BOX, histogram, spread, step_overlaps, telling_images
 from benchmarks.metrics.rules import LAST, BoxRule, StepRule
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.papers.tdam.steps import CONFIDENT
+from benchmarks.suite.boxes import literal_hits
 from tests.merging import released_places
 from tests.trees import draw_imagenet, write_voc
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "wsol_maxbox.json").read_text())
+
+
+def random_hits(rng: np.random.Generator) -> np.ndarray:
+    """Of each criterion a range of levels that hit, somewhere (1, criteria, 255)."""
+    begin, length = rng.integers(0, 255, (2, 1, len(CRITERIA), 1)) // np.array([1, 4]).reshape(2, 1, 1, 1)
+    levels = np.arange(255)
+    return np.asarray((levels >= begin) & (levels < begin + length))
 
 
 def random_table(images: int, steps: int, seed: int = 0, name: str = "image") -> pd.DataFrame:
@@ -40,11 +58,11 @@ def random_table(images: int, steps: int, seed: int = 0, name: str = "image") ->
             row |= dict(zip(SCORES, np.sort(rng.dirichlet(np.ones(5)))[::-1].tolist(), strict=True))
             row |= dict(zip(BOX, [*rng.integers(0, 8, 2).tolist(), *rng.integers(0, 12, 2).tolist()], strict=True))
             row |= dict(zip(GRADCAM_BOX, rng.integers(1, 12, 4).tolist(), strict=True))
-            row |= {f"iou_{rule.name}": float(rng.random()) for rule in RULES.boxes} | dict(
-                zip(AT, rng.random(len(AT)), strict=True)
-            )
+            row |= {f"iou_{rule.name}": float(rng.random()) for rule in RULES.boxes}
+            row |= dict(zip(MAX_BOX_COLUMNS, packed(random_hits(rng))[0].tolist(), strict=True))
             rows.append(row)
-    return pd.DataFrame(rows).sample(frac=1, random_state=seed, ignore_index=True)
+    table = pd.DataFrame(rows).astype(dict.fromkeys(MAX_BOX_COLUMNS, np.uint64))
+    return table.sample(frac=1, random_state=seed, ignore_index=True)
 
 
 def steps_that_stand(rows: list[dict], rule: StepRule) -> list[dict]:  # type: ignore[type-arg]
@@ -100,46 +118,104 @@ def test_metrics_by_hand() -> None:
     }
 
 
+def test_golden_max_box_accuracy() -> None:
+    """Accuracy by threshold and the best of it, for each IoU, as the published evaluator has them."""
+    maps = [np.array(cam, dtype=np.float32) for cam in GOLDEN["maps"]]
+    boxes, size = GOLDEN["boxes_x0y0x1y1"], GOLDEN["size"]
+    assert len(maps) == 80
+    assert published_max_box_accuracy(maps, boxes, size) == {
+        "max_box_acc": GOLDEN["max_box_acc"],
+        "max_box_acc_v2": pytest.approx(GOLDEN["max_box_acc_v2"], abs=1e-12),
+    }
+    accuracies = accuracy_by_threshold(box_hits(maps, boxes, (size, size)))
+    for percent, name in zip(("30", "50", "70"), ANY, strict=True):
+        assert accuracies[name].max() == GOLDEN["best"][percent]
+        for threshold, expected in GOLDEN["accuracy_at"][percent].items():
+            assert accuracies[name][np.isclose(THRESHOLDS, float(threshold))].tolist() == [expected]
+
+
+@pytest.mark.parametrize(("side", "size"), [(7, 56), (3, 64), (12, 40)])
+def test_hits_at_every_threshold_are_those_of_the_literal_evaluation(side: int, size: int) -> None:
+    """Single and several contours, map by map and threshold by threshold; several true boxes on some images."""
+    rng = np.random.default_rng(side)
+    maps = [rng.standard_normal((side, side)) for _ in range(6)]
+    maps[0] = np.maximum(maps[0], 0)
+    starts = rng.integers(0, size // 4, (6, 2, 2))
+    boxes = np.concatenate([starts, starts + rng.integers(size // 3, 3 * size // 4, (6, 2, 2))], axis=2)
+    truths = [one[: 1 + place % 2] for place, one in enumerate(boxes)]
+    swept = box_hits(maps, truths, size)[:, :, LEVEL_OF]
+    literal = [literal_hits(cam, truth, size) for cam, truth in zip(maps, truths, strict=True)]
+    assert np.array_equal(swept, np.stack(literal))
+    assert 0 < swept[:, 0].mean() <= swept[:, 2].mean() < swept[:, 1].mean() < 1
+
+
+def test_the_largest_contour_and_any_contour_are_told_apart() -> None:
+    """A large blob beside the box and a small one that is the box's: any contour hits it, the largest one does not."""
+    cam = np.zeros((40, 60))
+    cam[5:35, 5:30] = 1
+    cam[10:20, 45:55] = 1
+    assert published_max_box_accuracy([cam], [[[45, 10, 55, 20]]], (40, 60)) == {
+        "max_box_acc": 0.0,
+        "max_box_acc_v2": 100.0,
+    }
+    assert published_max_box_accuracy([cam], [[[5, 5, 30, 35]]], (40, 60))["max_box_acc"] == 100
+
+
+def test_a_box_around_a_hole_counts() -> None:
+    """Bright but for a dark place in the middle, around which the only contour of its size runs."""
+    cam = np.ones((60, 60))
+    cam[20:40, 15:35] = 0
+    seen = published_max_box_accuracy([cam], [[[14, 19, 36, 41]]], 60)
+    assert seen == {"max_box_acc": 0.0, "max_box_acc_v2": 100.0}
+
+
+def test_a_map_without_contour_gives_the_first_pixel() -> None:
+    """As the published evaluator does: a constant map, resized or not, hits only a true box of that pixel."""
+    cam = np.full((7, 7), 0.1)
+    assert not box_hits([cam], [[[10, 10, 50, 50]]], 64).any()
+    assert box_hits([cam], [[[0, 0, 0, 0]]], 64).all()
+
+
+def test_what_is_no_map_or_has_no_boxes_is_refused() -> None:
+    with pytest.raises(ValueError, match="got 1 maps and boxes of 2; pass at least one map, and boxes for each"):
+        published_max_box_accuracy([np.ones((2, 2))], [[[0, 0, 1, 1]]] * 2, 64)
+    with pytest.raises(ValueError, match="got 0 maps"):
+        published_max_box_accuracy([], [], 64)
+    with pytest.raises(ValueError, match="not finite"):
+        published_max_box_accuracy([np.full((2, 2), np.nan)], [[[0, 0, 1, 1]]], 64)
+    assert not box_hits([np.eye(3)], [np.empty((0, 4))], 64).any()
+
+
 @pytest.mark.parametrize("rule", RULES.steps, ids=lambda rule: rule.name)
 def test_max_box_accuracy_equals_a_second_computation(rule: StepRule) -> None:
-    """For each bound the first of the best thresholds on other images, then the score on the test images at it."""
-    table, tuning = random_table(60, 2), random_table(40, 2, seed=1, name="other")
-
-    def share(of: pd.DataFrame, column: str, overlap: float) -> float:
-        names = sorted(set(of["id"]))
-        images = [sorted(of[of["id"] == n].to_dict("records"), key=lambda row: row["step"]) for n in names]
-        return float(np.mean([any(r[column] >= overlap for r in steps_that_stand(i, rule)) for i in images]))
-
-    scores = []
-    for overlap in OVERLAPS:
-        best = max(AT, key=lambda column: share(tuning, column, overlap))
-        scores.append(share(table, best, overlap))
-    assert max_box_accuracy(table, tuning, rule)["max_box_acc_v2"] == pytest.approx(np.mean(scores))
-
-
-def test_images_for_tuning_are_no_test_images() -> None:
-    """Set apart from the test images themselves, they do not count in its score."""
-    table = random_table(20, 1)
-    table[list(AT)] = 0.0
-    ids = sorted(set(table["id"]))
-    table.loc[table["id"].isin(ids[:2]), list(AT)] = 1.0
-    assert max_box_accuracy(table, table[table["id"].isin(ids[:2])], LAST)["max_box_acc_v2"] == 0
+    """For each criterion the best share over the levels of images that any step that stands hits."""
+    table = random_table(60, 2)
+    best = dict.fromkeys(CRITERIA, 0.0)
+    images = [sorted(rows.to_dict("records"), key=lambda row: row["step"]) for _, rows in table.groupby("id")]
+    for place, name in enumerate(CRITERIA):
+        for level in range(255):
+            word, bit = divmod(level, 64)
+            column = MAX_BOX_COLUMNS[4 * place + word]
+            hits = [any(int(row[column]) >> bit & 1 for row in steps_that_stand(image, rule)) for image in images]
+            best[name] = max(best[name], 100 * sum(hits) / len(hits))
+    expected = {"max_box_acc": best[LARGEST], "max_box_acc_v2": np.mean([best[name] for name in ANY])}
+    assert max_box_accuracy(table, rule) == pytest.approx(expected)
 
 
-def test_threshold_ious() -> None:
-    """A ramp from left to right: at a threshold of p percent the box is the right part of the map."""
-    cam = np.tile(np.linspace(0, 1, 100, dtype=np.float32), (50, 1))
-    truth = np.array([[50.0, 0, 50, 50]])
-    overlaps = threshold_ious(cam, (50, 100), truth)
-    widths = [int((cam[0] >= percent / 100).sum()) for percent in PERCENTS]
-    assert overlaps == pytest.approx([min(width, 50) / max(width, 50) for width in widths])
-    assert threshold_ious(np.ones((7, 7), dtype=np.float32), (50, 100), truth) == [0.0] * len(PERCENTS)
+def test_hits_are_packed_without_loss(tmp_path: Path) -> None:
+    """As numbers, and so in a table on disk."""
+    hits = np.concatenate([random_hits(np.random.default_rng(seed)) for seed in range(20)])
+    words = packed(hits)
+    assert words.shape == (20, len(MAX_BOX_COLUMNS))
+    assert np.array_equal(unpacked(words), hits)
+    pd.DataFrame(words, columns=list(MAX_BOX_COLUMNS)).to_parquet(tmp_path / "hits.parquet")
+    assert np.array_equal(unpacked(pd.read_parquet(tmp_path / "hits.parquet").to_numpy()), hits)
 
 
 def test_any_of_several_boxes_counts() -> None:
     truth = np.array([[0.0, 0, 10, 10], [50, 50, 10, 10]])
-    assert best_iou([(50, 50, 10, 5)], truth) == 0.5
-    assert best_iou([], truth) == best_iou([(0, 0, 9, 9)], np.zeros((0, 4))) == 0
+    assert best_iou(np.array([50.0, 50, 10, 5]), truth) == 0.5
+    assert best_iou(np.zeros(4), truth) == best_iou(np.array([0.0, 0, 9, 9]), np.zeros((0, 4))) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from benchmarks.measure.efficiency import measure
 from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import PROFILES
-from benchmarks.suite import speed, sweep
+from benchmarks.suite import boxes, speed, sweep
 from benchmarks.suite.speed import KEEP_MEMORY
 from benchmarks.suite.sweep import Stopwatch
 from benchmarks.work.collectors import accuracy
@@ -149,3 +149,16 @@ def test_counts_are_at_least_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         speed.main(["--networks", "resnet18", "--rounds", "0"])
     assert "argument --rounds: got '0'; give a whole number of at least 1" in capsys.readouterr().err
+
+
+def test_boxes_prints_times_and_ratios(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways come to the same hits, or it says so in a line."""
+    monkeypatch.setattr(boxes, "SHAPES", ((4, 32),))
+    boxes.main(["--maps", "2", "--rounds", "2"])
+    literal, one_sweep, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"4 x 4 maps at 32 by threshold {NUMBER} {NUMBER} ms a map", literal)
+    assert re.fullmatch(rf"4 x 4 maps at 32 one sweep    {NUMBER} {NUMBER} ms a map", one_sweep)
+    assert re.fullmatch(rf"4 x 4 maps at 32: {NUMBER} \+- {NUMBER} times faster", last)
+    monkeypatch.setattr(boxes, "OVERLAP", 2.0)
+    with pytest.raises(SystemExit, match="the sweep and the literal evaluation disagree"):
+        boxes.main(["--maps", "4", "--rounds", "1"])

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
     from baselines.backbone import Backbone
 
-# Without images for tuning, every so many-th of the evaluated ones is set apart.
-TUNING_EVERY = 10
-MAX_BOX = "max_box_acc_v2"
+MAX_BOX = ("max_box_acc", "max_box_acc_v2")
 
 Metrics = dict[MetricKey, Metric]
 
@@ -41,18 +39,11 @@ class LocalizationOptions(WeightsOptions):
         data: The image set.
         resolution: Side of the images in pixels.
         crop: Side of the center crop over the resized shorter side.
-        tuning: The image set that chooses thresholds; None sets some of the evaluated images apart.
     """
 
     data: str
     resolution: int
     crop: float
-    tuning: str | None
-
-    @property
-    def splits(self) -> list[str]:
-        """The image sets that are looked at: the one that it is about first."""
-        return [split for split in (self.data, self.tuning) if split is not None]
 
 
 class Localization(Kind):
@@ -63,7 +54,7 @@ class Localization(Kind):
     options = LocalizationOptions
     conditions = CONDITIONS
     metrics = (
-        *(MetricSpec(name, Change.SHARE, SYMPTOM) for name in ("top1_loc", "top5_loc", "gt_known", MAX_BOX)),
+        *(MetricSpec(name, Change.SHARE, SYMPTOM) for name in ("top1_loc", "top5_loc", "gt_known", *MAX_BOX)),
         MetricSpec("moved", Change.SHARE, "boxes move from step to step as they did not"),
         MetricSpec("overlap", Change.NEAR, "boxes move from step to step as they did not", tolerance=0.2),
     )
@@ -77,7 +68,6 @@ class Localization(Kind):
             data=split,
             resolution=session.profile.resolution,
             crop=session.profile.crop_of(parse(model).backbone),
-            tuning=session.profile.tuning,
         )
         return Cell.of(self.name, model, session.profile.name, options)
 
@@ -88,28 +78,25 @@ class Localization(Kind):
         if isinstance(inputs, Blocked | Waiting):
             return inputs
         try:
-            boxes = {f"boxes of {split}": session.boxes(split).boxes_hash for split in options.splits}
+            return {**inputs, "boxes": session.boxes(options.data).boxes_hash}
         except DataError as error:
             return Blocked(str(error), data_command(cell, session))
-        return {**inputs, **boxes}
 
     def group(self, cell: Cell) -> object:
         """One pass over the images serves every model that sees them alike."""
         options = options_of(cell, LocalizationOptions)
-        return options.data, options.tuning, options.resolution, options.crop
+        return options.data, options.resolution, options.crop
 
     def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
         """Images; all models see each of them in one go."""
-        splits = options_of(cells[0], LocalizationOptions).splits
-        return Amount(sum(evaluated_images(split, session).total for split in splits), "images")
+        return evaluated_images(options_of(cells[0], LocalizationOptions).data, session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
-        """One pass over the image set and one over that for tuning."""
+        """One pass over the image set."""
         networks = [loaded_network(cell, session) for cell in cells]
         options = options_of(cells[0], LocalizationOptions)
-        passes = {split: localize(networks, split, options, session, advance) for split in options.splits}
-        for place, cell in enumerate(cells):
-            yield localization_record(cell, {split: passed[place] for split, passed in passes.items()}, session)
+        for cell, localized in zip(cells, localize(networks, options, session, advance), strict=True):
+            yield localization_record(cell, localized, session)
 
 
 LOCALIZATION = Localization()
@@ -124,9 +111,9 @@ class Localized:
 
 
 def localize(
-    networks: "Sequence[Backbone]", split: str, options: LocalizationOptions, session: Session, advance: Advance
+    networks: "Sequence[Backbone]", options: LocalizationOptions, session: Session, advance: Advance
 ) -> list[Localized]:
-    """Localizations of networks on an image set, in one pass.
+    """Localizations of networks, in one pass.
 
     Raises:
         DataError: No image could be used.
@@ -134,27 +121,25 @@ def localize(
     from benchmarks.work.collectors.localization import LocalizationCollector, Truths, localizations_table
     from benchmarks.work.passes import View, evaluated, run_pass
 
-    images = session.image_set(split)
-    truths = Truths(images, session.boxes(split), View(options.resolution, options.crop))
+    images = session.image_set(options.data)
+    truths = Truths(images, session.boxes(options.data), View(options.resolution, options.crop))
     collectors = [LocalizationCollector(network, truths, session.rules) for network in networks]
-    passed = run_pass(collectors, evaluated(split, session), advance)
+    passed = run_pass(collectors, evaluated(options.data, session), advance)
     for collected in passed:
-        require_images(len(collected.part["position"]), split, collected.unreadable)
+        require_images(len(collected.part["position"]), options.data, collected.unreadable)
     return [Localized(localizations_table(images, one.part, session.rules), one.unreadable) for one in passed]
 
 
-def localization_record(cell: Cell, localized: dict[str, Localized], session: Session) -> Record:
+def localization_record(cell: Cell, localized: Localized, session: Session) -> Record:
     """Numbers of one model under every rule; the localizations go beside the record."""
     from benchmarks.metrics.localization import localized as hits_of
     from benchmarks.metrics.outcomes import images_hash, pack
 
     options = options_of(cell, LocalizationOptions)
-    table, unreadable = localized[options.data].table, localized[options.data].unreadable
+    table = localized.table
     ids = sorted(set(table["id"]))
-    apart = table[table["id"].isin(set(ids[::TUNING_EVERY]))]
-    tuning = apart if options.tuning is None else localized[options.tuning].table
     status = status_of(len(ids), evaluated_images(options.data, session).total, "left out")
-    metrics, thresholds = localization_metrics(table, tuning, session, status)
+    metrics = localization_metrics(table, session, status)
     moves, overlaps = moving_boxes(table)
     record = new_record(cell, known_inputs(LOCALIZATION, cell, session), {**metrics, **moves}, overlaps)
     path = session.store.path("localizations", f"{cell.model}-{record.id}", ".parquet")
@@ -164,32 +149,23 @@ def localization_record(cell: Cell, localized: dict[str, Localized], session: Se
         MetricKey("top1_loc", steps=rule.name, boxes=paired): pack(hits_of(table, rule, paired)["top1_loc"])
         for rule in session.rules.steps
     }
-    notes = {
-        "localizations": path.name,
-        "unreadable": unreadable,
-        "thresholds": thresholds,
-        "images": images_hash(ids),
-    }
+    notes = {"localizations": path.name, "unreadable": localized.unreadable, "images": images_hash(ids)}
     return replace(record, outcomes=outcomes, notes=notes)
 
 
-def localization_metrics(
-    table: "pd.DataFrame", tuning: "pd.DataFrame", session: Session, status: str
-) -> tuple[Metrics, dict[str, dict[str, float]]]:
-    """Shares under every rule, and the thresholds that were chosen on the images for tuning, by step rule."""
+def localization_metrics(table: "pd.DataFrame", session: Session, status: str) -> Metrics:
+    """Shares under every rule."""
     from benchmarks.metrics.localization import localization, max_box_accuracy
 
     metrics: Metrics = {}
-    thresholds: dict[str, dict[str, float]] = {}
-    tested = len(set(table["id"]) - set(tuning["id"]))
+    images = table["id"].nunique()
     for rule in session.rules.steps:
         for boxes in session.rules.boxes:
             for name, share in localization(table, rule, boxes.name).items():
                 metrics[MetricKey(name, steps=rule.name, boxes=boxes.name)] = percent(share, status)
-        best = max_box_accuracy(table, tuning, rule)
-        metrics[MetricKey(MAX_BOX, steps=rule.name)] = Metric(100 * best.pop(MAX_BOX), "%", tested, status=status)
-        thresholds[rule.name] = best
-    return metrics, thresholds
+        for name, value in max_box_accuracy(table, rule).items():
+            metrics[MetricKey(name, steps=rule.name)] = Metric(value, "%", images, status=status)
+    return metrics
 
 
 def moving_boxes(table: "pd.DataFrame") -> tuple[Metrics, dict[MetricKey, list[float]]]:

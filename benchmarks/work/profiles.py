@@ -117,7 +117,7 @@ class Profile:
         resolution: Side of the evaluated images.
         crop: Side of the center crop over the resized side; by backbone, ``""`` for all others.
         batch: Images of an evaluation batch.
-        tuning: Image set on which localization chooses thresholds; None sets a tenth of the evaluated images apart.
+        tuning: Image set apart from the evaluated ones, for what is watched or chosen without them; None for none.
         reduced: The reduced data set.
         transfers: By the data set of the paper that they stand for: ``cub``, ``dogs``, ``coco``.
         efficiency: On the CPU; on CUDA the batch is 256 and rounds are longer.

@@ -12,7 +12,7 @@ from benchmarks.data.boxes import AnnotationError, Boxed, check_boxes, shown_box
 from benchmarks.data.images import ImageSet
 from benchmarks.metrics.accuracy import BOX, TOP
 from benchmarks.metrics.boxes import gradcam_box
-from benchmarks.metrics.localization import AT, best_iou, threshold_ious
+from benchmarks.metrics.localization import MAX_BOX_COLUMNS, best_iou, box_hits, packed
 from benchmarks.metrics.movement import GRADCAM_BOX
 from benchmarks.metrics.rules import Rules
 from benchmarks.networks.maps import class_maps
@@ -80,7 +80,7 @@ class LocalizationCollector(Collector):
 
     Parts: ``objects`` (N,); ``classes`` and ``scores`` (N, T, k) with k at most 5; of the top class's map ``boxes`` (N,
     T, 4) by the rule that step rules look at, in pixels of its own, and ``gradcam_boxes`` by Grad-CAM's; of the true
-    class's map float32 ``iou_<rule>`` (N, T, 1) for each box rule and ``iou_at`` (N, T, len(AT)), see
+    class's map float32 ``iou_<rule>`` (N, T, 1) for each box rule and uint64 ``max_box`` (N, T, 16), see
     ``benchmarks.metrics.localization``.
     """
 
@@ -118,6 +118,7 @@ class LocalizationCollector(Collector):
         true = [self.true_overlaps(pair[1], size, truth.boxes) for pair, truth in zip(maps, truths, strict=True)]
         measured = {name: np.array([one[name] for one in top]) for name in top[0]}
         measured |= {name: np.array([one[name] for one in true], np.float32) for name in true[0]}
+        measured["max_box"] = packed(box_hits(list(maps[:, 1]), [corners(truth.boxes) for truth in truths], size))
         return {"classes": classes.cpu().numpy(), "scores": scores.cpu().numpy(), **measured}
 
     def top_boxes(self, cam: np.ndarray, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
@@ -126,8 +127,12 @@ class LocalizationCollector(Collector):
 
     def true_overlaps(self, cam: np.ndarray, size: tuple[int, int], boxes: np.ndarray) -> dict[str, list[float]]:
         """How well boxes of the true class's map (h, w) hit the true ones (n, 4)."""
-        by_rule = {f"iou_{rule.name}": [best_iou([rule.box_in_input(cam, size)], boxes)] for rule in self.rules.boxes}
-        return {**by_rule, "iou_at": threshold_ious(cam, size, boxes)}
+        return {f"iou_{rule.name}": [best_iou(rule.box_in_input(cam, size), boxes)] for rule in self.rules.boxes}
+
+
+def corners(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4) as x, y, w, h in pixels as the published evaluator takes them: x0, y0, x1, y1, rounded down."""
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.int64)
 
 
 def localizations_table(images: ImageSet, part: Part, rules: Rules) -> pd.DataFrame:
@@ -137,5 +142,5 @@ def localizations_table(images: ImageSet, part: Part, rules: Rules) -> pd.DataFr
     Grad-CAM's rule) stand beside.
     """
     overlaps = {f"iou_{rule.name}": (f"iou_{rule.name}",) for rule in rules.boxes}
-    by_step = {"boxes": BOX, "gradcam_boxes": GRADCAM_BOX, **overlaps, "iou_at": AT}
+    by_step = {"boxes": BOX, "gradcam_boxes": GRADCAM_BOX, **overlaps, "max_box": MAX_BOX_COLUMNS}
     return pd.DataFrame(table_columns(images, part, {"objects": "objects"}, by_step))
