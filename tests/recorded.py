@@ -99,7 +99,7 @@ def transfer(cell: Cell, draw: np.random.Generator) -> Content:
         content.share(MetricKey("top1"), draw, kept=True)
         content.share(MetricKey("top5"), draw)
         return content
-    for name in ("map", "f1_overall", "f1_class"):
+    for name in ("map", "f1_overall", "f1_class", "f1_class_mean"):
         draws = (draw.uniform(70, 80) + draw.standard_normal(200)).tolist()
         low, mean, high = np.quantile(draws, (0.025, 0.5, 0.975)).tolist()
         content.metrics[MetricKey(name)] = Metric(mean, "%", N, low, high)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
-from benchmarks.metrics.multilabel import average_precision, estimates, f1_scores, measures
+from benchmarks.metrics.multilabel import average_precision, estimates, f1_scores, mean_class_f1, measures
 
 
 def drawn(ties: bool, n: int = 60, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -47,6 +47,34 @@ def test_f1_by_hand() -> None:
     assert by_class == pytest.approx(2 * precision * recall / (precision + recall))
 
 
+def test_both_averages_of_per_class_f1_by_hand() -> None:
+    """Precision and recall 1 and 1/2 in one class, 1/2 and 1 in another, 0 in the third, which is always wrong.
+
+    The classes' own F1s are 2/3, 2/3 and 0; the means of precision and recall are 1/2 and 1/2.
+    """
+    scores = np.array([[0.9, 0.9, 0.9], [0.1, 0.9, 0.1]])
+    targets = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+    assert mean_class_f1(scores, targets, 0.5) == pytest.approx(4 / 9)
+    assert f1_scores(scores, targets, 0.5)[1] == pytest.approx(0.5)
+    named = measures(scores, targets, 0.5)
+    assert [named["f1_class_mean"], named["f1_class"]] == pytest.approx([4 / 9, 0.5])
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.97])
+def test_the_mean_of_class_f1s_is_scikit_learns_macro(threshold: float) -> None:
+    """Weighted too, and with classes that are never predicted; a class that no image shows is left out."""
+    scores, targets = drawn(ties=False)
+    weights = np.random.default_rng(1).integers(0, 4, len(scores)).astype(float)
+    expected = f1_score(targets, scores > threshold, average="macro", zero_division=0)
+    assert mean_class_f1(scores, targets, threshold) == pytest.approx(expected)
+    weighted = f1_score(targets, scores > threshold, average="macro", zero_division=0, sample_weight=weights)
+    assert mean_class_f1(scores, targets, threshold, weights) == pytest.approx(weighted)
+    targets[:, 2] = 0
+    others = [0, 1, 3, 4]
+    assert mean_class_f1(scores, targets, threshold) == mean_class_f1(scores[:, others], targets[:, others], threshold)
+    assert np.isnan(mean_class_f1(scores, np.zeros_like(targets), threshold))
+
+
 def test_overall_f1_is_scikit_learns_micro() -> None:
     scores, targets = drawn(ties=False)
     assert f1_scores(scores, targets, 0.4)[0] == pytest.approx(f1_score(targets, scores > 0.4, average="micro"))
@@ -72,7 +100,7 @@ def test_a_class_never_predicted_has_no_precision() -> None:
 
 def test_intervals_hold_the_value_and_narrow() -> None:
     few, many = (estimates(*drawn(False, n), 0.5, 100) for n in (40, 640))
-    for name in ("map", "f1_overall", "f1_class"):
+    for name in ("map", "f1_overall", "f1_class", "f1_class_mean"):
         assert few[name].low < few[name].value < few[name].high
         assert many[name].high - many[name].low < few[name].high - few[name].low
     assert estimates(*drawn(False, 40), 0.5, 100) == few, "the same draws every time"

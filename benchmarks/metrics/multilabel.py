@@ -66,7 +66,7 @@ def f1_scores(scores: Floats, targets: Floats, threshold: float, weights: Floats
     """Overall F1 (of all decisions together) and per-class F1 (of the mean precision and mean recall of classes).
 
     A class that is never predicted has a precision of 0 in the mean, as is usual for these two; one that no image
-    shows is left out.
+    shows is left out. The other average over classes is :func:`mean_class_f1`.
 
     Args:
         scores: (N, K).
@@ -74,14 +74,37 @@ def f1_scores(scores: Floats, targets: Floats, threshold: float, weights: Floats
         threshold: A class counts as present above it.
         weights: As for :func:`average_precision`.
     """
+    right, said, true = decisions(scores, targets, threshold, weights)
+    overall = harmonic(ratio(right.sum(), said.sum()), ratio(right.sum(), true.sum()))
+    shown = true > 0
+    precision = np.array([ratio(a, b) for a, b in zip(right[shown], said[shown], strict=True)])
+    recall = right[shown] / true[shown]
+    return overall, harmonic(float(precision.mean()), float(recall.mean())) if shown.any() else float("nan")
+
+
+def mean_class_f1(scores: Floats, targets: Floats, threshold: float, weights: Floats | None = None) -> float:
+    """Per-class F1 as the validation of the asymmetric loss's authors averages it: the mean of the classes' own F1.
+
+    A class without a right decision has 0, be it never predicted or always wrong; one that no image shows is left out.
+
+    Args:
+        scores: (N, K).
+        targets: (N, K).
+        threshold: A class counts as present above it.
+        weights: As for :func:`average_precision`.
+    """
+    right, said, true = decisions(scores, targets, threshold, weights)
+    shown = true > 0
+    return float((2 * right[shown] / (said[shown] + true[shown])).mean()) if shown.any() else float("nan")
+
+
+def decisions(
+    scores: Floats, targets: Floats, threshold: float, weights: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """Of each class (K,) how often it was rightly said to be present, said to be, and present."""
     counted = np.ones(len(scores)) if weights is None else weights
     said = (scores > threshold) * counted[:, None]
-    right, said_total, true_total = (said * targets).sum(0), said.sum(0), (targets * counted[:, None]).sum(0)
-    overall = harmonic(ratio(right.sum(), said_total.sum()), ratio(right.sum(), true_total.sum()))
-    shown = true_total > 0
-    precision = np.array([ratio(a, b) for a, b in zip(right[shown], said_total[shown], strict=True)])
-    recall = right[shown] / true_total[shown]
-    return overall, harmonic(float(precision.mean()), float(recall.mean())) if shown.any() else float("nan")
+    return (said * targets).sum(0), said.sum(0), (targets * counted[:, None]).sum(0)
 
 
 def ratio(part: float, whole: float) -> float:
@@ -95,7 +118,10 @@ def harmonic(a: float, b: float) -> float:
 
 
 def measures(scores: Floats, targets: Floats, threshold: float, weights: Floats | None = None) -> dict[str, float]:
-    """``map``, ``f1_overall`` and ``f1_class``, from 0 to 1; classes that no image shows are left out."""
+    """``map``, ``f1_overall``, ``f1_class`` (of mean precision and recall) and ``f1_class_mean`` (mean of F1s).
+
+    All from 0 to 1; classes that no image shows are left out.
+    """
     precisions = average_precision(scores, targets, weights)
     known = precisions[~np.isnan(precisions)]
     overall, by_class = f1_scores(scores, targets, threshold, weights)
@@ -103,6 +129,7 @@ def measures(scores: Floats, targets: Floats, threshold: float, weights: Floats 
         "map": float(known.mean()) if len(known) else float("nan"),
         "f1_overall": overall,
         "f1_class": by_class,
+        "f1_class_mean": mean_class_f1(scores, targets, threshold, weights),
     }
 
 

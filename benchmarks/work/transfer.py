@@ -59,7 +59,8 @@ class Transfer(Kind):
     choices = TransferChoices
     conditions = CONDITIONS
     metrics = tuple(
-        MetricSpec(name, Change.SHARE, SYMPTOM) for name in ("top1", f"top{TOP}", "map", "f1_overall", "f1_class")
+        MetricSpec(name, Change.SHARE, SYMPTOM)
+        for name in ("top1", f"top{TOP}", "map", "f1_overall", "f1_class", "f1_class_mean")
     )
     shared = True
 
@@ -187,7 +188,7 @@ def single_label(scores: "np.ndarray", labels: "np.ndarray", status: str) -> dic
 def multi_label(
     scores: "np.ndarray", targets: "np.ndarray", threshold: float, status: str
 ) -> tuple[dict[MetricKey, Metric], dict[MetricKey, list[float]]]:
-    """mAP, overall and per-class F1 in percent with bootstrap intervals, and the bootstrap's draws, paired by place.
+    """mAP, overall and both per-class F1 in percent with bootstrap intervals, and their draws, paired by place.
 
     Args:
         scores: Probabilities (N, K).

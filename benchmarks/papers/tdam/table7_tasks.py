@@ -36,7 +36,8 @@ COLUMNS = (
     ("dogs_top1", "dogs", MetricKey("top1"), "top-1", True),
     ("coco_map", "coco", MetricKey("map"), "mAP", True),
     ("coco_f1_overall", "coco", MetricKey("f1_overall"), "overall F1", True),
-    ("coco_f1_class", "coco", MetricKey("f1_class"), "per-class F1", False),
+    ("coco_f1_class_mean", "coco", MetricKey("f1_class_mean"), "per-class F1, mean of F1s", False),
+    ("coco_f1_class", "coco", MetricKey("f1_class"), "per-class F1, of means", False),
 )
 PAPERS = {"cub": "CUB-200-2011", "dogs": "Stanford Dogs", "coco": "MS-COCO 2014"}
 
@@ -109,7 +110,12 @@ def notes(evidence: Evidence) -> list[str]:
 
 def f1_note(records: Sequence[Record]) -> str:
     """What F1 is of, with the threshold of the newest evaluation that has one."""
-    kinds = "overall F1 is of all decisions together, per-class F1 of the mean precision and recall of the classes."
+    kinds = (
+        "overall F1 (the paper's F1-O) is of all decisions together. Per-class F1 has two averages: the mean of the "
+        "classes' own F1s, as the asymmetric loss's validation prints it, which the paper's authors name as their code "
+        "(a CF1 of theirs would be this one; they print none); and the F1 of the classes' mean precision and recall, "
+        "which others call CF1."
+    )
     counted = [record for record in records if record.cell.options["threshold"] is not None]
     newest = max(counted, key=lambda record: record.created, default=None)
     if newest is None:
