@@ -19,7 +19,6 @@ from benchmarks.work.loop import Objective
 from benchmarks.work.methods.method import Method, channels_of, last_map
 
 GAMMA_NEGATIVE, GAMMA_POSITIVE, CLIP = 4.0, 0.0, 0.05
-EPSILON = 1e-8
 
 
 def asymmetric_loss(
@@ -31,22 +30,41 @@ def asymmetric_loss(
 ) -> Tensor:
     """Equations 4 to 7: focusing of negatives and positives apart, negatives shifted by a margin.
 
+    Computed from the logarithms of p and 1 - p, so that gradients are finite and right however far logits reach.
+
     Args:
-        logits: (N, K).
+        logits: (N, K); half precision is widened.
         targets: Ones and zeros (N, K).
         gamma_negative: Focusing of absent classes.
         gamma_positive: Focusing of present ones.
-        clip: Probability below which an absent class costs nothing.
+        clip: Probability up to which an absent class costs nothing.
 
     Returns:
         The sum over classes, mean over images (the authors' code sums over images too).
     """
-    logits = logits.float()
-    probability = torch.sigmoid(logits)
-    shifted = (probability - clip).clamp(min=0)
-    positive = (1 - probability) ** gamma_positive * F.logsigmoid(logits)
-    negative = shifted**gamma_negative * (1 - shifted).clamp(min=EPSILON).log()
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    log_present, log_absent = F.logsigmoid(logits), F.logsigmoid(-logits)
+    positive = (gamma_positive * log_absent).exp() * log_present
+    if clip:
+        negative = shifted_negative(logits, gamma_negative, clip)
+    else:
+        negative = (gamma_negative * log_present).exp() * log_absent
     return -(targets * positive + (1 - targets) * negative).sum(dim=1).mean()
+
+
+def shifted_negative(logits: Tensor, gamma: float, clip: float) -> Tensor:
+    """``p_m ** gamma * log(1 - p_m)`` of equations 5 and 6, ``p_m = max(p - clip, 0)``, at logits of any shape.
+
+    Where the margin takes all, the power's slope can be infinite though the product's is 0: it is not computed there.
+    All comes from 1 - p, whose slope is exact where p is rounded to 1.
+    """
+    absent = torch.sigmoid(-logits)
+    costs = absent < 1 - clip
+    shifted = torch.where(costs, (1 - clip) - absent, 0.5)
+    # Each logarithm where it is the more exact.
+    small = shifted < 0.5
+    log_rest = torch.where(small, torch.log1p(-torch.where(small, shifted, 0.0)), torch.log(absent + clip))
+    return torch.where(costs, shifted**gamma * log_rest, 0.0)
 
 
 class MultiLabelNetwork(nn.Module):
