@@ -103,6 +103,25 @@ def test_every_number_names_its_record(finished: Path) -> None:
     assert {row["record"] for row in rows} == {record.id for record in transfers(finished).values()}
 
 
+def test_what_differs_from_the_methods_papers_stands_beside_the_table(finished: Path) -> None:
+    """Each point that the table's note names is an entry of the full list too."""
+    table = (finished / "report" / "tables" / "table7-tasks.md").read_text()
+    listed = (Path(__file__).resolve().parents[1] / "tdam" / "DEVIATIONS.md").read_text()
+    for here, entry in {
+        "one for each class": "centers of the attention regularization",
+        "by the mean of a batch's images": "how centers move",
+        "margins around crops": "margin around a crop",
+        "the object's threshold": "object in testing",
+        "guides crop and drop": "map that guides crop and drop",
+        "Nesterov momentum and a cosine": "Nesterov momentum and a cosine",
+        "the epoch that counts": "epoch that counts",
+        "number of maps": "the number of maps",
+        "which step's map": "with feedback that of the last step",
+    }.items():
+        assert here in table
+        assert entry in listed
+
+
 def test_a_second_run_does_nothing(tree: Path, finished: Path) -> None:
     assert "0 cells run, 6 done before" in run(tree, finished).output
 

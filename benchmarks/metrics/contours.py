@@ -27,7 +27,7 @@ import numpy.typing as npt
 HIGHEST = 255
 LEVELS = HIGHEST + 1
 FAR = np.iinfo(np.int32).max // 2
-TABLE_AT_MOST = 2**20
+TABLE_AT_MOST = 2**20  # pairs of basins; above, sorting takes less memory
 
 Ints = npt.NDArray[np.integer]
 Heights = npt.NDArray[np.uint16]

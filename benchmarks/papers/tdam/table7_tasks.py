@@ -42,6 +42,23 @@ COLUMNS = (
 PAPERS = {"cub": "CUB-200-2011", "dogs": "Stanford Dogs", "coco": "MS-COCO 2014"}
 
 
+# In short what tdam/DEVIATIONS.md has in full.
+WS_DAN = (
+    "WS-DAN here is not its paper's in these points: part features are also rooted, brought to length 1 and scaled by "
+    "100; centers are one for each class and move by the mean of a batch's images (paper: one for all classes, by each "
+    "image); margins around crops (0.1, in testing 0.05) and the object's threshold (0.1 of the mean map's range), "
+    "which it does not tell, and the squashing and cropping of images are its codes'; Nesterov momentum and a cosine "
+    "stand for a factor of 0.9 every second epoch. From its codes it differs in the map that guides crop and drop "
+    "(here one for both, evenly drawn, at 0.5 of its range), in centers that are not brought to length 1, and in the "
+    "epoch that counts (here the last; one of them keeps the best on the test images)."
+)
+NOT_TOLD = (
+    "The paper says of both methods only that the backbone is replaced. Not told: which of WS-DAN's two published "
+    "codes, number of maps, image size, recipe, whether the object's crop is looked at in testing, which epoch counts, "
+    "seeds, and which step's map feeds the method."
+)
+
+
 @functools.cache
 def printed_rows() -> dict[str, dict[str, str]]:
     """The paper's rows, values as printed, by the suite's model names."""
@@ -96,6 +113,8 @@ def notes(evidence: Evidence) -> list[str]:
         "Fine-grained: WS-DAN (arXiv 1901.09891) with 32 attention maps, coarse-to-fine prediction. Multi-label: the "
         "asymmetric loss (arXiv 2009.14119). Both work on the last feature map, with feedback on that of the last "
         "step.",
+        WS_DAN,
+        NOT_TOLD,
         f1_note(records),
         "Intervals: top-1 Wilson, mAP and F1 bootstrap over images; of several seeds their range. Seeds recorded: "
         f"{evidence.seeds_of(asked)}{pretraining_note(records)}.",

@@ -4,7 +4,8 @@ Symbols, theirs in brackets: ``gamma_negative`` and ``gamma_positive`` (gamma- a
 (p). The head is global average pooling and one linear layer; with feedback, the last step's map is used.
 
 As the equations have it, the gradient runs through the focusing weight too; the authors' training code cuts it there.
-That code also keeps biases and norms out of the weight decay, and counts a class as present above 0.8, which is the
+That code also sums over images, keeps biases and norms out of the weight decay, does not normalize images, reports the
+better of weights and their moving average at their best epoch, and counts a class as present above 0.8, which is the
 default threshold of F1 here.
 """
 

@@ -3,15 +3,20 @@
 Symbols, theirs in brackets: ``feature_map`` (F), ``maps`` (A, M of them), ``matrix`` (P, one part feature f_k for each
 map), ``centers`` (c_k), ``rate`` (beta), ``threshold`` (theta_c and theta_d).
 
-Where the paper and the authors' code differ, or the paper is silent:
+There are the authors' code in TensorFlow and another in PyTorch, which mostly agree. Where the paper and they differ,
+or the paper is silent:
 
-- the signed square root, the L2 norm and the factor of 100 before the classifier are the code's;
-- centers are kept for each class, as in the code; ``centers="global"`` has one for all, as equation 6 reads. They move
-  by the mean over a batch's images of a class, and are not brought to length 1, as the code does;
-- one map, drawn uniformly, guides crop and drop, with thresholds of 0.5 of its range, as the paper has them; the code
-  draws a map for each and thresholds at random shares (0.4 to 0.6, 0.2 to 0.5) of its maximum;
-- the threshold of the object (0.1), and that a crop grows by a tenth of the image on each side in training and by a
-  twentieth in testing, are the code's.
+- maps come from a 1 x 1 convolution, batch norm and ReLU, as in PyTorch; the authors take them from inside Inception;
+- the signed square root, the L2 norm and the factor of 100 before the classifier are the codes';
+- centers are kept for each class, as in both codes; ``centers="global"`` has one for all, as equation 6 reads. They
+  move by the mean over a batch's images of a class (the codes: by the sum, or by the last image), and are not brought
+  to length 1 before use, as both codes do;
+- one map, drawn uniformly, guides crop and drop, with thresholds of 0.5 of its range, as the paper has them; the codes
+  draw a map for each, by the roots of their means, and threshold at random shares (0.4 to 0.6, 0.2 to 0.5) of its
+  maximum;
+- the threshold of the object (0.1, here of the range, there of the maximum), and that a crop grows by a tenth of the
+  image on each side in training and by a twentieth in testing, are the codes';
+- the prediction is the mean of both probabilities, as the paper and the authors have it; PyTorch averages logits.
 
 With feedback, the last step's map is used.
 """
