@@ -370,12 +370,16 @@ def processes_of(session: "Session") -> Iterator[bool]:
     from benchmarks.measure.device import find_device
 
     find_device(session.device)
-    where = session.store.folder
-    said = f"another run holds {where}; waiting for it to end (Ctrl-C to stop waiting)"
     with processes(session.device), contextlib.ExitStack() as stack:
         if rank() == 0:
-            stack.enter_context(session.store.lock(lambda: click.echo(said, err=True)))
+            stack.enter_context(held(session.store))
         yield rank() == 0
+
+
+def held(store: "Store") -> contextlib.AbstractContextManager[None]:
+    """The results folder for one run alone; if another has it, that is said and waited for."""
+    said = f"another run holds {store.folder}; waiting for it to end (Ctrl-C to stop waiting)"
+    return store.lock(lambda: click.echo(said, err=True))
 
 
 def run_cells(cells: "list[Cell]", session: "Session") -> "Summary":
@@ -399,6 +403,28 @@ def tell_summary(summary: "Summary") -> None:
         click.echo(f"failed: {cell}: {reason}", err=True)
     for reason, command in dict.fromkeys((one.reason, one.command) for one in summary.blocked):
         click.echo(f"could not run: {reason} ({command})", err=True)
+
+
+@main.command("pack")
+@results_option
+def pack_records(results: Path) -> None:
+    """Move loose records into one packed file; both are read alike.
+
+    May be killed at any moment, and run again.
+    """
+    from benchmarks.core.store import Store
+
+    store = Store(results)
+    if not store.records():
+        raise ValueError(f"no records in {results}; name a results folder with --results")
+    with held(store):
+        tell_packing(store)
+
+
+def tell_packing(store: "Store") -> None:
+    """Pack a results folder and print how many records went where."""
+    packing = store.pack()
+    click.echo(f"{packing.moved} records packed, {packing.held} in {store.pack_path}")
 
 
 @main.command(cls=TrainCommand)

@@ -36,9 +36,8 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
 
 def stamps(folder: Path) -> dict[str, tuple[str, int]]:
     """When each record was made and its file written, by the record's id; reading them checks that they are whole."""
-    store = Store(folder)
-    files = {path: path.stat().st_mtime_ns for path in (folder / "records").glob("*.json")}
-    return {store.read(path).id: (store.read(path).created, stamp) for path, stamp in files.items()}
+    loose, _ = Store(folder).contents()
+    return {one.record.id: (one.record.created, one.path.stat().st_mtime_ns) for one in loose}
 
 
 def numbers(record: Record) -> dict[MetricKey, float | None]:

@@ -108,11 +108,11 @@ def test_keys_are_read_as_they_were_written(tmp_path: Path) -> None:
     record = replace(new_record(CELL, INPUTS, metrics, samples), outcomes=outcomes)
     store = Store(tmp_path)
     path = store.write(record)
-    assert store.read(path) == record
+    assert store.read(path).record == record
     content = json.loads(path.read_text())
     assert {"name": "top1", "steps": "last", "packed": "packed 1"} in content["outcomes"]
     assert {"name": "seconds", "of": "resnet50~twin", "values": [3.0, 0.5]} in content["samples"]
-    assert all(isinstance(key, MetricKey) for key in store.read(path).metrics)
+    assert all(isinstance(key, MetricKey) for key in store.read(path).record.metrics)
     assert str(MetricKey("top1_loc", steps="last", boxes="gradcam")) == "gradcam last top1_loc"
 
 

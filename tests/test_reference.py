@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.core.pack import PACK
 from benchmarks.core.records import Record, identity
 from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
@@ -23,8 +24,8 @@ MEASURED = dict.fromkeys(("table1", "efficiency", "table4", "fig4", "table7-wsol
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The reference as a fresh clone has it: beside its records the maps of grids, and no weights."""
     folder = tmp_path_factory.mktemp("reference")
-    for part in ("records", "attention"):
-        shutil.copytree(REFERENCE / part, folder / part)
+    shutil.copytree(REFERENCE / "attention", folder / "attention")
+    shutil.copy(REFERENCE / PACK, folder)
     return Store(folder)
 
 
@@ -45,6 +46,11 @@ def test_the_reference_is_complete(records: list[Record], name: str, tmp_path: P
     assert set(PAPER.experiment(name).cells(session)) <= {record.cell for record in records}
 
 
+def test_the_reference_is_packed() -> None:
+    """One file, not thousands; after a new reference: tdam-bench pack --results results/reference."""
+    assert not list((REFERENCE / "records").glob("*.json"))
+
+
 def test_no_cell_is_measured_twice(records: list[Record]) -> None:
     assert len({record.cell for record in records}) == len(records)
 
@@ -53,7 +59,7 @@ def test_records_are_what_their_names_say(clone: Store, records: list[Record]) -
     """A record's id is the hash of its cell and inputs, and weights are named after the training that left them."""
     for record in records:
         assert record.id == identity(record.cell, record.inputs)
-        assert clone.record_path(record.cell, record.id).is_file()
+        assert clone.find(record.cell, record.inputs) == record
         if record.cell.kind in ("train", "finetune") and "diverged" not in record.notes:
             assert record.id in record.notes["weights"], record.cell
 

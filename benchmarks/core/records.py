@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from benchmarks.core.files import short_hash
@@ -148,8 +147,9 @@ def named(key: MetricKey) -> dict[str, str]:
 
 def taken(entry: Mapping[str, Any]) -> tuple[MetricKey, dict[str, Any]]:
     """The key of an entry of a record's JSON, and the rest of it."""
-    key = MetricKey(**{part: entry[part] for part in MetricKey._fields if part in entry})
-    return key, {name: value for name, value in entry.items() if name not in MetricKey._fields}
+    rest = dict(entry)
+    key = MetricKey(rest.pop("name"), rest.pop("steps", ""), rest.pop("boxes", ""), rest.pop("of", ""))
+    return key, rest
 
 
 def identity(cell: Cell, inputs: Mapping[str, Scalar]) -> str:
@@ -169,8 +169,8 @@ def new_record(
     return Record(cell, dict(inputs), dict(metrics), samples or {}, {}, notes or {}, created, identity(cell, inputs))
 
 
-def from_json(content: dict[str, Any], source: Path) -> Record:
-    """Read a record's JSON.
+def from_json(content: dict[str, Any], source: str) -> Record:
+    """Read a record's JSON; ``source`` says where it is from.
 
     Raises:
         StoreError: Another schema version, or not a record.

@@ -1,17 +1,20 @@
-"""The store: a results folder of records, each a JSON file that is written once and never changed.
+"""The store: a results folder of records, each written once and never changed.
 
-A record's name is the hash of all that can change its numbers, so asking whether a cell is done is asking whether a
-file exists.
+A record's id is the hash of all that can change its numbers, so asking whether a cell is done is asking for an id. A
+new record is a JSON file of its own; thousands of them are packed into one. Who reads sees no difference.
 """
 
 import contextlib
 import fcntl
+import gc
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.core.files import short_hash, write_text
+from benchmarks.core.pack import PACK, line_of, read_pack, write_pack
 from benchmarks.core.records import SCHEMA, Cell, Record, Scalar, StoreError, from_json, identity
 
 
@@ -24,8 +27,25 @@ class Absence:
     command: str
 
 
+@dataclass(frozen=True)
+class Loose:
+    """A record that is a file of its own, and the line that it is in a pack."""
+
+    path: Path
+    record: Record
+    line: str
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What packing did: files that went into the pack, and records that it now holds."""
+
+    moved: int
+    held: int
+
+
 class Store:
-    """A results folder: ``records/``, ``failures/``, ``predictions/``, ``weights/``.
+    """A results folder: ``records/``, ``records.jsonl.gz``, ``failures/``, ``predictions/``, ``weights/``.
 
     Args:
         folder: Made on first write.
@@ -50,36 +70,133 @@ class Store:
         return self.folder / kind / f"{name.replace(':', '_')}{suffix}"
 
     def record_path(self, cell: Cell, record_id: str) -> Path:
-        """Where a record lies; the name tells people what it is, the id makes it unique."""
+        """Where a loose record lies; the name tells people what it is, the id makes it unique."""
         return self.path("records", f"{cell.kind}-{cell.model}-{record_id}", ".json")
 
-    def find(self, cell: Cell, inputs: Mapping[str, Scalar]) -> Record | None:
-        """The valid record of a cell: everything that can change its numbers is equal. None if there is none."""
-        path = self.record_path(cell, identity(cell, inputs))
-        return self.read(path) if path.exists() else None
+    @property
+    def pack_path(self) -> Path:
+        """Where packed records lie."""
+        return self.folder / PACK
 
-    def read(self, path: Path) -> Record:
-        """One record.
+    def find(self, cell: Cell, inputs: Mapping[str, Scalar]) -> Record | None:
+        """The valid record of a cell: everything that can change its numbers is equal. None if there is none.
+
+        Raises:
+            StoreError: As :meth:`records`, of this record or of the pack.
+        """
+        record_id = identity(cell, inputs)
+        path, packed = self.record_path(cell, record_id), read_pack(self.pack_path).get(record_id)
+        if not path.exists():
+            return None if packed is None else self.unpacked(record_id, packed)
+        loose = self.read(path)
+        self.require_equal(loose, packed)
+        return loose.record
+
+    def read(self, path: Path) -> Loose:
+        """One loose record.
 
         Raises:
             StoreError: Torn, of another schema, or not a record.
         """
         try:
             content = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise StoreError(f"{path} is not readable as JSON ({error}); remove it to measure its cell anew") from error
-        return from_json(content, path)
+        return Loose(path, from_json(content, str(path)), line_of(content))
+
+    def unpacked(self, record_id: str, line: str) -> Record:
+        """One packed record.
+
+        Raises:
+            StoreError: Of another schema, or not a record.
+        """
+        return from_json(json.loads(line), f"{self.pack_path}, record {record_id},")
+
+    def require_equal(self, loose: Loose, packed: str | None) -> None:
+        """Refuse a loose record that says other things than the packed one of its id.
+
+        Raises:
+            StoreError: It does.
+        """
+        if packed not in (None, loose.line):
+            raise StoreError(
+                f"{loose.path} and {self.pack_path} hold different records of the id {loose.record.id}, and records "
+                f"never change; remove {loose.path} to keep the packed one, or restore what was edited"
+            )
+
+    def contents(self) -> tuple[list[Loose], Mapping[str, str]]:
+        """All loose records, and the lines of all packed ones by id; what is in both is equal.
+
+        Raises:
+            StoreError: As :meth:`records`.
+        """
+        loose = []
+        for path in files_in(self.folder / "records"):
+            # A file that went since the folder was listed has been packed, and the pack is read after this.
+            with contextlib.suppress(FileNotFoundError):
+                loose.append(self.read(path))
+        packed = read_pack(self.pack_path)
+        for one in loose:
+            self.require_equal(one, packed.get(one.record.id))
+        return loose, packed
 
     def records(self) -> list[Record]:
-        """All records, oldest first."""
-        read = [self.read(path) for path in sorted((self.folder / "records").glob("*.json"))]
-        return sorted(read, key=lambda record: (record.created, record.id))
+        """All records, oldest first.
+
+        Raises:
+            StoreError: One is torn, of another schema or no record, or the pack says something else of it; or the pack
+                is damaged.
+        """
+        loose, packed = self.contents()
+        ids = {one.record.id for one in loose}
+        with no_collection():
+            unpacked = [self.unpacked(name, line) for name, line in packed.items() if name not in ids]
+        return sorted([*(one.record for one in loose), *unpacked], key=lambda record: (record.created, record.id))
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each record's line by its id: the same for a loose record and a packed one.
+
+        Raises:
+            StoreError: As :meth:`records`.
+        """
+        loose, packed = self.contents()
+        lines = {**packed, **{one.record.id: one.line for one in loose}}
+        return {name: hashlib.sha256(line.encode()).hexdigest() for name, line in lines.items()}
+
+    def pack(self) -> Packing:
+        """Move all loose records into the pack; whoever packs must hold the lock.
+
+        The files go after the new pack is in place, so that the folder has every record at any moment.
+
+        Raises:
+            StoreError: As :meth:`records`.
+        """
+        loose, packed = self.contents()
+        lines = {**packed, **{one.record.id: one.line for one in loose}}
+        if len(lines) > len(packed):
+            write_pack(self.pack_path, lines)
+        if read_pack(self.pack_path) != lines:
+            raise StoreError(f"{self.pack_path} is not what was written to it; the loose records stay, pack them again")
+        for one in loose:
+            one.path.unlink()
+        return Packing(len(loose), len(lines))
+
+    def clear(self) -> None:
+        """Remove all records, loose and packed; what lies beside them stays."""
+        for path in (*files_in(self.folder / "records"), self.pack_path):
+            path.unlink(missing_ok=True)
 
     def write(self, record: Record) -> Path:
-        """Write a record; one that is there already is kept, for records never change."""
+        """Write a record; one that is there already is kept, for records never change.
+
+        Returns:
+            The file that holds it.
+        """
         self.mark()
         path = self.record_path(record.cell, record.id)
-        if not path.exists():
+        if record.id in read_pack(self.pack_path):
+            path = self.pack_path
+        elif not path.exists():
             write_text(path, json.dumps(record.as_dict(), indent=1, sort_keys=True))
         self.absence_path(record.cell).unlink(missing_ok=True)
         return path
@@ -102,7 +219,7 @@ class Store:
 
     def absences(self) -> list[Absence]:
         """The notes of cells that could not be run."""
-        notes = [json.loads(path.read_text()) for path in sorted((self.folder / "failures").glob("*.json"))]
+        notes = [json.loads(path.read_text()) for path in files_in(self.folder / "failures")]
         return [Absence(Cell(**note["cell"]), note["reason"], note["command"]) for note in notes]
 
     @contextlib.contextmanager
@@ -120,3 +237,20 @@ class Store:
                 waiting()
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Pause Python's search for cycles: among thousands of new records there are none, and it takes as long as they."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The JSON files of a folder in order; not the unfinished ones, hidden, that a killed process leaves."""
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.core.files import file_hash, write_text
+from benchmarks.core.files import write_text
 from benchmarks.core.records import Record
 from benchmarks.core.store import Store
 from benchmarks.core.versions import versions
@@ -122,8 +122,9 @@ def write_report(wanted: Wanted, store: Store, out: Path) -> list[Path]:
 
 
 def hashes(records: Iterable[Record], store: Store) -> dict[str, str]:
-    """SHA-256 of each record's file, by the record's id."""
-    return {record.id: file_hash(store.record_path(record.cell, record.id)) for record in records}
+    """SHA-256 of each record's content, by the record's id."""
+    digests = store.digests()
+    return {record.id: digests[record.id] for record in records}
 
 
 def write_texts(wanted: Wanted, evidence: Evidence, out: Path, environment: Environment) -> list[Path]:

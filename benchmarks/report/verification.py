@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core.files import file_hash
 from benchmarks.core.records import StoreError
 from benchmarks.core.store import Store
 from benchmarks.report.paper import Paper
@@ -72,15 +71,11 @@ def read_manifest(report: Path) -> dict[str, Any]:
 
 def changed_records(made_from: Mapping[str, str], store: Store) -> tuple[list[str], int]:
     """Records that are gone or changed since a report was made, a line each; and how many are gone."""
-    paths = {path.stem.rpartition("-")[2]: path for path in (store.folder / "records").glob("*.json")}
-    gone = [identity for identity in made_from if identity not in paths]
-    changed = [
-        paths[identity]
-        for identity, digest in made_from.items()
-        if identity in paths and file_hash(paths[identity]) != digest
-    ]
+    now = store.digests()
+    gone = [identity for identity in made_from if identity not in now]
+    changed = [identity for identity, digest in made_from.items() if now.get(identity, digest) != digest]
     problems = [f"record {identity} is gone from {store.folder}; run its experiment again" for identity in gone]
-    problems += [f"record {path.name} has changed since the report was made" for path in changed]
+    problems += [f"record {identity} has changed since the report was made" for identity in changed]
     return problems, len(gone)
 
 

@@ -82,7 +82,6 @@ def renew(folder: Path, session: Session, progress: Progress, cells: Sequence[Ce
         cell, reason = next(iter(broken.items()))
         raise ValueError(f"{folder} stays as it was, for {cell} could not be run: {reason}")
     store = Store(folder)
-    for old in (folder / "records").glob("*.json"):
-        old.unlink()
+    store.clear()
     for record in session.store.records():
         store.write(record)
