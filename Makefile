@@ -13,9 +13,10 @@ EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selecti
 	bench-sweep bench-maps bench-boxes bench-speed kill-test fault-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
+# SEEDS is how many (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone).
 PROFILE ?= mini
 DEVICE ?= cpu
-SEEDS ?= 0
+SEEDS ?= 1
 RESULTS ?= results/runs
 OPTIONS = --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) --results $(RESULTS) \
 	$(if $(DATA),--data-root $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)

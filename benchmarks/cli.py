@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONVENTIONS = ("fvcore", "ptflops", "torch", "layers")
 FORMATS = ("md", "tex", "csv", "json")
+MOST_SEEDS, LARGEST_SEED = 1000, 2**32 - 1  # the latter is numpy's
 INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
@@ -91,12 +92,29 @@ def listed(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     return None if value is None else tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-def numbered(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
-    """Whole numbers separated by commas."""
-    try:
-        return tuple(int(number) for number in value.split(","))
-    except ValueError as error:
-        raise ValueError(f"--{parameter.name} takes whole numbers separated by commas, got {value!r}") from error
+class WrongValue(click.ClickException):
+    """A value that an option does not take: one line, and the exit code that shells have for wrong usage."""
+
+    exit_code = 2
+
+
+def seeds_of(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """A number of seeds, counted from 0; or, where there is a comma, these seeds.
+
+    Raises:
+        WrongValue: It is neither, or names a seed twice.
+    """
+    parts = [part.strip() for part in value.split(",")]
+    listed = len(parts) > 1
+    named = parts[:-1] if listed and not parts[-1] else parts
+    numbers = [int(part) for part in named if part.isascii() and part.isdecimal()]
+    allowed = range(LARGEST_SEED + 1) if listed else range(1, MOST_SEEDS + 1)
+    if not numbers or len(set(numbers)) < len(named) or any(number not in allowed for number in numbers):
+        raise WrongValue(
+            f"--{parameter.name} takes how many seeds ('8' for seeds 0 to 7, {MOST_SEEDS} at most), or which, by "
+            f"commas and each once ('0,3'; '3,' for seed 3 alone), got {value!r}"
+        )
+    return tuple(numbers) if listed else tuple(range(numbers[0]))
 
 
 def whole(end: float | None) -> int | None:
@@ -183,7 +201,8 @@ show_options = (
 )
 session_options = (
     headed(WHAT, "--profile", help="How much to run; default: the paper's first profile."),
-    headed(WHAT, "--seeds", default="0", show_default=True, callback=numbered, help="Seeds of training, by commas."),
+    headed(WHAT, "--seeds", default="1", show_default=True, callback=seeds_of,
+           help="How many seeds of training (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone)."),
     headed(WHAT, "--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."),
     headed(WHAT, "--class-list", type=folder(), help="File with the classes of the reduced data set."),
     headed(WHAT, "--plugin", "plugins", multiple=True, type=folder(),

@@ -11,9 +11,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
+from benchmarks import cli
 from benchmarks.cli import main
 from benchmarks.core.records import Cell, Record, new_record
 from benchmarks.core.store import Store
@@ -143,6 +145,7 @@ def test_out_of_memory_stands_in_the_cell_with_its_batch(tmp_path: Path, monkeyp
 # Started by itself, so that nothing that a test imported hides what the command line imports.
 ALONE = """
 import sys
+from benchmarks import cli
 from benchmarks.cli import main
 try:
     main(sys.argv[1:], standalone_mode=True)
@@ -165,8 +168,6 @@ RUN = ["run", "table1"]
         ([*RUN, "--models", "resnet50-sse"], "unknown model 'resnet50-sse' (did you mean resnet50-se"),
         (["train", "resnet50-sse"], "unknown model 'resnet50-sse' (did you mean resnet50-se"),
         (["costs", "vgg16"], "unknown model 'vgg16'; names are BACKBONE"),
-        ([*RUN, "--seeds", "0,x"], "--seeds takes whole numbers separated by commas, got '0,x'"),
-        ([*RUN, "--seeds", ""], "--seeds takes whole numbers separated by commas, got ''"),
         ([*RUN, "--data-root", "nowhere"], "there is no nowhere (--data-root)"),
         ([*RUN, "--weights", "nowhere"], "there is no nowhere (--weights)"),
         ([*RUN, "--class-list", "nowhere"], "there is no nowhere (--class-list)"),
@@ -185,6 +186,36 @@ def test_bad_input_is_refused_before_torch_is_imported(arguments: list[str], mes
     assert result.stdout.strip() in ("code 1 heavy []", "code 1 heavy ['numpy']")
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith(f"Error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("value", "seeds"),
+    [("1", (0,)), ("8", tuple(range(8))), ("0,3", (0, 3)), ("3,", (3,)), ("0,", (0,)), (" 7, 2 ", (7, 2))],
+)
+def test_seeds_are_a_number_of_them_or_a_list(value: str, seeds: tuple[int, ...]) -> None:
+    parameter = next(one for one in main.commands["run"].params if one.name == "seeds")  # type: ignore[attr-defined]
+    assert cli.seeds_of(click.Context(main), parameter, value) == seeds
+
+
+def test_eight_seeds_are_planned_as_eight(tmp_path: Path) -> None:
+    command = ["plan", "table1", "--profile", "smoke", "--models", "resnet50", "--tasks", "train"]
+    folders = ["--results", str(tmp_path / "runs"), "--cache", str(tmp_path / "cache")]
+    lines = CliRunner().invoke(main, [*command, *folders, "--seeds", "8"]).stdout.splitlines()
+    assert [re.findall(r" seed=(\d+)", line) for line in lines[:-1]] == [[str(seed)] for seed in range(8)]
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", ",", "0", "-1", "-1,", "x", "0,x", "0,,3", "3,3", "1.5", "٣", "1001", "9999999999,"]
+)
+@pytest.mark.parametrize("command", [RUN, ["plan", "table1"], ["train", "resnet50"]])
+def test_wrong_seeds_are_one_line_and_wrong_usage(command: list[str], value: str) -> None:
+    result = CliRunner().invoke(main, [*command, "--seeds", value])
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith(
+        "Error: --seeds takes how many seeds ('8' for seeds 0 to 7, 1000 at most), or which, by commas"
+    )
+    assert line.endswith(f"got {value!r}")
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["train"], ["show"], ["report"], ["check"]])

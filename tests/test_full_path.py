@@ -186,7 +186,7 @@ def test_a_corrupt_training_image_is_named_before_training(tree: Path, tmp_path:
         ({"--weights": "/nowhere"}, "there is no /nowhere (--weights); name a file or folder that exists"),
         ({"--models": "resnet18"}, "no weights of resnet18"),
         ({"--models": "resnet50-sse"}, "unknown model 'resnet50-sse'"),
-        ({"--seeds": "a"}, "--seeds takes whole numbers"),
+        ({"--seeds": "a"}, "--seeds takes how many seeds"),
         (
             {"--tasks": "speed"},
             "unknown kind of work 'speed'; choose of cost, train, accuracy, localization, attention",
