@@ -517,7 +517,7 @@ def show(experiments: Sequence[str], **filters: Any) -> None:
     from benchmarks.report.report import text_of
 
     wanted, store = wanted_of(experiments, **filters)
-    evidence: Evidence = wanted.evidence(store)
+    evidence: Evidence = wanted.measured(store)
     for name in wanted.names:
         click.echo(text_of(wanted, name, evidence))
 
@@ -530,7 +530,7 @@ def render_command(experiments: Sequence[str], out: Path, **filters: Any) -> Non
     from benchmarks.report.report import render
 
     wanted, store = wanted_of(experiments, **filters)
-    for file in render(wanted, wanted.evidence(store), out):
+    for file in render(wanted, wanted.measured(store), out):
         click.echo(str(file))
 
 

@@ -147,8 +147,9 @@ def test_two_papers_share_a_results_folder(runs: Path, tmp_path: Path) -> None:
     both.note_absence(Cell("train", "resnet50", "mini", {"seed": 0}), "not run", "")
     assert call("show", "--results", str(both.folder)).exit_code == 0
     result = call("show", "table1", "--results", str(both.folder), paper="tdam")
-    assert result.exit_code == 0
-    assert "tdam-bench run table1 --profile mini" in result.stdout
+    assert result.exit_code == 1
+    assert "nothing of table1 is measured" in result.stderr
+    assert "tdam-bench run table1 --profile mini" in result.stderr
 
 
 def test_gaps_name_a_command_of_this_paper(tmp_path: Path) -> None:

@@ -128,8 +128,8 @@ class Evidence:
 
     def why_missing(self, query: Query) -> str:
         """Why a query has no record, and the command that fills it."""
-        for absence in self.absences:
-            if query.matches(absence.cell) and absence.cell.profile in (self.profile.name, ANY):
+        for absence in self.told:
+            if query.matches(absence.cell):
                 return f"{absence.reason}: `{absence.command}`" if absence.command else absence.reason
         return f"not run: `{self.command}`"
 
@@ -175,10 +175,19 @@ class Evidence:
         return (*names, *(one for one in others if parse(one).from_outside and str(parse(one).plain) in plain))
 
     @property
+    def told(self) -> list[Absence]:
+        """The notes of the profile's cells that could not be run."""
+        return [absence for absence in self.absences if absence.cell.profile in (self.profile.name, ANY)]
+
+    @property
+    def of_models(self) -> list[Record]:
+        """The records of the models asked for."""
+        return [record for record in self.records if self.models is None or {*self.models} & models_of(record.cell)]
+
+    @property
     def told_of(self) -> list[str]:
         """All networks that were recorded by themselves, or of which a note tells why they could not be run."""
-        notes = [one.cell for one in self.absences if one.cell.profile in (self.profile.name, ANY)]
-        cells = [*(record.cell for record in self.records), *notes]
+        cells = [*(record.cell for record in self.records), *(absence.cell for absence in self.told)]
         return list(dict.fromkeys(cell.model for cell in cells if cell.kind not in ("efficiency", "probe")))
 
     def selected(self, queries: Iterable[Query]) -> list[Record]:
@@ -193,6 +202,11 @@ class Evidence:
             return "none (given weights)" if any(by_row) else "none"
         partly = ", not of every row" if any(seeds and seeds != every for seeds in by_row) else ""
         return ", ".join(map(str, every)) + partly
+
+
+def models_of(cell: Cell) -> set[str]:
+    """The networks that a cell is about; of speed and memory several are measured together."""
+    return {cell.model, *str(cell.options.get("models", "")).split(",")}
 
 
 def setting_of(cell: Cell) -> frozenset[tuple[str, Scalar]]:
@@ -233,7 +247,8 @@ def read_evidence(
         ValueError: No record of the profile, or of any; the message says which there are.
     """
     records, absences = store.records(), store.absences()
-    cells = [record.cell for record in records] + [absence.cell for absence in absences]
+    # Notes decide only where there is no record.
+    cells = [absence.cell for absence in absences] + [record.cell for record in records]
     names = [cell.profile for cell in cells if cell.profile != ANY]
     # Other papers may share the folder, and a paper may need nothing that belongs to a profile.
     own = [name for name in names if name in profiles]

@@ -79,3 +79,8 @@ class Table:
     notes: Sequence[str]
     columns: Sequence[Column]
     lines: Sequence[Line] = field(default_factory=tuple)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether anything in it was measured."""
+        return any(value.measured is not None for line in self.lines for value in line.values.values())

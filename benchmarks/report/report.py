@@ -61,6 +61,28 @@ class Wanted:
         """
         return read_evidence(store, self.paper.profiles, self.profile, self.models, self.paper.program)
 
+    def measured(self, store: Store) -> Evidence:
+        """The records that are shown, if anything of what is wanted was measured.
+
+        Raises:
+            ValueError: As :meth:`evidence`, or nothing was; the message names the command that measures it.
+        """
+        evidence = self.evidence(store)
+        # Claims say by themselves what each of them lacks.
+        if CLAIMS in self.names and evidence.of_models:
+            return evidence
+        if any(self.paper.experiment(name).table(evidence).has_numbers for name in self.experiments):
+            return evidence
+        told = evidence.told
+        why = f" ({len(told)} of its cells could not be run, the first: {told[0].reason})" if told else ""
+        models = ["--models", ",".join(self.models)] if self.models else []
+        names = [] if self.names == self.paper.names else self.experiments
+        options = ["--profile", evidence.profile.name, *models, "--results", str(store.folder)]
+        command = " ".join([self.paper.program, "run", *names, *options])
+        wanted = " ".join([*names, *models])
+        what = f"nothing of {wanted}" if wanted else "nothing"
+        raise ValueError(f"{what} is measured in {store.folder}{why}; measure it with `{command}`")
+
     @property
     def experiments(self) -> list[str]:
         """The experiments among the names."""
@@ -105,7 +127,7 @@ def write_report(wanted: Wanted, store: Store, out: Path) -> list[Path]:
     Raises:
         ValueError: There is no record of what is wanted; LaTeX cannot compile what was written.
     """
-    evidence = wanted.evidence(store)
+    evidence = wanted.measured(store)
     environment = environment_of(evidence)
     files = write_texts(wanted, evidence, out, environment)
     manifest = {
