@@ -9,8 +9,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
-.PHONY: help setup test check lock check-regressions costs table1 efficiency $(EXPERIMENTS) report reference-report \
-	bench-sweep bench-maps bench-boxes bench-speed kill-test fault-test clean
+.PHONY: help setup test check lock check-regressions costs table1 efficiency $(EXPERIMENTS) report reference reference-report \
+	bench-sweep bench-maps bench-speed kill-test fault-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
 # SEEDS is how many (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone).
@@ -77,6 +77,9 @@ $(EXPERIMENTS):
 
 report: $(READY)  ## the report from records: page, Markdown, LaTeX, PDF
 	$(BIN)/tdam-bench report --results $(RESULTS) $(ARGS)
+
+reference: $(READY)  ## measure what is left of the committed records, results/reference (ARGS=--plan: only say what that is)
+	$(BIN)/tdam-bench reference $(ARGS)
 
 reference-report: $(READY)  ## the committed report, report/reference, from the committed records, results/reference
 	$(BIN)/tdam-bench report --results results/reference --out report/reference

@@ -199,6 +199,11 @@ show_options = (
     headed(SHOWN, "--profile", help="Profile; default: that of the newest record."),
     headed(SHOWN, "--models", callback=listed, help="Names, separated by commas; default: all."),
 )
+cache_option = headed(WHERE, "--cache", type=folder(), default=CACHE, show_default=True, help="Embedded data.")
+jobs_option = headed(
+    WHERE, "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
+    help="Models trained at a time on the CPU, one thread each.",
+)  # fmt: skip
 session_options = (
     headed(WHAT, "--profile", help="How much to run; default: the paper's first profile."),
     headed(WHAT, "--seeds", default="1", show_default=True, callback=seeds_of,
@@ -210,9 +215,8 @@ session_options = (
     device_option,
     headed(WHERE, "--data-root", type=folder(), help="Folder of the paper's data sets."),
     results_option,
-    headed(WHERE, "--cache", type=folder(), default=CACHE, show_default=True, help="Embedded data."),
-    headed(WHERE, "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
-           help="Models trained at a time on the CPU, one thread each."),
+    cache_option,
+    jobs_option,
     headed(WHERE, "--workers", type=click.IntRange(0), help="Loader processes; default: the CPU's cores where images "
            "are decoded from disk for a GPU, else none."),
 )  # fmt: skip
@@ -412,6 +416,39 @@ def run_cells(cells: "list[Cell]", session: "Session") -> "Summary":
         if rank() == 0:
             tell(prepare(cells, session, bar))
         return run_planned(cells, session, bar)
+
+
+@main.command("reference")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what is left and how long it will take, and run nothing.")
+@headed(WHERE, "--results", type=folder(), help="Results folder; default: the reference of the paper.")
+@with_options(cache_option, jobs_option)
+def measure_reference(only_plan: bool, results: Path | None, **options: Any) -> None:
+    """Measure what is left of the paper's reference, part by part, and pack it.
+
+    May be killed at any moment: the same command goes on where it stopped. Exits with 1 if a cell failed or could not
+    be run.
+    """
+    from benchmarks.report.reference import overview, reference_of, stretch
+
+    paper = the_paper()
+    wanted = reference_of(paper)
+    told = {**options, "results": results or Path(wanted.folder), "profile": wanted.profile}
+    session = make_session(paper, {**told, "device": "cpu", "plugins": ()})
+    with contextlib.nullcontext(True) if only_plan else processes_of(session):
+        click.echo("\n".join(overview(paper, session)))
+        missing = 0
+        for part in () if only_plan else wanted.parts():
+            one = stretch(paper, part, session, session.store.records())
+            click.echo(str(one))
+            if not one.left and not one.blocked:
+                continue
+            summary = run_cells(list(one.cells), one.session)
+            tell_summary(summary)
+            missing += len(summary.failed) + len(summary.blocked)
+        if not only_plan:
+            tell_packing(session.store)
+    if missing:
+        sys.exit(1)
 
 
 def tell_summary(summary: "Summary") -> None:

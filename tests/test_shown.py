@@ -116,10 +116,10 @@ def test_models_of_which_nothing_is_recorded_are_one_line(tmp_path: Path, comman
     line = the_line(called(tmp_path, command, "--models", "resnet18,resnet101-se"))
     experiments = [name for name in command[1:] if name != "claims"]
     models = "--models resnet18,resnet101-se"
-    wanted, command = " ".join([*experiments, models]), " ".join(["tdam-bench run", *experiments, "--profile smoke"])
+    wanted, told = " ".join([*experiments, models]), " ".join(["tdam-bench run", *experiments, "--profile smoke"])
     assert line == (
         f"Error: nothing of {wanted} is measured in {tmp_path / 'runs'}; measure it with "
-        f"`{command} {models} --results {tmp_path / 'runs'}`"
+        f"`{told} {models} --results {tmp_path / 'runs'}`"
     )
     assert not (tmp_path / "out").exists()
 

@@ -6,7 +6,7 @@ The suite is given one and knows none.
 import csv
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +62,40 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a reference.
+
+    Attributes:
+        experiment: Name of the experiment.
+        seeds: How many, from 0.
+        models: Those of the experiment's that are measured, None for all.
+    """
+
+    experiment: str
+    seeds: int
+    models: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        models = f", {len(self.models)} models" if self.models is not None else ""
+        return f"{self.experiment}, {self.seeds} seeds{models}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is measured of a paper to stand behind it.
+
+    Attributes:
+        profile: Name of its profile.
+        folder: Of its records, below the repository.
+        parts: In the order in which they are measured.
+    """
+
+    profile: str
+    folder: str
+    parts: Callable[[], Sequence[Part]]
+
+
+@dataclass(frozen=True)
 class Paper:
     """A paper. Importing it costs little; whatever needs numpy or torch is behind a callable.
 
@@ -81,6 +115,7 @@ class Paper:
         claim_rules: Names of the step rule that claims are judged by and of the one that is told beside it.
         probes: Small computations that the gate compares, by name.
         gate: What the gate runs, None where there is none.
+        reference: What is measured of it to stand behind it, None where nothing is.
         lock: File of the locked versions of the kinds of work, None where the paper keeps none.
         costs: Its printed parameters and FLOPs (``params_m``, ``flops_g``) by model.
         units: What it means by M and G.
@@ -101,6 +136,7 @@ class Paper:
     claim_rules: tuple[str, str] = ("last", "last")
     probes: "Callable[[], Mapping[str, Probe]]" = dict
     gate: Gate | None = None
+    reference: Reference | None = None
     lock: Path | None = None
     costs: Callable[[], Mapping[str, Mapping[str, str]]] = dict
     units: tuple[float, float] = (1e6, 1e9)

@@ -10,7 +10,7 @@ from benchmarks.core.records import Cell, Record
 from benchmarks.work.kind import Blocked, Kind, Waiting
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
-from benchmarks.work.workers import Group, Result, run_group, run_groups
+from benchmarks.work.workers import Group, Result, jobs_of, run_group, run_groups
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -116,17 +116,13 @@ def run(cells: Sequence[Cell], session: Session, progress: Progress) -> Summary:
 
 def run_kind(kind: Kind, cells: Sequence[Cell], session: Session, progress: Progress) -> dict[str, str]:
     """Run cells of one kind, group by group; returns the reasons of those that left no record."""
-    from benchmarks.core import distributed
-
     if not cells:
         return {}
     grouped: dict[object, list[Cell]] = {}
     for cell in cells:
         grouped.setdefault(kind.group(cell), []).append(cell)
     groups = list(grouped.values())
-    # A process that runs groups may have no loader processes of its own.
-    alone = session.device_kind == "cpu" and distributed.size() == 1 and not session.workers
-    jobs = min(session.jobs, len(groups)) if kind.parallel and alone else 1
+    jobs = jobs_of(kind, len(groups), session)
     failed: dict[str, str] = {}
     with contextlib.closing(results(kind, groups, session, jobs, progress)) as results_so_far:
         left = {str(cell): cell for cell in cells}

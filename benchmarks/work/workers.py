@@ -11,10 +11,13 @@ from multiprocessing.process import BaseProcess
 
 from benchmarks.core.processes import ending
 from benchmarks.core.records import Cell, Record
+from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.work.kind import Advance, Kind
 from benchmarks.work.session import Session
 
 Group = Sequence[Cell]
+# The note of how long a record took; where a group leaves several, each has its share.
+SECONDS = "seconds"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,15 @@ class Failure:
 Result = Record | Failure
 
 
+def jobs_of(kind: Kind, groups: int, session: Session) -> int:
+    """How many groups of a kind run at a time."""
+    from benchmarks.core import distributed
+
+    # A process that runs groups may have no loader processes of its own.
+    alone = session.device_kind == "cpu" and distributed.size() == 1 and not session.workers
+    return min(session.jobs, groups) if kind.parallel and alone else 1
+
+
 def run_group(kind: Kind, group: Group, session: Session, advance: Advance) -> Iterator[Result]:
     """The records of one group, and what ended it early, if anything did.
 
@@ -45,8 +57,11 @@ def run_group(kind: Kind, group: Group, session: Session, advance: Advance) -> I
     """
     from benchmarks.core import distributed
 
+    stopwatch = Stopwatch()
     try:
-        yield from kind.run(group, session, advance)
+        for record in kind.run(group, session, advance):
+            # Groups leave their records when all of their work is done.
+            yield replace(record, notes={**record.notes, SECONDS: round(stopwatch.seconds() / len(group), 3)})
     except Exception as error:
         if distributed.size() > 1:
             raise

@@ -4,12 +4,12 @@ One file for each table and figure (each offers an ``EXPERIMENT``), beside what 
 asked of records, recipes, step rules, box rules, claims, and the gate's cells and probes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.core.records import Cell
 from benchmarks.papers.tdam.recipes import PROFILES
-from benchmarks.report.paper import ROOT, Gate, Paper
+from benchmarks.report.paper import ROOT, Gate, Paper, Part, Reference
 from benchmarks.work.session import Session
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ def printed_costs() -> Mapping[str, Mapping[str, str]]:
     from benchmarks.papers.tdam.numbers import paper_rows
 
     return paper_rows()
+
+
+def reference_parts() -> "Sequence[Part]":
+    """What its reference measures."""
+    from benchmarks.papers.tdam.reference import PARTS
+
+    return PARTS
 
 
 def gate_cells(session: Session) -> list[Cell]:
@@ -89,6 +96,7 @@ PAPER = Paper(
     claim_rules=("last", "released"),
     probes=load_probes,
     gate=Gate("smoke", gate_cells, "results/reference/smoke"),
+    reference=Reference("mini", "results/reference", reference_parts),
     lock=ROOT / "benchmarks" / "papers" / "tdam" / "lock.json",
     costs=printed_costs,
     deviations=ROOT / "tdam" / "DEVIATIONS.md",

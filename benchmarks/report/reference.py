@@ -1,0 +1,98 @@
+"""A paper's reference: what is left of its parts, and how long that will take."""
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+
+from benchmarks.core.records import Cell, Record
+from benchmarks.report.paper import Paper, Part, Reference
+from benchmarks.work.forecast import Forecast, forecast
+from benchmarks.work.runner import plan
+from benchmarks.work.session import Session
+
+
+def reference_of(paper: Paper) -> Reference:
+    """The reference of a paper.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if paper.reference is None:
+        raise ValueError(
+            f"the paper {paper.name!r} has no reference; give its PAPER one, see benchmarks/report/paper.py"
+        )
+    return paper.reference
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a reference, planned.
+
+    Attributes:
+        part: The part.
+        session: The settings that it is run under.
+        cells: All its cells.
+        left: Those that a run would run.
+        blocked: How many cannot be run as things are.
+        forecast: How long those left will take.
+        time: What its experiment says of its time, for where nothing like it was measured yet.
+    """
+
+    part: Part
+    session: Session
+    cells: Sequence[Cell]
+    left: Sequence[Cell]
+    blocked: int
+    forecast: Forecast
+    time: str
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.state}"
+
+    @property
+    def state(self) -> str:
+        """How much is left."""
+        blocked = f", {self.blocked} cannot run" if self.blocked else ""
+        if not self.left:
+            return f"all {len(self.cells) - self.blocked} cells done{blocked}"
+        untold = f" ({self.time})" if self.forecast.unknown == len(self.left) else ""
+        return f"{len(self.left)} of {len(self.cells)} cells left{blocked}, {self.forecast}{untold}"
+
+
+def stretch(paper: Paper, part: Part, session: Session, records: Sequence[Record]) -> Stretch:
+    """What is left of one part.
+
+    Args:
+        paper: The paper.
+        part: The part.
+        session: The reference's settings.
+        records: What was measured so far, for the prediction.
+    """
+    experiment = paper.experiment(part.experiment)
+    own = replace(session, seeds=tuple(range(part.seeds)), models=part.models)
+    cells = list(dict.fromkeys(experiment.cells(own)))
+    planned = plan(cells, own)
+    left = [one.cell for one in planned if one.state in ("run", "wait")]
+    blocked = sum(one.state == "blocked" for one in planned)
+    return Stretch(part, own, cells, left, blocked, forecast(left, records, own), experiment.time)
+
+
+def overview(paper: Paper, session: Session) -> list[str]:
+    """A line for each part, and one for all; a cell of several parts counts in the first."""
+    records = session.store.records()
+    lines: list[str] = []
+    seen: set[Cell] = set()
+    left, total = 0, Forecast(0.0, 0)
+    for part in reference_of(paper).parts():
+        one = without(stretch(paper, part, session, records), seen, records)
+        seen.update(one.cells)
+        left, total = left + len(one.left), total + one.forecast
+        lines.append(f"{one}" if one.cells else f"{part}: all its cells are of parts before")
+    in_all = f"{left} of {len(seen)} cells left, {total}" if left else f"all {len(seen)} cells done"
+    return [*lines, f"in all: {in_all}"]
+
+
+def without(one: Stretch, seen: Container[Cell], records: Sequence[Record]) -> Stretch:
+    """A planned part without the cells of others."""
+    left = [cell for cell in one.left if cell not in seen]
+    cells = [cell for cell in one.cells if cell not in seen]
+    return replace(one, cells=cells, left=left, forecast=forecast(left, records, one.session))
