@@ -8,9 +8,9 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity
+EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity endings controls
 .PHONY: help setup test check lock check-regressions costs table1 efficiency $(EXPERIMENTS) report reference reference-report \
-	bench-sweep bench-maps bench-speed kill-test fault-test clean
+	bench-sweep bench-maps bench-boxes bench-speed calibration kill-test fault-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
 # SEEDS is how many (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone).
@@ -71,6 +71,8 @@ fig5: $(READY)  ## where networks look from step to step
 fig8: $(READY)  ## ablations: feedback distance, steps, technique
 supplement: $(READY)  ## other backbones
 selectivity: $(READY)  ## how much channels prefer one class
+endings: $(READY)  ## whether each network was trained to its end
+controls: $(READY)  ## what gains are due to: equal guesses, a live start, no attention
 
 $(EXPERIMENTS):
 	$(BIN)/tdam-bench run $@ $(OPTIONS)
@@ -95,6 +97,9 @@ bench-boxes: $(READY)  ## MaxBoxAcc's thousand thresholds in one sweep against o
 
 bench-speed: $(READY)  ## speed and memory of every attention, of TD literal and reduced, over the plain ResNet50's
 	$(BIN)/python -m benchmarks.suite.speed --networks $(TIMED) $(ARGS)
+
+calibration: $(READY)  ## how often verdicts are wrong where the truth is known, and what they find (two minutes)
+	$(BIN)/python -m benchmarks.suite.calibration $(ARGS)
 
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py

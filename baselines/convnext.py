@@ -15,6 +15,8 @@ from baselines.checkpoints import torchvision_weights
 
 WIDTHS = (96, 192, 384, 768)
 DEPTHS = (3, 3, 9, 3)
+# Side and stride of the stem's patches and of each downsampling.
+PATCHES = (4, 2, 2, 2)
 MAP_SIZES = [56, 28, 14, 7]
 
 Attention = str | Callable[[int], nn.Module] | None
@@ -64,6 +66,7 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
         depths: Blocks in each stage.
         stochastic_depth: Probability of dropping the last block's branch in training; earlier blocks' rise to it.
         layer_scale: What each channel of a branch is scaled by at the start of training.
+        patches: Side and stride of the stem's patches and of the three downsamplings. Small images want smaller ones.
     """
 
     features: nn.Sequential
@@ -78,6 +81,7 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
         depths: Sequence[int] = DEPTHS,
         stochastic_depth: float = 0.1,
         layer_scale: float = 1e-6,
+        patches: Sequence[int] = PATCHES,
     ) -> None:
         factory = attention_factory(attention)
         if num_classes < 1:
@@ -87,9 +91,28 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
             for width, following, depth in zip(widths, (*widths[1:], None), depths, strict=True)
         ]
         super().__init__(setting, stochastic_depth, layer_scale, num_classes, block=ConvNeXtBlock)
+        self.set_patches(patches)
         fill_slots(self, factory, MAP_SIZES)
         for block in self.blocks():
             kaiming_fan_out(block.attention)
+
+    def set_patches(self, patches: Sequence[int]) -> None:
+        """Give stem and downsamplings patches of other sides, drawn as torchvision draws them.
+
+        Raises:
+            ValueError: Not one for each, or a side below 1.
+        """
+        if len(patches) != len(PATCHES) or min(patches) < 1:
+            raise ValueError(f"ConvNeXt has a stem and three downsamplings, of patches from 1; got {tuple(patches)}")
+        # The stem's convolution comes before its norm, those of the downsamplings after.
+        layers = [cast(nn.Sequential, self.features[at]) for at in (0, 2, 4, 6)]
+        for layer, place, usual, side in zip(layers, (0, 1, 1, 1), PATCHES, patches, strict=True):
+            if side != usual:
+                old = cast(nn.Conv2d, layer[place])
+                new = nn.Conv2d(old.in_channels, old.out_channels, side, side)
+                nn.init.trunc_normal_(new.weight, std=0.02)
+                nn.init.zeros_(cast(nn.Parameter, new.bias))
+                layer[place] = new
 
     def stages(self) -> list[list[ResidualBranch]]:
         # features: stem, stage 1, downsampling, stage 2, ...
@@ -120,6 +143,7 @@ class Options(TypedDict, total=False):
     depths: Sequence[int]
     stochastic_depth: float
     layer_scale: float
+    patches: Sequence[int]
     weights: str | None
 
 

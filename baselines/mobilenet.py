@@ -3,12 +3,13 @@
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import TypedDict, cast
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenetv3
 from torchvision.ops import SqueezeExcitation
+from typing_extensions import Unpack
 
 from baselines.attentions import attention_factory
 from baselines.backbone import Backbone, fill_slots, kaiming_fan_out, run_blocks, run_layers
@@ -35,6 +36,7 @@ SETTING = (
     (160, 5, 960, 160, True, "HS"),
 )
 STAGE_DEPTHS = (1, 2, 3, 4, 2, 3)
+NORM_MOMENTUM = 0.01
 # Of the first row of each stage.
 STRIDES = (1, 2, 2, 2, 1, 2)
 MAP_SIZES = [112, 56, 28, 14, 14, 7]
@@ -123,42 +125,67 @@ class MobileNetV3(Backbone, mobilenetv3.MobileNetV3):
         self.classifier = nn.Sequential()
 
 
-def mobilenet_v3_large(
-    attention: str | Callable[[int], nn.Module] | None = None,
-    num_classes: int = 1000,
-    width: float = 1.0,
-    squeeze_excitation: bool | None = None,
-    strides: Sequence[int] = STRIDES,
-    weights: str | None = None,
-) -> MobileNetV3:
-    """MobileNetV3-Large.
+class Options(TypedDict, total=False):
+    """What MobileNetV3-Large takes besides the attention.
 
-    Args:
-        attention: What fills the slot behind each block's last norm; see ``attention_factory``.
-        num_classes: K.
-        width: Multiplier of all widths.
-        squeeze_excitation: Keep the network's own squeeze-and-excitation. None keeps it only where ``attention`` is
-            None: another attention replaces it rather than joins it.
-        strides: Stride of each stage's first row. Small images want smaller last ones.
-        weights: Name of torchvision's own weights, for the plain network.
+    ``num_classes`` is K, ``width`` a multiplier of all widths, ``weights`` the name of torchvision's own, for the plain
+    network. ``squeeze_excitation`` keeps the network's own; None keeps it only where there is no attention: another one
+    replaces it rather than joins it. ``strides`` are those of each stage's first row, ``depths`` the rows of each
+    stage, the first ones of the paper's: small images want fewer and less. ``norm_momentum`` is the share by which
+    running statistics follow a batch's; short trainings want more than 0.01.
+    """
+
+    num_classes: int
+    width: float
+    squeeze_excitation: bool | None
+    strides: Sequence[int]
+    depths: Sequence[int]
+    norm_momentum: float
+    weights: str | None
+
+
+def mobilenet_v3_large(
+    attention: str | Callable[[int], nn.Module] | None = None, **options: Unpack[Options]
+) -> MobileNetV3:
+    """MobileNetV3-Large with ``attention`` behind each block's last norm; options as in :class:`Options`.
+
+    Raises:
+        ValueError: An option is out of range.
     """
     factory = attention_factory(attention)
+    num_classes, width = options.get("num_classes", 1000), options.get("width", 1.0)
     if num_classes < 1:
         raise ValueError(f"num_classes must be at least 1, got {num_classes}")
-    if len(strides) != len(STAGE_DEPTHS):
-        raise ValueError(f"MobileNetV3-Large has {len(STAGE_DEPTHS)} stages; got strides {strides}")
-    row_strides = [
-        stride for first, depth in zip(strides, STAGE_DEPTHS, strict=True) for stride in (first, *[1] * (depth - 1))
-    ]
-    setting = [
-        mobilenetv3.InvertedResidualConfig(*row, stride, dilation=1, width_mult=width)
-        for row, stride in zip(SETTING, row_strides, strict=True)
-    ]
+    depths = options.get("depths", STAGE_DEPTHS)
+    setting = setting_of(width, options.get("strides", STRIDES), depths)
     last_channel = mobilenetv3.InvertedResidualConfig.adjust_channels(1280, width)
-    network = MobileNetV3(setting, STAGE_DEPTHS, last_channel, num_classes)
+    network = MobileNetV3(setting, depths, last_channel, num_classes)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = options.get("norm_momentum", NORM_MOMENTUM)
     fill_slots(network, factory, MAP_SIZES)
+    keeps = options.get("squeeze_excitation")
     for block in network.blocks():
         kaiming_fan_out(block.attention)
-        if squeeze_excitation is False or (squeeze_excitation is None and attention is not None):
+        if keeps is False or (keeps is None and attention is not None):
             block.remove_own_attention()
-    return torchvision_weights(network, "mobilenet_v3_large", weights)
+    return torchvision_weights(network, "mobilenet_v3_large", options.get("weights"))
+
+
+def setting_of(width: float, strides: Sequence[int], depths: Sequence[int]) -> list[mobilenetv3.InvertedResidualConfig]:
+    """The rows of a network as torchvision takes them.
+
+    Raises:
+        ValueError: Not a stride and a depth for each stage, or more rows than the paper has.
+    """
+    stages = len(STAGE_DEPTHS)
+    if len(strides) != stages:
+        raise ValueError(f"MobileNetV3-Large has {stages} stages; got strides {strides}")
+    if len(depths) != stages or any(not 1 <= depths[stage] <= STAGE_DEPTHS[stage] for stage in range(stages)):
+        raise ValueError(f"MobileNetV3-Large has {STAGE_DEPTHS} rows by stage; keep 1 to all of each, not {depths}")
+    starts = [sum(STAGE_DEPTHS[:stage]) for stage in range(stages)]
+    return [
+        mobilenetv3.InvertedResidualConfig(*row, stride if place == 0 else 1, dilation=1, width_mult=width)
+        for start, depth, stride in zip(starts, depths, strides, strict=True)
+        for place, row in enumerate(SETTING[start : start + depth])
+    ]

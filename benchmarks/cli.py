@@ -786,8 +786,8 @@ def preflight(root: Path, num_classes: int, decode: Any, names: Sequence[str]) -
 def costs(models: Sequence[str], convention: str | None, by_operator: bool, style: str) -> None:
     """Parameters and FLOPs beside the paper's, of all rows that it prints or of MODELs.
 
-    FLOPs are multiply-accumulates of one 224x224 image. Counters leave different work out, so the verdict compares
-    what a row adds to its plain network, and a plain network's total.
+    FLOPs are multiply-accumulates of one 224x224 image. Counters leave different work out, so that FLOPs are judged, to
+    the printed digit, under the paper's own counter only.
     """
     from benchmarks.networks.names import parse
     from benchmarks.report.costs import cost_row, operator_rows
@@ -805,5 +805,6 @@ def costs(models: Sequence[str], convention: str | None, by_operator: bool, styl
     if by_operator:
         rows = [row for cost in measured for row in operator_rows(cost, paper.units)]
     else:
-        rows = [cost_row(cost, printed, paper.units) for cost in measured]
+        judged = convention in (None, paper.convention)
+        rows = [cost_row(cost, printed, judged, paper.units) for cost in measured]
     click.echo(RENDERERS[style](rows))

@@ -108,7 +108,7 @@ ORDERS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "channel": lambda x, s, k: channel_attention(x, s),
     "spatial": lambda x, s, k: spatial_attention(x, k),
 }
-CONVOLUTION = "convolution"
+CONVOLUTION, CONSTANT = "convolution", "constant"
 
 # What serves as the spatial filter: the searchlight as the released code and figure 2 have it, or its sigmoid, as the
 # text after equation 4 can be read.
@@ -171,13 +171,28 @@ class RecurrentConvolution(nn.Module):
         return out
 
 
+class NoAttention(nn.Module):
+    """Next bottom map as the present one: every gate of equations 6 and 8 is the constant 1 (a control, ours).
+
+    Of the loop there remain its passes and the norms of its steps.
+
+    Shape: top (N, C_top, H', W') and bottom (N, C_bottom, H, W) to (N, C_bottom, H, W).
+    """
+
+    def forward(self, top: Tensor, bottom: Tensor) -> Tensor:
+        # With a weight of zero the top map stays in the graph: it costs what it costs with attention, counters see it,
+        # and all processes of a distributed training have a gradient (of zero) for its norm.
+        return bottom + 0.0 * top.mean((1, 2, 3), keepdim=True)
+
+
 @dataclass(frozen=True)
 class AttentionConfig:
     """Which attention a feedback loop applies; every ablation of figure 8 (right) is one such value.
 
     Attributes:
         kind: Searchlight: ``joint`` (equation 4), ``top`` (equation 5) or ``joint_bilinear``.
-        order: A name in ``ORDERS``, or ``convolution`` for a recurrent convolution instead of attention.
+        order: A name in ``ORDERS``; or ``convolution`` for a recurrent convolution and ``constant`` for nothing instead
+            of attention, for which kind, reduction and filter do not matter.
         reduction: r.
         filter: ``logit`` or ``sigmoid``, see ``FILTERS``.
 
@@ -192,7 +207,7 @@ class AttentionConfig:
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, KINDS)
-        check_choice("order", self.order, [*ORDERS, CONVOLUTION])
+        check_choice("order", self.order, [*ORDERS, CONVOLUTION, CONSTANT])
         check_choice("filter", self.filter, FILTERS)
         hidden_width(1, self.reduction)
 
@@ -201,6 +216,8 @@ class AttentionConfig:
         module: nn.Module
         if self.order == CONVOLUTION:
             module = RecurrentConvolution(top_channels, bottom_channels)
+        elif self.order == CONSTANT:
+            module = NoAttention()
         else:
             module = TopDownAttention(top_channels, bottom_channels, self.kind, self.order, self.reduction, self.filter)
         for layer in module.modules():

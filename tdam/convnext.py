@@ -21,6 +21,7 @@ class Options(AttentionOptions, total=False):
     depths: Sequence[int]
     stochastic_depth: float
     layer_scale: float
+    patches: Sequence[int]
 
 
 def convnext_tiny(

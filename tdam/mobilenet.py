@@ -22,6 +22,8 @@ class Options(AttentionOptions, total=False):
 
     width: float
     strides: Sequence[int]
+    depths: Sequence[int]
+    norm_momentum: float
 
 
 def mobilenet_v3_large(

@@ -21,7 +21,8 @@ It holds where the loop's last layer is linear and nothing but a batch norm stan
   training, any number of steps, any distance m from 1.
 - ResNet18 and 34 (3x3 last layer): evaluation. In training the covariance of 3x3 patches would cost nine times the
   layer, so the literal pass runs.
-- Not at m = 0 (no layer is repeated), nor for feedback by a convolution, which takes the whole top map.
+- Not at m = 0 (no layer is repeated), nor for feedback by a convolution, which takes the whole top map, nor without
+  attention, where no map is pooled.
 - Not with synchronized batch norm, whose moments are those of other processes too: a clear error.
 
 Between the steps, the searchlight's application reads the bottom map twice (to search it, and to scale it) and keeps
@@ -40,7 +41,7 @@ from torch.nn import functional as F
 from baselines.backbone import Backbone
 from baselines.chain import Chain, ResidualBranch, Stage
 from baselines.convnext import per_pixel
-from tdam.attention import FILTERS, ORDERS, TopDownAttention
+from tdam.attention import FILTERS, ORDERS, NoAttention, TopDownAttention
 from tdam.feedback import Feedback
 
 
@@ -77,6 +78,8 @@ def why_not(block: ResidualBranch) -> str | None:
         return "it has blocks without feedback"
     if loop.distance == 0:
         return "at distance 0 no layer is repeated"
+    if isinstance(loop.attention, NoAttention):
+        return "without attention no map is pooled"
     if not isinstance(loop.attention, TopDownAttention):
         return f"{type(loop.attention).__name__} takes the whole top map, not its mean"
     if last.activation is not None or linear_of(last) is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar, new_record
 from benchmarks.core.store import Store
 from benchmarks.metrics.movement import OBJECTS
 from benchmarks.metrics.outcomes import pack
@@ -15,14 +15,22 @@ from benchmarks.metrics.statistics import wilson
 from benchmarks.networks.names import TWIN, parse
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.rules import RULES
+from benchmarks.work.accuracy import GUESSES, RUNNER_UP, equal_guesses
 from benchmarks.work.cost import FLOPS, PARAMETERS
+from benchmarks.work.kinds import KINDS
 from benchmarks.work.localization import MAX_BOX
 from benchmarks.work.results import percent
 from benchmarks.work.session import Session
-from benchmarks.work.training import LOSS, LR
+from benchmarks.work.training import HELD_OUT, LOSS, LR
 
 N = 400  # images of every set
-INPUTS = {"device": "cpu", "processor": "a processor", "torch": "2.9", "torchvision": "0.24", "numpy": "2.3"}
+INPUTS: dict[str, Scalar] = {
+    "device": "cpu",
+    "processor": "a processor",
+    "torch": "2.9",
+    "torchvision": "0.24",
+    "numpy": "2.3",
+}
 STEPS = [rule.name for rule in RULES.steps]
 BOXES = [rule.name for rule in RULES.boxes]
 
@@ -50,8 +58,31 @@ def cost(cell: Cell, draw: np.random.Generator) -> Content:
 
 
 def trained(cell: Cell, draw: np.random.Generator) -> Content:
+    """A training that came to its end; one that went on for longer is no better, but for its seed's luck."""
     losses = [2.5, *draw.uniform(0.5, 2.0, 2).tolist()]
-    return Content({LOSS: Metric(losses[-1], "nat", n=3)}, {LOSS: losses, LR: [0.1, 0.05, 0.0]})
+    samples = {LOSS: losses, LR: [0.1, 0.05, 0.0], HELD_OUT: [40.0, 85.0, 90.0 + draw.uniform(-0.3, 0.3)]}
+    notes = {"chance": 10.0, "seconds": 360.0, "recipe": {"epochs": 3}}
+    if KINDS[cell.kind].longer is not None:
+        notes |= {"weights": f"{weights_of(cell)}.safetensors", "sha256": weights_of(cell)}
+    return Content({LOSS: Metric(losses[-1], "nat", n=3)}, samples, notes=notes)
+
+
+def weights_of(cell: Cell) -> str:
+    """Stands for the hash of the weights that a training leaves, which are those that its network is looked at with."""
+    options = cell.options
+    if "target" in options and cell.kind != "pretraining":
+        return f"{cell.model} tuned for {options['target']} from {options['tuning_seed']}"
+    return f"{cell.model} trained on {options['trained_on']} from {options['seed']}"
+
+
+def inputs_of(cell: Cell) -> dict[str, Scalar]:
+    """What a record's numbers depend on: where it rests on weights, on which."""
+    options = cell.options
+    if cell.kind in ("finetune", "finetune_longer"):
+        return {**INPUTS, "weights": weights_of(replace(cell, kind="pretraining"))}
+    if cell.kind in ("train", "train_longer") or "weights" not in options:
+        return INPUTS
+    return {**INPUTS, "weights": "given" if options["weights"] == "given" else weights_of(cell)}
 
 
 def accuracy(cell: Cell, draw: np.random.Generator) -> Content:
@@ -59,6 +90,13 @@ def accuracy(cell: Cell, draw: np.random.Generator) -> Content:
     for steps in STEPS:
         content.share(MetricKey("top1", steps), draw, kept=True)
         content.share(MetricKey("top5", steps), draw)
+    for rule in RULES.steps:
+        if rule.settled is None:
+            content.share(MetricKey(RUNNER_UP, rule.name), draw, kept=True)
+            continue
+        content.share(equal_guesses(rule.name), draw, kept=True)
+        further = 40 if parse(cell.model).feedback else 0
+        content.metrics[MetricKey(GUESSES, rule.name)] = Metric(100 * further / N, "%", N)
     return content
 
 
@@ -108,7 +146,7 @@ def transfer(cell: Cell, draw: np.random.Generator) -> Content:
 
 
 def efficiency(cell: Cell, draw: np.random.Generator) -> Content:
-    content = Content()
+    content = Content(notes={"stopped": "6 rounds, all ratios known to 1.0%"})
     names = str(cell.options["models"]).split(",")
     for name in (*names, f"{names[0]}{TWIN}"):
         seconds = draw.uniform(1.0, 1.2, 6).tolist()
@@ -124,11 +162,13 @@ def efficiency(cell: Cell, draw: np.random.Generator) -> Content:
 CONTENTS: Mapping[str, Callable[[Cell, np.random.Generator], Content]] = {
     "cost": cost,
     "train": trained,
+    "train_longer": trained,
     "accuracy": accuracy,
     "localization": localization,
     "attention": attention,
     "selectivity": selectivity,
     "finetune": trained,
+    "finetune_longer": trained,
     "transfer": transfer,
     "efficiency": efficiency,
 }
@@ -137,9 +177,7 @@ CONTENTS: Mapping[str, Callable[[Cell, np.random.Generator], Content]] = {
 def recorded(cell: Cell) -> Record:
     """A record of a cell: always the same numbers, all that its kind of work declares."""
     content = CONTENTS[cell.kind](cell, np.random.default_rng(zlib.crc32(str(cell).encode())))
-    record = new_record(cell, INPUTS, content.metrics, content.samples, content.notes)
-    if cell.kind in ("train", "finetune"):
-        record = replace(record, notes={"weights": f"{cell.model}-{record.id}.safetensors", "sha256": record.id})
+    record = new_record(cell, inputs_of(cell), content.metrics, content.samples, content.notes)
     return replace(record, outcomes=content.outcomes)
 
 

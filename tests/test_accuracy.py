@@ -9,8 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.metrics.accuracy import BOX, COLUMNS, accuracy, correct
+from benchmarks.metrics.accuracy import (
+    BOX,
+    COLUMNS,
+    accuracy,
+    correct,
+    correct_with_runners_up,
+    guesses,
+    runner_up_by_margin,
+)
 from benchmarks.metrics.boxes import Box
+from benchmarks.metrics.outcomes import won
 from benchmarks.metrics.rules import LAST, PLAIN_RULES, StepRule
 from benchmarks.metrics.statistics import wilson
 from benchmarks.papers.tdam.rules import RULES
@@ -244,10 +253,11 @@ def test_what_is_settled_without_boxes_is_never_otherwise_with_them(steps: int) 
     stands = remaining_steps(scores, boxes)
     right = (hits_ & stands).any(axis=1)
     assert RELEASED.settled is not None
-    assert RELEASED.unsure is not None
     surely = RELEASED.settled(scores)
     assert (stands | ~surely).all()
     unsure = RELEASED.unsure(hits_, scores)
+    assert (unsure == (hits_.any(axis=1) & ~hits_[np.arange(images), scores.argmax(axis=1)])).all()
+    assert not any(rule.unsure(hits_, scores).any() for rule in (LAST, CONFIDENT))
     assert ((hits_ & surely).any(axis=1) == right)[~unsure].all()
     assert 0 < right[unsure].mean() < 1
 
@@ -266,9 +276,114 @@ def test_rules_go_to_other_processes() -> None:
     assert pickle.loads(pickle.dumps(RULES)) == RULES
 
 
-def test_a_step_rule_that_is_unsure_says_what_is_settled() -> None:
-    with pytest.raises(ValueError, match="'half' has one of unsure and settled; give both or neither"):
-        StepRule("half", RELEASED.standing, unsure=RELEASED.unsure)
+# Guesses under the released rule, and whether the most confident step with as many of its own classes is right. The
+# classes of a step are best to best + 4, and the label is 1.
+GUESSED = [
+    ("one step", [(1, 0.9, LEFT)], 1, True),
+    ("apart, alike", [(50, 0.9, LEFT), (50, 0.3, RIGHT)], 1, False),
+    ("apart, not alike, runner-up right", [(0, 0.9, LEFT), (50, 0.3, RIGHT)], 2, True),
+    ("apart, not alike, both wrong", [(50, 0.9, LEFT), (1, 0.3, RIGHT)], 2, False),
+    ("apart, first right", [(1, 0.9, LEFT), (50, 0.3, RIGHT)], 2, True),
+    ("the less sure step's runner-up does not count", [(50, 0.9, LEFT), (0, 0.3, RIGHT)], 2, False),
+    ("merged: no second guess, so no runner-up", [(0, 0.9, LEFT), (50, 0.3, NEAR_LEFT)], 1, False),
+    ("empty boxes do not merge", [(0, 0.9, NONE), (50, 0.3, NONE)], 2, True),
+    ("two of three alike", [(0, 0.9, LEFT), (50, 0.3, RIGHT), (50, 0.2, NONE)], 2, True),
+    ("alike but not side by side", [(50, 0.2, LEFT), (0, 0.9, RIGHT), (50, 0.3, NONE)], 2, True),
+    ("three of three, third class right", [(-1, 0.9, LEFT), (50, 0.3, RIGHT), (60, 0.2, NONE)], 3, True),
+    ("three steps, one merged, third class", [(-1, 0.9, LEFT), (50, 0.3, RIGHT), (60, 0.2, NEAR_LEFT)], 2, False),
+]
+
+
+@pytest.mark.parametrize(("name", "steps", "count", "right"), GUESSED, ids=lambda value: str(value)[:40])
+def test_guesses_by_hand(name: str, steps: list[Step], count: int, right: bool) -> None:
+    predictions = table(image("a", 1, *steps))
+    assert guesses(predictions, RELEASED).to_dict() == {"a": count}
+    assert correct_with_runners_up(predictions, RELEASED).to_dict() == {"a": right}
+    assert guesses(predictions, LAST).to_dict() == guesses(predictions, CONFIDENT).to_dict() == {"a": 1}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_guesses_against_the_plain_implementation(steps: int) -> None:
+    """Image by image: the classes of the steps that remain, and of the most confident step as many of its best."""
+    predictions = random_predictions(300, steps, seed=20 + steps)
+    counts, control = guesses(predictions, RELEASED), correct_with_runners_up(predictions, RELEASED)
+    for name, rows in predictions.groupby("id"):
+        ordered = [row for _, row in rows.sort_values("step").iterrows()]
+        count = len({row["class_1"] for row in released_places(ordered)})
+        surest = max(ordered, key=lambda row: row["score_1"])
+        assert counts[name] == count
+        assert control[name] == (surest["label"] in [surest[f"class_{rank}"] for rank in range(1, count + 1)])
+    confident = correct(predictions, CONFIDENT, 1)
+    assert (control >= confident).all()
+    assert (control[counts == 1] == confident[counts == 1]).all()
+    assert (steps == 1) == (control == confident).all() == (counts == 1).all()
+
+
+def test_boxes_must_be_known_where_steps_differ_in_their_best_class() -> None:
+    """Of "a" all steps say the same; of "b" they differ, though both are wrong, so that accuracies do not care."""
+    predictions = table(
+        image("a", 1, (50, 0.9, LEFT), (50, 0.8, RIGHT)), image("b", 1, (50, 0.9, LEFT), (60, 0.8, RIGHT))
+    )
+    unknown = predictions.astype(dict.fromkeys(BOX, float))
+    unknown.loc[unknown["id"] == "a", list(BOX)] = np.nan
+    assert guesses(unknown, RELEASED).to_dict() == {"a": 1, "b": 2}
+    unknown.loc[:, list(BOX)] = np.nan
+    assert hits(unknown, RELEASED) == {"a": False, "b": False}
+    for count in (guesses, correct_with_runners_up):
+        with pytest.raises(ValueError, match="unknown boxes where they decide a result; evaluate anew"):
+            count(unknown, RELEASED)
+    with pytest.raises(ValueError, match="'last' gives one guess; pass one that looks at boxes"):
+        correct_with_runners_up(predictions, LAST)
+
+
+def with_margin(name: str, label: int, best: int, scores: tuple[float, float]) -> list[tuple[object, ...]]:
+    """Rows of an image with one step, by the probabilities of its best class and the second."""
+    ((*facts, _, _, third, fourth, fifth, x, y, w, h),) = image(name, label, (best, 0.5, LEFT))
+    return [(*facts, *scores, third, fourth, fifth, x, y, w, h)]
+
+
+def test_runners_up_by_margin_by_hand() -> None:
+    """Label 1; best class 0 has it as its runner-up. Margins 0.5, 0.1, 0.5 and 0.3: the second image first."""
+    predictions = table(
+        with_margin("d", 1, 0, (0.7, 0.2)),  # after "a", by its id
+        with_margin("b", 1, 1, (0.5, 0.4)),  # right already
+        with_margin("a", 1, 50, (0.7, 0.2)),  # wrong anyhow
+        with_margin("c", 1, 0, (0.6, 0.3)),
+    )
+    bits = runner_up_by_margin(predictions, LAST)
+    assert bits.tolist() == [False, True, False, True]
+    assert [won(bits, count) for count in range(5)] == [0, 0, 0.25, 0.25, 0.5]
+    with pytest.raises(ValueError, match="5 further guesses at 4 images; pass 0 to 4"):
+        won(bits, 5)
+    with pytest.raises(ValueError, match="'released' may let several steps stand; pass one that lets one stand"):
+        runner_up_by_margin(predictions, RELEASED)
+
+
+def test_runners_up_are_those_of_the_step_that_stands() -> None:
+    """The last step of "a" is sure of the wrong class; its most confident step is not, and has the label second."""
+    predictions = table(image("a", 1, (0, 0.9, LEFT), (50, 0.8, LEFT)), image("b", 1, (50, 0.9, LEFT), (0, 0.3, LEFT)))
+    assert runner_up_by_margin(predictions, LAST).tolist() == [True, False]
+    assert runner_up_by_margin(predictions, CONFIDENT).tolist() == [True, False]
+    assert runner_up_by_margin(predictions.iloc[:2], LAST).tolist() == [False]
+
+
+def test_a_network_of_one_class_has_no_runner_up() -> None:
+    """Its margin is its probability, and its further guesses win nothing."""
+    predictions = table(image("a", 0, (0, 1.0, LEFT)), image("b", 0, (0, 1.0, LEFT)))
+    names = [f"{what}_{rank}" for what in ("class", "score") for rank in range(2, 6)]
+    predictions[names] = [[-1] * 4 + [np.nan] * 4] * 2
+    assert runner_up_by_margin(predictions, LAST).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_runners_up_at_all_images_make_top_2(steps: int) -> None:
+    """Whatever the order: what is won in the end is the share of images with the label second."""
+    predictions = random_predictions(200, steps)
+    for rule in (LAST, CONFIDENT):
+        bits = runner_up_by_margin(predictions, rule)
+        assert won(bits, 200) == pytest.approx(
+            (correct(predictions, rule, 2).sum() - correct(predictions, rule, 1).sum()) / 200
+        )
 
 
 def test_50_000_images_take_seconds() -> None:

@@ -90,7 +90,7 @@ def test_a_full_disk_loses_nothing_that_is_finished(tmp_path: Path, monkeypatch:
     assert line.startswith(f"Error: no space left while writing to {tmp_path / 'runs'}: free some and run again")
     assert sorted(path.suffix for path in (tmp_path / "runs" / "records").iterdir()) == [".json"]
     monkeypatch.undo()
-    assert "1 cells run, 1 done before" in run_in(tmp_path).stdout
+    assert "3 cells run, 1 done before" in run_in(tmp_path).stdout
 
 
 def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
         assert store.records() == []
     output, _ = second.communicate(timeout=120)
     assert second.returncode == 0
-    assert "2 cells run, 0 done before" in output
+    assert "4 cells run, 0 done before" in output
 
 
 def test_ctrl_c_is_one_line_and_keeps_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def test_ctrl_c_is_one_line_and_keeps_what_is_finished(tmp_path: Path, monkeypat
     assert result.exit_code == 130
     assert result.stderr.strip().splitlines()[-1].startswith("interrupted: what is finished stays")
     monkeypatch.undo()
-    assert "1 cells run, 1 done before" in run_in(tmp_path).stdout
+    assert "3 cells run, 1 done before" in run_in(tmp_path).stdout
 
 
 def test_out_of_memory_stands_in_the_cell_with_its_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

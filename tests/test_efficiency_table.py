@@ -38,7 +38,7 @@ def run(seconds: Mapping[str, float], batch: int = 4, mode: str = "inference") -
         metrics[MetricKey("fps", of=name)] = Metric(speed, "images/s", 6, status=status)
         metrics[MetricKey("memory", of=name)] = Metric(GIGABYTE * time if time else None, "bytes", status=status)
     inputs = {"processor": "a CPU", "torch": "2.15.0"}
-    return new_record(cell(list(seconds), batch, mode), inputs, metrics, samples)
+    return new_record(cell(list(seconds), batch, mode), inputs, metrics, samples, {"stopped": "6 rounds"})
 
 
 def evidence(*records: Record, **rest: object) -> Evidence:
@@ -99,6 +99,20 @@ def test_rows_are_those_asked_for() -> None:
         assert values(seen, CBAM)["val_fps"].measured is None
 
 
+def test_what_the_twin_is_off_by_is_noise() -> None:
+    """The plain network measured twice differs by a fifth: no speed is told from the paper's."""
+    record = run({PLAIN: 1.0, SE: 1.25})
+    twin = MetricKey("seconds", of=f"{PLAIN}{TWIN}")
+    noisy = replace(record, samples={**record.samples, twin: [1.2 * one for one in record.samples[twin]]})
+    value = values(evidence(noisy), SE)["val_fps_ratio"]
+    assert [value.low, value.high] == pytest.approx([0.8 / 1.2, 0.8 * 1.2])
+    assert value.judgement is not None
+    assert value.judgement.verdict is Verdict.UNDECIDED
+    quiet = values(evidence(record), SE)["val_fps_ratio"].judgement
+    assert quiet is not None
+    assert quiet.verdict is Verdict.DIFFERS
+
+
 def test_reduced_networks_and_attentions_from_outside_are_new() -> None:
     """An attention from outside is a row though nothing else was recorded of it."""
     gated = "resnet50-gated"
@@ -114,7 +128,14 @@ def test_the_papers_ratio_judges() -> None:
     """The paper has 1911 images a second for SE and 2143 for the plain network; one round tells nothing of noise."""
     value = values(evidence(run({PLAIN: 1.0, SE: 1.0})), SE)["val_fps_ratio"]
     assert value.judgement is not None
-    assert value.judgement.reason.startswith("1.00 against 0.89 of the plain network")
+    assert (value.judgement.verdict, value.judgement.plain) == (Verdict.DIFFERS, Verdict.DIFFERS)
+    assert value.judgement.reason == "1.00 (1.00 to 1.00) against 0.89"
+    near = values(evidence(run({PLAIN: 1.0, SE: 1.1})), SE)["val_fps_ratio"].judgement
+    assert near is not None
+    assert near.verdict is Verdict.REPRODUCED  # 0.91 is nearer to the paper's 0.89 than half-way to the plain network
+    memory = values(evidence(run({PLAIN: 1.0, SE: 0.99})), SE)["val_mem_ratio"].judgement
+    assert memory is not None
+    assert memory.verdict is Verdict.CONSISTENT  # the paper has 16.0 of 16.1 GB, a plain network would pass
     one_round = run({PLAIN: 1.0, SE: 1.0})
     short = replace(one_round, samples={key: times[:1] for key, times in one_round.samples.items()})
     value = values(evidence(short), SE)["val_fps_ratio"]

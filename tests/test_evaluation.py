@@ -9,20 +9,23 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
+from baselines.chain import ResidualBranch
 from benchmarks.data.boxes import AnnotationError, ObjectBox, resized_side
 from benchmarks.data.errors import DataError
 from benchmarks.data.images import ImageSet, UnreadableImage
 from benchmarks.data.mini import Scenes, open_mini
 from benchmarks.data.selected import Subset
-from benchmarks.metrics.accuracy import BOX, accuracy, correct
+from benchmarks.metrics.accuracy import BOX, accuracy, correct, correct_with_runners_up, guesses
 from benchmarks.metrics.rules import LAST, PLAIN_RULES
 from benchmarks.networks.maps import class_maps
 from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import MINI_RECIPE
 from benchmarks.papers.tdam.rules import RULES
+from benchmarks.papers.tdam.steps import RELEASED
 from benchmarks.work.collectors.accuracy import AccuracyCollector, predictions_table
 from benchmarks.work.collectors.localization import LocalizationCollector, Truths, localizations_table
 from benchmarks.work.collectors.selectivity import SelectivityCollector, class_means
@@ -72,8 +75,7 @@ def networks() -> dict[str, Backbone]:
     made = {}
     for seed, name in enumerate(("resnet50", "resnet50-se", TD)):
         torch.manual_seed(seed)
-        zero_init = "none" if "-td-" in name else None
-        made[name] = create(name, 10, "mini", zero_init)
+        made[name] = create(name, 10, "mini")
         for key, value in made[name].named_parameters():
             if "norm" in key or "bn" in key:
                 torch.nn.init.normal_(value, 0.5, 0.8)
@@ -156,16 +158,50 @@ def test_without_rules_that_look_at_boxes_none_is_made(images: Scenes, networks:
     assert predictions_table(images, collected.part)[list(BOX)].isna().all(axis=None)
 
 
-def test_boxes_are_made_only_where_they_can_decide(images: Scenes, networks: dict[str, Backbone]) -> None:
-    """Accuracies equal those with the box of every image at every step."""
-    table, _ = predict({TD: networks[TD]}, VIEWS[1:2], Show(images, CPU, 8))[VIEWS[1], TD]
+class Wandering(Backbone):
+    """A network of three steps whose feature maps are drawn for each image and step: what is alike and what is not."""
+
+    steps = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc = torch.nn.Linear(8, 10)
+
+    def stages(self) -> list[list[ResidualBranch]]:
+        return []
+
+    def trunk(self, x: Tensor) -> Tensor:
+        return x
+
+    def feature_map(self, x: Tensor, steps: int | None = None) -> Tensor:
+        return torch.stack([self.drawn(image, 0) + 0.5 * self.drawn(image, steps or self.steps) for image in x])
+
+    def drawn(self, image: Tensor, step: int) -> Tensor:
+        """A map (8, 6, 6) for an image and a step."""
+        stream = torch.Generator().manual_seed(10 * int(100 * image.abs().sum()) + step)
+        return torch.randn(8, 1, 1, generator=stream) + torch.randn(8, 6, 6, generator=stream)
+
+    def classify(self, feature_map: Tensor) -> Tensor:
+        return self.fc(feature_map.mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def test_boxes_are_made_only_where_they_can_decide(images: Scenes) -> None:
+    """Accuracies and guesses equal those with the box of every image at every step."""
+    network = Wandering().eval()
+    table, _ = predict({"wandering": network}, VIEWS[1:2], Show(images, CPU, 8))[VIEWS[1], "wandering"]
     known = table[BOX[0]].notna()
     assert 0 < known.sum() < len(table)
     complete = table.copy()
-    complete[list(BOX)] = all_boxes(networks[TD], images, VIEWS[1])
+    complete[list(BOX)] = all_boxes(network, images, VIEWS[1])
     assert (complete.loc[known, list(BOX)].to_numpy() == table.loc[known, list(BOX)].to_numpy()).all()
     for rule in RULES.steps:
         assert accuracy(table, rule) == accuracy(complete, rule)
+        assert guesses(table, rule).equals(guesses(complete, rule))
+    assert correct_with_runners_up(table, RELEASED).equals(correct_with_runners_up(complete, RELEASED))
+    differ = table.groupby("id")["class_1"].transform("nunique") > 1
+    assert known[differ].all()
+    assert {1, 2} <= set(guesses(table, RELEASED)[table.loc[differ, "id"].unique()])
 
 
 def all_boxes(network: Backbone, images: ImageSet, view: View) -> np.ndarray:
@@ -258,8 +294,8 @@ def test_a_squashed_training_crop_keeps_its_share() -> None:
     """At a share of one it is the whole image; below, a square of that share somewhere."""
     ramp = np.tile(np.linspace(0, 255, 120).astype(np.uint8)[None, :, None], (40, 1, 3))
     recipe = replace(MINI_RECIPE, framing="squashed", resolution=20)
-    whole = augmentation(replace(recipe, crop_scale=1.0))(Image.fromarray(ramp))
-    part = augmentation(replace(recipe, crop_scale=0.5))(Image.fromarray(ramp))
+    whole = augmentation(replace(recipe, crop_scale=1.0), recipe.resolution)(Image.fromarray(ramp))
+    part = augmentation(replace(recipe, crop_scale=0.5), recipe.resolution)(Image.fromarray(ramp))
     assert whole.shape == part.shape == (3, 20, 20)
     assert int(whole[0, 0, -1]) - int(whole[0, 0, 0]) > 230
     assert 100 < int(part[0, 0, -1]) - int(part[0, 0, 0]) < 135

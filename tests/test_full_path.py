@@ -189,7 +189,7 @@ def test_a_corrupt_training_image_is_named_before_training(tree: Path, tmp_path:
         ({"--seeds": "a"}, "--seeds takes how many seeds"),
         (
             {"--tasks": "speed"},
-            "unknown kind of work 'speed'; choose of cost, train, accuracy, localization, attention",
+            "unknown kind of work 'speed'; choose of cost, train, train_longer, accuracy, localization",
         ),
         ({"--device": "tpu"}, "unknown device 'tpu'"),
     ],

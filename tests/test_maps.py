@@ -10,10 +10,10 @@ from PIL import Image
 
 from benchmarks.networks import maps
 from benchmarks.networks.maps import class_maps, gradient_maps
-from benchmarks.networks.models import create
 from benchmarks.suite.maps import Tapped, ours
 from benchmarks.work.passes import View
 from benchmarks.work.visualize import visualize
+from tests.awake import awake
 from tests.fill import fill
 
 with warnings.catch_warnings():
@@ -34,7 +34,7 @@ MODELS = {
 def network_of(name: str) -> torch.nn.Module:
     """A network whose weights let every step differ."""
     torch.manual_seed(0)
-    network = create(name, num_classes=20, zero_init="none" if "-td-" in name else None).eval()
+    network = awake(name, 20).eval()
     with torch.no_grad():
         for key, value in network.named_parameters():
             if "norm" in key or "bn" in key:
@@ -90,7 +90,7 @@ def test_the_benchmarked_maps_are_these() -> None:
 
 def test_maps_of_ones_own_pictures(tmp_path: Path) -> None:
     """In the order given, each once; what cannot be read is named, and left out."""
-    network = create("resnet50-td-joint-t2-m1", 10, "mini", zero_init="none")
+    network = awake("resnet50-td-joint-t2-m1", 10, "mini")
     pictures = [tmp_path / name for name in ("b.png", "text.png", "a.png")]
     for path, size in zip(pictures[::2], ((70, 90), (64, 64)), strict=True):
         pixels = np.random.default_rng(size[0]).integers(0, 256, (*size, 3), dtype=np.uint8)

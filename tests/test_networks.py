@@ -13,7 +13,9 @@ import baselines
 import tdam
 from baselines.backbone import Backbone
 from benchmarks.networks.models import create
-from tdam.attention import CONVOLUTION, KINDS, ORDERS
+from benchmarks.networks.names import BACKBONES
+from tdam.attention import CONSTANT, CONVOLUTION, KINDS, ORDERS
+from tests.awake import awake
 
 SMALL = {"widths": (16, 16, 16, 32), "depths": (1, 1, 2, 1), "num_classes": 5}
 SMALL_CONVNEXT = {"widths": (16, 16, 32, 32), "depths": (1, 1, 2, 1), "num_classes": 5}
@@ -88,6 +90,7 @@ VARIETY = {
     "td m3 t3": partial(small_td, kind="top", distance=3, steps=3),
     "td convnext": small_td_convnext,
     "td mobilenet": small_td_mobilenet,
+    "td constant": partial(small_td, order=CONSTANT, distance=2),
 }
 variety = pytest.mark.parametrize("name", VARIETY)
 
@@ -180,6 +183,51 @@ def test_step_norms_and_zero_init() -> None:
     assert last.loop.norms[1]["2"].weight.abs().max() == 0
     assert (last.loop.norms[0]["2"].weight == 1).all()
     assert (small_td(zero_init="none").layer4[0].bn3.weight == 1).all()
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_without_attention_a_step_is_the_looped_layers_on_their_own_input(name: str) -> None:
+    """The steps differ by their norms only; of the network, nothing but these is added to the plain one's layers."""
+    torch.manual_seed(0)
+    model = awake(f"{name}-td-joint-t3-m2-constant", 5, "mini").eval()
+    block = model.stages()[-1][-1]
+    assert not list(block.loop.attention.parameters())
+    chain = block.chain()
+    if block.loop.norms[0]:
+        nn.init.uniform_(block.loop.stages_at(chain, 3)[-1].norm.weight)
+    bottom = torch.randn(2, chain[0].in_channels, 6, 6)
+    with torch.no_grad():
+        outputs = [block.loop(chain, bottom, steps) for steps in (1, 2, 3)]
+        for step, output in enumerate(outputs, start=1):
+            expected = bottom
+            for stage in (*chain[: block.loop.start], *block.loop.stages_at(chain, step)):
+                expected = stage(expected)
+            torch.testing.assert_close(output, expected, rtol=0, atol=0)
+    torch.testing.assert_close(outputs[0], outputs[1])
+    assert torch.equal(outputs[1], outputs[2]) is not bool(block.loop.norms[0])
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_without_attention_nothing_is_left_at_distance_0(name: str) -> None:
+    """There no layer is repeated: the plain network is what remains, but for attention of its own in looped blocks."""
+    torch.manual_seed(0)
+    model = create(f"{name}-td-joint-t2-m0-constant", 5, "mini").eval()
+    plain = create(name, 5, "mini").eval()
+    for block in list(plain.blocks())[-3:] if name.startswith("mobilenet") else ():
+        block.remove_own_attention()
+    plain.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(model(images()), plain(images()), rtol=0, atol=0)
+
+
+def test_without_attention_training_reaches_the_norms_of_every_step_or_leaves_them() -> None:
+    """No parameter is without a gradient, which distributed training needs; what is not read has one of zero."""
+    torch.manual_seed(0)
+    model = excited(small_td(order=CONSTANT)).train()
+    model(images(count=4)).square().sum().backward()
+    still = {name for name, one in model.named_parameters() if one.grad.abs().max() == 0}
+    blocks = ("layer3.0", "layer3.1", "layer4.0")
+    assert still == {f"{block}.bn3.{part}" for block in blocks for part in ("weight", "bias")}
 
 
 @pytest.mark.parametrize(

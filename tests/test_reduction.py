@@ -16,6 +16,7 @@ from baselines.resnet import resnet50
 from benchmarks.measure.cost import count_flops, count_parameters
 from benchmarks.networks.models import create
 from tdam.reduction import Moments, ReducedFeedback, are_few, channel_then_spatial, linear_of, normalized, window_means
+from tests.awake import awake
 
 NAMES = (
     "resnet50-td-joint-t2-m1",
@@ -41,7 +42,7 @@ LEARNING_RATE = 1e-3
 def pair(name: str, dtype: torch.dtype = torch.float64) -> tuple[Backbone, Backbone]:
     """A small network whose feedback is not silent at the start, and its reduced form."""
     torch.manual_seed(0)
-    literal = create(name, 10, "mini", zero_init="none").to(dtype)
+    literal = awake(name, 10, "mini").to(dtype)
     return literal, tdam.reduce(copy.deepcopy(literal))
 
 
@@ -281,6 +282,7 @@ def test_second_derivatives_are_refused() -> None:
         (lambda: resnet50(), "without feedback"),
         (lambda: create("resnet50-td-joint-t2-m0"), "at distance 0 no layer is repeated"),
         (lambda: create("resnet50-td-joint-t2-m1-convolution"), "RecurrentConvolution takes the whole top map"),
+        (lambda: create("resnet50-td-joint-t2-m1-constant"), "without attention no map is pooled"),
     ],
 )
 def test_networks_to_which_the_algebra_does_not_apply(network: object, message: str) -> None:

@@ -83,7 +83,7 @@ def test_a_cell_takes_the_time_of_its_like(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "about 0 min"), (1, "about 1 min"), (3541, "about 1 h 00 min"), (7260, "about 2 h 01 min")],
+    [(0, "about 1 min"), (1, "about 1 min"), (3541, "about 1 h 00 min"), (7260, "about 2 h 01 min")],
 )  # fmt: skip
 def test_times_are_said_as_people_do(seconds: float, said: str) -> None:
     assert in_words(seconds) == said

@@ -97,8 +97,34 @@ def test_rows_tell_paper_measured_and_verdict_apart(table: Table) -> None:
     assert rows[start] == ["**ResNet**", "paper", "*25.56*", "*704*", "*66.39*", ""]
     assert rows[start + 1] == ["", "measured", "**25.56**", "700", "84.2±1.1", "97.0"]
     assert rows[start + 2] == ["", "verdict", "✓", "✓", "- [1]", ""]
-    assert "✓ REPRODUCED (3), ✗ DIFFERS (3), ? UNDECIDED (1), - NOT RUN (5)" in text
+    assert (
+        "✓ REPRODUCED (3), ≈ CONSISTENT (0), ✗ DIFFERS (3), ? UNDECIDED (1), · NOT COMPARABLE (0), - NOT RUN (5)"
+        in text
+    )
     assert all(heading in text for heading in ("ImageNet-V2", "(images/s)", "### ResNet50", "### ResNet101"))
+
+
+def test_the_legend_tells_what_the_plain_network_would_have_earned(table: Table) -> None:
+    """Of what agrees with the paper: one of two CONSISTENT is its own as well, and of what differs nothing is told."""
+    told = "The plain network's own numbers would have earned"
+    assert f"{told} 0 of the 3 REPRODUCED.\n" in to_markdown(table)
+    alike = Judgement(Verdict.CONSISTENT, "as the plain network has it too", Verdict.CONSISTENT)
+    better = Judgement(Verdict.CONSISTENT, "not told", Verdict.DIFFERS)
+    judged = [
+        replace(each, values={**each.values, "params": replace(each.values["params"], judgement=one)})
+        for each, one in zip(table.lines[:2], (alike, better), strict=True)
+    ]
+    for text in (to_markdown, to_latex):
+        assert f"{told} 0 of the 1 REPRODUCED and 1 of the 2 CONSISTENT." in text(replace(table, lines=judged))
+    differing = [replace(table.lines[1], values={"params": table.lines[1].values["params"]})]
+    assert told not in to_markdown(replace(table, lines=differing))
+
+
+def test_differences_are_shown_with_their_interval(table: Table) -> None:
+    """As shares are: a number in points without it would say more than was measured."""
+    column = Column("gain", "gain", "points", decimals=1)
+    lines = [replace(table.lines[0], values={"gain": Value(measured=-0.4, low=-1.5, high=0.7, record="0" * 16)})]
+    assert "-0.4±1.1" in to_markdown(replace(table, columns=[column], lines=lines))
 
 
 def test_missing_reasons_are_listed_once_with_their_command(table: Table) -> None:

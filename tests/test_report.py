@@ -108,7 +108,7 @@ def newer_record(root: Path) -> None:
 SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
     "Markdown": (lambda r: edit(r / TABLES / "table1.md", "25.56", "25.57"), "shows 25.57, the records say 25.56"),
     "whole Markdown": (lambda r: edit(r / "report" / "report.md", "4.11", "4.21"), "shows 4.21, the records say 4.11"),
-    "page": (lambda r: edit_cell(r / PAGE), "shows '25.66 paper 25.56 ✓ reproduced', the records say '25.56 paper"),
+    "page": (lambda r: edit_cell(r / PAGE), "shows '25.66 paper 25.56 ≈ consistent', the records say '25.56 paper"),
     "LaTeX": (lambda r: edit(r / TABLES / "table1.tex", "25.56", "26.56"), "shows 26.56, the records say 25.56"),
     "CSV": (lambda r: edit(r / TABLES / "table1.csv", ",25.557032,", ",25.557033,"), "shows 25.557033"),
     "record deleted": (lambda r: one_record(r).unlink(), "is gone from"),
@@ -116,7 +116,7 @@ SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
     "record torn": (lambda r: one_record(r).write_text("{"), "is not readable as JSON"),
     "older record": (newer_record, "the records say 25.76"),
     "file missing": (lambda r: (r / TABLES / "table1.md").unlink(), "tables/table1.md is missing"),
-    "a claim's number": (lambda r: edit(r / PAGE, "27.06 and", "27.16 and"), "shows '27.16 and 27.65 M', the"),
+    "a claim's number": (lambda r: edit(r / PAGE, "27.06 and", "27.16 and"), "27.16 and 27.65 M' shows 27.16, the"),
 }  # fmt: skip
 
 

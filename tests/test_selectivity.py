@@ -13,6 +13,7 @@ from benchmarks.metrics.selectivity import class_selectivity
 from benchmarks.networks.models import create
 from benchmarks.work.collectors.selectivity import SelectivityCollector, class_means
 from benchmarks.work.passes import Collected, Show, View, normalized, run_pass, show, tensor_of
+from tests.awake import awake
 
 CPU = torch.device("cpu")
 
@@ -47,7 +48,7 @@ def collected(network: Backbone, images: ImageSet, view: View, batch: int) -> Co
 def test_class_means_of_every_step(tmp_path: Path) -> None:
     """One image at a time, by hand."""
     torch.manual_seed(0)
-    network = create("resnet50-td-joint-t2-m1", 10, "mini", zero_init="none").eval()
+    network = awake("resnet50-td-joint-t2-m1", 10, "mini").eval()
     images, view = open_mini("val", tmp_path, 24), View(32, 1.0)
     seen = collected(network, images, view, batch=7)
     means = class_means(seen.part)

@@ -94,7 +94,7 @@ def test_any_records_of_any_seeds_and_models_are_shown(
     for models in ((), ("--models", ",".join(SOME)), ("--models", "resnet50")):
         shown = called(tmp_path, ["show"], "--profile", profile, *models)
         assert shown.exit_code == 0, shown.output
-        assert "claims, profile" in shown.stdout
+        assert "judged under the step rule" in shown.stdout
     for name in PAPER.experiments:
         assert called(tmp_path, ["render", name], "--profile", profile, "--models", ",".join(SOME)).exit_code in (0, 1)
 

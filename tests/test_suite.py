@@ -122,7 +122,7 @@ def test_maps_prints_ratios(capsys: pytest.CaptureFixture[str]) -> None:
         for pattern in (
             rf"top-{best} grad-cam {NUMBER} {NUMBER} s",
             rf"top-{best} ours     {NUMBER} {NUMBER} s",
-            rf"top-{best} grad-cam / ours: {NUMBER} \+- {NUMBER}",
+            rf"top-{best} grad-cam / ours: {NUMBER} \({NUMBER} to {NUMBER}\)",
         )
     ]
     assert len(lines) == len(expected)
@@ -158,7 +158,7 @@ def test_boxes_prints_times_and_ratios(capsys: pytest.CaptureFixture[str], monke
     literal, one_sweep, last = capsys.readouterr().out.splitlines()
     assert re.fullmatch(rf"4 x 4 maps at 32 by threshold {NUMBER} {NUMBER} ms a map", literal)
     assert re.fullmatch(rf"4 x 4 maps at 32 one sweep    {NUMBER} {NUMBER} ms a map", one_sweep)
-    assert re.fullmatch(rf"4 x 4 maps at 32: {NUMBER} \+- {NUMBER} times faster", last)
+    assert re.fullmatch(rf"4 x 4 maps at 32: {NUMBER} \({NUMBER} to {NUMBER}\) times faster", last)
     monkeypatch.setattr(boxes, "OVERLAP", 2.0)
     with pytest.raises(SystemExit, match="the sweep and the literal evaluation disagree"):
         boxes.main(["--maps", "4", "--rounds", "1"])

@@ -20,6 +20,7 @@ from benchmarks.work.methods.ws_dan import (
     cropped,
     min_max,
 )
+from tests.awake import awake
 
 
 def test_pooling_by_hand() -> None:
@@ -150,7 +151,7 @@ def test_prediction_is_coarse_to_fine() -> None:
 def test_methods_train_on_every_backbone(name: str, method: str) -> None:
     """A loss with a gradient in every parameter, and no trace of the old classifier."""
     torch.manual_seed(0)
-    backbone = create(name, 10, "mini", zero_init="none")
+    backbone = awake(name, 10, "mini")
     network = METHODS[method].network(backbone, 4)
     objective = METHODS[method].objective(network).train()
     targets = torch.tensor([0, 3]) if method == "ws-dan" else torch.tensor([[1.0, 0, 0, 1], [0, 1.0, 0, 0]])

@@ -79,6 +79,7 @@ class ImageSet(ABC):
         classes: Names of the classes; a label is an index into them.
         ids: One name for each image, unique in the set; for files the path below the set's folder, with ``/``.
         labels: The class index of each image.
+        clusters: What each image shows, by number: images of one number are not independent. By default each its own.
         missing: Paths of images that an annotation names and the disk lacks; the set goes on without them.
         remarks: What else is worth telling, one line each.
     """
@@ -88,6 +89,7 @@ class ImageSet(ABC):
         self.classes = list(classes)
         self.ids = list(ids)
         self.labels = list(labels)
+        self.clusters = list(range(len(self.ids)))
         self.missing: list[str] = []
         self.remarks: list[str] = []
 

@@ -16,10 +16,10 @@ from benchmarks.data import mini
 from benchmarks.data.mini import DRAWN, SEED, Artist, Canvas, Drawn, Facts, Mask, Pixels
 
 # Raise VERSION with every change of what is drawn.
-VERSION = 1
-SIZES = {"train": 2000, "test": 1000}
+VERSION = 2
+SIZES = {"train": 2000, "tune": 500, "test": 1000}
 # No test scene shows a digit of a training scene, neither of these nor of those that networks are pretrained on.
-DIGITS_OF = {"train": "train", "test": "val"}
+DIGITS_OF = {"train": "train", "tune": "tune", "test": "val"}
 DIGIT = (72, 100)
 FRAGMENTS = (1, 4)
 DARKER = 70
@@ -75,7 +75,8 @@ class Marked(Drawn):
     def __init__(self, name: str, split: str, pixels: Pixels, labels: Facts, digest: str) -> None:
         classes = [f"{digit} with a {mark}" for digit in mini.CLASSES for mark, _ in MARKS[name]]
         ids = [f"{split}/{i:06d}" for i in range(len(pixels))]
-        super().__init__(f"mini-{name}-{split}", classes, ids, labels.tolist())
+        super().__init__(f"mini-{name}-{split}", classes, ids, labels[:, 0].tolist())
+        self.clusters = labels[:, 1].tolist()
         self.pixels = pixels
         self.digest = digest
 
@@ -100,29 +101,31 @@ def open_marks(name: str, split: str, cache: Path, count: int | None = None) -> 
 
 
 def draw(name: str, split: str, count: int) -> tuple[Pixels, Facts]:
-    """The first ``count`` scenes of a split: pixels (N, S, S, 3) and labels (N,)."""
+    """The first ``count`` scenes of a split: pixels (N, S, S, 3), and labels with the sources of the digits (N, 2)."""
     artist = Artist(DIGITS_OF[split], 1 + list(MARKS).index(name))
     pixels = np.empty((count, DRAWN, DRAWN, 3), np.uint8)
-    labels = (np.arange(count) % (2 * len(mini.CLASSES))).astype(np.int16)
-    for i, label in enumerate(labels.tolist()):
-        pixels[i] = scene(artist, label // 2, MARKS[name][label % 2][1])
-    return pixels, labels
+    shown = np.empty((count, 2), np.int16)
+    for i in range(count):
+        label = i % (2 * len(mini.CLASSES))
+        pixels[i], source = scene(artist, label // 2, MARKS[name][label % 2][1])
+        shown[i] = label, source
+    return pixels, shown
 
 
-def scene(artist: Artist, digit: int, shape: Callable[[int], Shape]) -> Canvas:
-    """One marked digit among a few fragments."""
+def scene(artist: Artist, digit: int, shape: Callable[[int], Shape]) -> tuple[Canvas, int]:
+    """One marked digit among a few fragments, and which one it is."""
     dice = artist.dice
     base = [dice.between(*mini.BACKGROUND) for _ in range(3)]
     canvas = mini.background(base, dice)
     side = dice.between(*DIGIT)
-    mask = mini.ink(artist.cells(digit), side)
+    source, mask = artist.digit(digit, side)
     box = artist.place(digit, mask, 0, 0, DRAWN, DRAWN)
     artist.scatter(canvas, base, box, FRAGMENTS)
     mini.paste(canvas, mask, box.x, box.y, artist.color(base))
     mark, x, y = placed(mask, shape(side // PARTS), dice)
     dark = np.array([max(0, level - DARKER) for level in base], np.int16)
     mini.paste(canvas, mark, box.x + x, box.y + y, dark)
-    return artist.finish(canvas)
+    return artist.finish(canvas), source
 
 
 def placed(mask: Mask, shape: Shape, dice: mini.Dice) -> tuple[Mask, int, int]:

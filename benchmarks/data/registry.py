@@ -168,10 +168,10 @@ DATA_SETS: dict[str, DataSet] = {
     "dogs": DataSet(dogs, ("train", "test"), look=partial(look_at_lists, "dogs")),
     "coco": DataSet(coco, ("train", "val"), look=partial(look_at_lists, "coco")),
     "mini": DataSet(mini, ("train", "tune", "val", "val-v2"), drawn_boxes),
-    "mini-reduced": DataSet(reduced_mini, ("train", "val")),
-    "spots": DataSet(partial(marks, "spots"), ("train", "test")),
-    "cuts": DataSet(partial(marks, "cuts"), ("train", "test")),
-    "many": DataSet(many, ("train", "test")),
+    "mini-reduced": DataSet(reduced_mini, ("train", "tune", "val")),
+    "spots": DataSet(partial(marks, "spots"), ("train", "tune", "test")),
+    "cuts": DataSet(partial(marks, "cuts"), ("train", "tune", "test")),
+    "many": DataSet(many, ("train", "tune", "test")),
 }
 
 

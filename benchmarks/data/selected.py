@@ -42,6 +42,7 @@ class Selected(ImageSet):
         ids = [images.ids[i] for i in self.indices]
         labels = [rank[images.labels[i]] for i in self.indices]
         super().__init__(f"{name}-{images.name}", [images.classes[label] for label in wanted], ids, labels)
+        self.clusters = [images.clusters[i] for i in self.indices]
 
     def image(self, i: int) -> Image.Image:
         return self.of.image(self.indices[i])
@@ -74,6 +75,7 @@ class Subset(ImageSet):
         self.of = images
         self.indices = [places[name] for name in ids]
         super().__init__(images.name, images.classes, ids, [images.labels[i] for i in self.indices])
+        self.clusters = [images.clusters[i] for i in self.indices]
 
     def image(self, i: int) -> Image.Image:
         return self.of.image(self.indices[i])

@@ -4,8 +4,9 @@ import contextlib
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -73,7 +74,7 @@ def by_fvcore(model: nn.Module, image: torch.Tensor) -> Flops:
 
 
 def by_ptflops(model: nn.Module, image: torch.Tensor) -> Flops:
-    """Count as ptflops does by layers, the counter that the paper used; it tells a total only."""
+    """Count as the installed version of ptflops does by layers; it tells a total only."""
     try:
         from ptflops import get_model_complexity_info
     except ModuleNotFoundError as error:
@@ -108,17 +109,24 @@ def by_torch(model: nn.Module, image: torch.Tensor) -> Flops:
     return Flops(flops.get_total_flops() / 2, parts, left_out)
 
 
-def by_layers(model: nn.Module, image: torch.Tensor) -> Flops:
-    """Count by layers as thop did in 2019: products, four for each value of a batch norm, one for each of a ReLU.
+# FLOPs of a layer's call from the layer, its input and its output.
+Counting = Callable[[nn.Module, torch.Tensor, torch.Tensor], int]
 
-    thop counts a linear layer twice, only the last call of a ReLU that is called several times, and pooling layers too.
+
+def by_layers(counted: Mapping[type[nn.Module], Counting], model: nn.Module, image: torch.Tensor) -> Flops:
+    """Count by layers: what is called as a function, and not as a layer of the network, is left out.
+
+    Args:
+        counted: How each type of layer is counted; others are not.
+        model: The network.
+        image: (1, 3, H, W).
     """
     counts: Counter[str] = Counter()
 
     def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        counts[type(layer).__name__] += COUNTED_LAYERS[type(layer)](layer, output)
+        counts[type(layer).__name__] += counted[type(layer)](layer, inputs[0], output)
 
-    hooks = [layer.register_forward_hook(count) for layer in model.modules() if type(layer) in COUNTED_LAYERS]
+    hooks = [layer.register_forward_hook(count) for layer in model.modules() if type(layer) in counted]
     try:
         model(image)
     finally:
@@ -127,25 +135,51 @@ def by_layers(model: nn.Module, image: torch.Tensor) -> Flops:
     return Flops(float(counts.total()), {name: float(value) for name, value in counts.items()}, None)
 
 
-def products(layer: nn.Module, output: torch.Tensor) -> int:
+def products(layer: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:
     """Multiply-accumulates of a convolution or linear layer: the weights behind an output value, for each of these."""
     weight = layer.weight
     assert isinstance(weight, torch.Tensor)
     return output.numel() * (weight.numel() // len(weight))
 
 
-COUNTED_LAYERS: dict[type[nn.Module], Callable[[nn.Module, torch.Tensor], int]] = {
+def products_and_bias(layer: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:
+    """As :func:`products`, and one for each output value where the layer has a bias."""
+    return products(layer, x, output) + (output.numel() if layer.bias is not None else 0)
+
+
+def values(layer: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:
+    """One for each input value."""
+    return x.numel()
+
+
+# thop of 2019: four for each value of a batch norm. It counts a linear layer twice, only the last call of a ReLU that
+# is called several times, and pooling layers too, which is left out here.
+THOP: dict[type[nn.Module], Counting] = {
     nn.Conv1d: products,
     nn.Conv2d: products,
     nn.Linear: products,
-    nn.BatchNorm2d: lambda layer, output: 4 * output.numel(),
-    nn.ReLU: lambda layer, output: output.numel(),
+    nn.BatchNorm2d: lambda layer, x, output: 4 * x.numel(),
+    nn.ReLU: values,
+}
+# ptflops 0.6.2, of the layers that occur here.
+PTFLOPS: dict[type[nn.Module], Counting] = {
+    nn.Conv1d: products_and_bias,
+    nn.Conv2d: products_and_bias,
+    nn.Linear: products_and_bias,
+    nn.BatchNorm2d: lambda layer, x, output: 2 * x.numel(),
+    nn.ReLU: values,
+    nn.ReLU6: values,
+    nn.MaxPool2d: values,
+    nn.AvgPool2d: values,
+    nn.AdaptiveAvgPool2d: values,
+    nn.AdaptiveMaxPool2d: values,
 }
 CONVENTIONS: dict[str, Callable[[nn.Module, torch.Tensor], Flops]] = {
     "fvcore": by_fvcore,
     "ptflops": by_ptflops,
     "torch": by_torch,
-    "layers": by_layers,
+    "ptflops-0.6": partial(by_layers, PTFLOPS),
+    "layers": partial(by_layers, THOP),
 }
 
 
@@ -171,12 +205,14 @@ class Cost:
         model: The suite's name.
         parameters: Count.
         flops: Multiply-accumulates of one 224x224 image.
-        plain_flops: The plain backbone's total.
+        plain_parameters: The plain backbone's.
+        plain_flops: The plain backbone's.
     """
 
     model: str
     parameters: int
     flops: Flops
+    plain_parameters: int
     plain_flops: float
 
 
@@ -202,4 +238,5 @@ def measure_costs(
             counted[name] = count_parameters(network), count_flops(network, convention)
         return counted[name]
 
-    return [Cost(name, *count(name), count(parse(name).backbone)[1].total) for name in models]
+    plain = {name: count(parse(name).backbone) for name in models}
+    return [Cost(name, *count(name), plain[name][0], plain[name][1].total) for name in models]

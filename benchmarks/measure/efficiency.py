@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any
 
@@ -31,6 +31,7 @@ from torch.nn import functional as F
 from benchmarks.core.processes import ending
 from benchmarks.measure.device import find_device
 from benchmarks.measure.memory import OK, Peak, peak_memory
+from benchmarks.metrics.statistics import log_ratio
 from benchmarks.networks import models
 from benchmarks.networks.names import TWIN
 
@@ -44,6 +45,8 @@ MOMENTUM = 0.9
 LEARNING_RATE = 0.01
 # A CUDA sample covers as many steps as fill this, for events resolve no better than a microsecond or so.
 SHORTEST_ROUND = 0.05
+# Half of the 95 % interval of a ratio to the first network, relative, under which more rounds are not needed.
+PRECISE = 0.02
 # (p75 - p25) / median above which a warning stands beside a median.
 STEADY = 0.10
 NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
@@ -64,8 +67,9 @@ class Settings:
         resolution: Side of an image in pixels.
         channels_last: Memory format of networks and images.
         compile: Run the networks through ``torch.compile``.
-        rounds: Counted samples of each network.
+        rounds: Counted samples of each network, at least.
         warmup: Samples of each network before those, at least 1.
+        budget: Seconds of further rounds, until all ratios to the first network are known to ``PRECISE``, or None.
         threads: CPU threads within an operator; None leaves torch's default.
     """
 
@@ -78,6 +82,7 @@ class Settings:
     compile: bool = False
     rounds: int = 10
     warmup: int = 2
+    budget: float | None = None
     threads: int | None = None
 
 
@@ -224,6 +229,31 @@ def schedule(names: Sequence[str], settings: Settings) -> list[tuple[str, str]]:
     return [(phase, name) for phase in phases for name in names]
 
 
+def turns_of(names: Sequence[str], settings: Settings, results: Mapping[str, Efficiency]) -> Iterator[tuple[str, str]]:
+    """The turns of ``schedule``, and whole rounds after them while the budget lasts and a ratio is not yet precise.
+
+    Args:
+        names: Of the networks.
+        settings: How to measure.
+        results: What was measured so far, kept up to date by the caller.
+    """
+    yield from schedule(names, settings)
+    began = time.perf_counter()
+    while settings.budget and time.perf_counter() - began < settings.budget and half_width(results) >= PRECISE:
+        yield from (("time", name) for name in names)
+
+
+def half_width(results: Mapping[str, Efficiency]) -> float:
+    """The widest half of the 95 % intervals of ratios of time to the first network's, relative; 0 without others."""
+    first, *others = (result.seconds for result in results.values())
+    widths = []
+    for seconds in others:
+        if len(seconds) == len(first) > 0:
+            low, high = log_ratio(seconds, first).interval()
+            widths.append(math.expm1((high - low) / 2) if math.isfinite(low) else math.inf)
+    return max(widths, default=0.0)
+
+
 def measure(
     names: Sequence[str],
     settings: Settings,
@@ -247,11 +277,12 @@ def measure(
     device = check(names, settings)
     results = {name: Efficiency() for name in names}
     subjects: dict[str, Subject] = {}
-    turns = schedule(names, settings)
+    total = len(schedule(names, settings))
     with environment(settings, device, len(names)):
         images, labels = draw_batch(settings, device)
-        for done, (phase, name) in enumerate(turns):
-            progress(done, len(turns))
+        for done, (phase, name) in enumerate(turns_of(names, settings, results)):
+            total = max(total, done + 1)
+            progress(done, total)
             if phase != "memory" and name not in subjects:
                 continue
             try:
@@ -266,7 +297,7 @@ def measure(
             if name not in subjects:
                 # Not in the handler: there the error still holds all that its frames do.
                 release(device)
-        progress(len(turns), len(turns))
+        progress(total, total)
     return results
 
 
@@ -371,9 +402,11 @@ def run_in_own_process(names: Sequence[str], settings: Settings, progress: Progr
                 message = json.loads(line)
                 if "result" in message:
                     return {name: Efficiency(**values) for name, values in message["result"].items()}
-                done = min(message["done"], len(turns) - 1)
-                progress(message["done"], message["total"])
-            raise RuntimeError(epitaph(child.wait(), turns[done], complaints))
+                done = message["done"]
+                progress(done, message["total"])
+            # Turns after those of the schedule are rounds like its last.
+            turn = turns[done] if done < len(turns) else ("time", names[(done - len(turns)) % len(names)])
+            raise RuntimeError(epitaph(child.wait(), turn, complaints))
         finally:
             end(child)
 

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.metrics.accuracy import BOX, CLASSES, check_predictions
+from benchmarks.metrics.accuracy import BOX, CLASSES, check_predictions, share_of
 from benchmarks.metrics.boxes import check_map, ious
 from benchmarks.metrics.contours import HIGHEST, LEVELS, Heights, Ints, contours
 from benchmarks.metrics.rules import Bools, StepRule
-from benchmarks.metrics.statistics import Proportion, wilson
+from benchmarks.metrics.statistics import Proportion
 
 Floats = npt.NDArray[np.float64]
 Truth = npt.ArrayLike  # true boxes of a map (n, 4) as x0, y0, x1, y1 in whole pixels
@@ -65,7 +65,7 @@ def localization(table: pd.DataFrame, rule: StepRule, boxes: str) -> dict[str, P
         ValueError: A box rule that the table has no column of, or a table that is none.
     """
     hits = localized(table, rule, boxes)
-    return {name: wilson(int(hits[name].sum()), len(hits)) for name in METRICS}
+    return {name: share_of(hits[name].to_numpy(), table) for name in METRICS}
 
 
 def localized(table: pd.DataFrame, rule: StepRule, boxes: str) -> pd.DataFrame:

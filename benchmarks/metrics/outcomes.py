@@ -27,6 +27,21 @@ def unpack(text: str, n: int) -> Bools:
     return np.unpackbits(packed, count=n).astype(bool)
 
 
+def won(hits: Bools, guesses: int) -> float:
+    """The share of images (N,) that so many further guesses win, of what the first of them bring, 0 to 1.
+
+    Args:
+        hits: Whether each further guess is right, the first to be made first.
+        guesses: 0 to N.
+
+    Raises:
+        ValueError: More guesses than there are images, or fewer than none.
+    """
+    if not 0 <= guesses <= len(hits):
+        raise ValueError(f"{guesses} further guesses at {len(hits)} images; pass 0 to {len(hits)}")
+    return float(hits[:guesses].sum() / max(1, len(hits)))
+
+
 def images_hash(ids: Iterable[str]) -> str:
     """Hash of image names in their order, 12 hexadecimal digits: only outcomes of the same images are paired."""
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:12]

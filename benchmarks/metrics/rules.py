@@ -26,23 +26,27 @@ class StepRule:
         name: As in records.
         standing: From the highest probability of each step (images, steps) and the boxes of their best classes (images,
             steps, 4) as x, y, w, h in pixels of one size to a mask (images, steps).
-        unsure: From whether each step is right (images, steps) and those probabilities to a mask (images,): where boxes
-            can change whether an image is right. None for a rule that does not look at boxes.
-        settled: From those probabilities to a mask (images, steps) of the steps that stand whatever the boxes are;
-            they decide where ``unsure`` is false. None where ``unsure`` is.
-
-    Raises:
-        ValueError: Only one of ``unsure`` and ``settled`` is given.
+        settled: From those probabilities to a mask (images, steps) of the steps that stand whatever the boxes are, one
+            at least. None for a rule that does not look at boxes and lets one step of each image stand.
     """
 
     name: str
     standing: Callable[[Floats, Floats], Bools]
-    unsure: Callable[[Bools, Floats], Bools] | None = None
     settled: Callable[[Floats], Bools] | None = None
 
-    def __post_init__(self) -> None:
-        if (self.unsure is None) != (self.settled is None):
-            raise ValueError(f"step rule {self.name!r} has one of unsure and settled; give both or neither")
+    def unsure(self, hits: Bools, scores: Floats) -> Bools:
+        """Where boxes can change whether an image is right: some step is right, and none that surely stands.
+
+        Args:
+            hits: Whether each step is right (images, steps).
+            scores: Highest probability of each step (images, steps).
+
+        Returns:
+            Mask (images,).
+        """
+        if self.settled is None:
+            return np.zeros(len(hits), dtype=bool)
+        return np.asarray(hits.any(axis=1) & ~(hits & self.settled(scores)).any(axis=1))
 
 
 @dataclass(frozen=True)

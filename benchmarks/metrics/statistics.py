@@ -1,19 +1,30 @@
-"""Shares, medians and ratios with their intervals, and tests of differences with their correction: pure functions."""
+"""Shares, medians and effects with their intervals, tests of effects, and what a decision would take: pure functions.
 
+What statsmodels has comes from it. It is imported where it is needed, for that takes a second.
+"""
+
+import bisect
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
-from scipy.stats import binom, norm
+
+if TYPE_CHECKING:
+    from statsmodels.stats.weightstats import DescrStatsW
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-CONFIDENCE = 0.95
+LEVEL = 0.05
+POWER = 0.8
+# Above so many units of what varies nothing is said to be decidable.
+MOST_UNITS = 1_000_000
+# The largest distance in standard deviations for which powers are computed; beyond it they overflow.
+LARGEST_SIZE = 10.0
 
 
 @dataclass(frozen=True)
@@ -50,13 +61,42 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Proportion:
         raise ValueError(f"{successes} successes of {n} cases; pass 0 to n")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence {confidence}; pass a probability between 0 and 1, such as 0.95")
-    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
-    center = (successes + z**2 / 2) / (n + z**2)
-    half = z * (successes * (n - successes) / n + z**2 / 4) ** 0.5 / (n + z**2)
-    # Rounding must not move the ends past 0 and 1, which the interval reaches exactly.
-    low = 0.0 if successes == 0 else center - half
-    high = 1.0 if successes == n else center + half
-    return Proportion(successes / n, low, high, n)
+    return Proportion(successes / n, *score_interval(successes, n, confidence), n)
+
+
+def score_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's interval; also of clustered cases, which are worth a fraction of so many independent ones."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(successes, n, 1 - confidence, method="wilson")
+    # Its ends at none and at all, without what rounding leaves.
+    return 0.0 if successes == 0 else float(low), 1.0 if successes == n else float(high)
+
+
+def clustered(hits: Bools, clusters: Sequence[int]) -> Proportion:
+    """Share of successes among cases that are not independent: images that show the same source, say.
+
+    Wilson's interval for as many independent cases as would give the variance that the clusters give (the sandwich
+    estimate, with the factor G / (G - 1) for G clusters); never for more than there are.
+
+    Args:
+        hits: Whether each case is a success (n,).
+        clusters: The cluster that each case belongs to (n,).
+
+    Raises:
+        ValueError: No case, or not a cluster for each.
+    """
+    if len(hits) != len(clusters) or not len(hits):
+        raise ValueError(f"got {len(hits)} cases in {len(clusters)} clusters; pass one cluster for each, at least one")
+    n, share = len(hits), float(np.mean(hits))
+    _, place = np.unique(np.asarray(clusters), return_inverse=True)
+    sums = np.bincount(place, weights=np.asarray(hits, np.float64) - share)
+    groups = len(sums)
+    if groups == n:
+        return wilson(int(np.sum(hits)), n)
+    variance = float((sums**2).sum()) / n**2 * groups / max(1, groups - 1)
+    effective = float(n) if variance == 0 else min(float(n), share * (1 - share) / variance)
+    return Proportion(share, *score_interval(share * effective, effective, 1 - LEVEL), n)
 
 
 def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
@@ -83,54 +123,106 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple
     return statistics.median(ordered), ordered[k - 1], ordered[count - k]
 
 
-def paired_ratio(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """The ratio a / b of quantities that were sampled in turn, and the half-width of its 95 % interval, relative.
-
-    Pairs of one round share what the machine did meanwhile. The ratio is the geometric mean over rounds, its interval
-    Student's t of the log ratios; of a single round nothing is known, and the half-width is infinite.
-
-    Raises:
-        ValueError: Unequal numbers of samples, or none.
-    """
-    logs = [math.log(x / y) for x, y in zip(a, b, strict=True)]
-    mean = statistics.fmean(logs)
-    if len(logs) < 2:
-        return math.exp(mean), math.inf
-    t = float(stdtrit(len(logs) - 1, 0.975))
-    return math.exp(mean), math.expm1(t * statistics.stdev(logs) / math.sqrt(len(logs)))
-
-
-class Difference(NamedTuple):
-    """A difference of shares on the same images.
+@dataclass(frozen=True)
+class Effect:
+    """A mean of differences, taken from units that vary independently.
 
     Attributes:
-        value: The mean over images, as a share (0.01 is a point).
-        low: Lower end of its 95 % interval.
-        high: Upper end.
-        p: Of a two-sided test against no difference.
-        detectable: The smallest difference that would have been told from none at the 5 % level here.
-        n: Images, over all seeds.
-        test: Its name.
+        values: The differences that occur.
+        counts: How often each does; halves where pseudo-units were added.
+        unit: What varies: ``seeds``, ``images`` or ``rounds``.
+        n: Units.
+        bias: What the mean may be off by besides, either way, however many units there are.
     """
 
-    value: float
-    low: float
-    high: float
-    p: float
-    detectable: float
+    values: Floats
+    counts: Floats
+    unit: str
     n: int
-    test: str
+    bias: float = 0.0
+
+    @cached_property
+    def sample(self) -> "DescrStatsW":
+        """The sample as statsmodels has it; its degrees of freedom are one less than there are units."""
+        from statsmodels.stats.weightstats import DescrStatsW
+
+        return DescrStatsW(self.values, self.counts, ddof=0)
+
+    @property
+    def value(self) -> float:
+        """The mean."""
+        return float(self.sample.mean)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit; unknown (nan) of a single one."""
+        return float(self.sample.std_ddof(1)) if self.n > 1 else math.nan
+
+    def interval(self, confidence: float = 1 - LEVEL) -> tuple[float, float]:
+        """Student's interval of the mean; unbounded from a single unit."""
+        if self.n < 2:
+            return -math.inf, math.inf
+        low, high = (self.value, self.value) if self.spread == 0 else self.sample.tconfint_mean(1 - confidence)
+        return float(low) - self.bias, float(high) + self.bias
+
+    def p_above(self, bound: float) -> float:
+        """One-sided p of the mean being above a bound (Student's t); 1 from a single unit."""
+        if self.n < 2:
+            return 1.0
+        bound = bound + self.bias
+        if self.spread == 0:
+            return 0.0 if self.value > bound else 1.0
+        return float(self.sample.ttest_mean(bound, alternative="larger")[1])
+
+    def p_below(self, bound: float) -> float:
+        """One-sided p of the mean being below a bound."""
+        if self.n < 2:
+            return 1.0
+        bound = bound - self.bias
+        if self.spread == 0:
+            return 0.0 if self.value < bound else 1.0
+        return float(self.sample.ttest_mean(bound, alternative="smaller")[1])
+
+    def p_within(self, low: float, high: float) -> float:
+        """The p of equivalence: two one-sided tests against the bounds (Schuirmann 1987); the larger of both."""
+        return max(self.p_above(low), self.p_below(high))
+
+    def to_tell(self, bound: float, level: float = LEVEL) -> int | None:
+        """Units that show on which side of a bound the mean lies, if it is as measured, see :func:`units_to_tell`."""
+        return units_to_tell(abs(self.value - bound) - self.bias, self.spread, level)
+
+    def to_leave(self, low: float, high: float, level: float = LEVEL) -> int | None:
+        """Units that show that the mean lies outside of two bounds; None where it lies within."""
+        gaps = {low: low - self.value, high: self.value - high}
+        outside = [bound for bound, gap in gaps.items() if gap > 0]
+        return self.to_tell(outside[0], level) if outside else None
+
+    def to_equate(self, low: float, high: float, level: float = LEVEL) -> int | None:
+        """Units that show that the mean lies between two bounds, if it is as measured, see :func:`units_to_equate`."""
+        return units_to_equate(self.value, (low + self.bias, high - self.bias), self.spread, level)
 
 
-def contrast(weights: Sequence[float], outcomes: Sequence[Bools]) -> Difference:
+def over(differences: Sequence[float], unit: str) -> Effect:
+    """The effect of one difference for each unit: paired by seed, or by round.
+
+    Raises:
+        ValueError: No difference, or one that is not finite.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"an effect needs finite differences, at least one; got {list(differences)}")
+    return Effect(values, np.ones(len(values)), unit, len(values))
+
+
+def by_image(weights: Sequence[float], outcomes: Sequence[Bools]) -> Effect:
     """A weighted sum of networks' outcomes on the same images, averaged over these.
 
-    For two networks against each other the test is McNemar's, exact (binomial); for longer sums such as the drop of one
-    network against that of another it is the z test of the mean. Intervals are the mean's (Wald).
+    Two pseudo-images, half a win and half a loss of the largest size and one without, are added as Agresti and Min
+    (2005) do for two paired shares: otherwise a sample in which no image tells two networks apart would leave no doubt.
 
     Args:
         weights: One for each network, summing to zero.
-        outcomes: Whether each image was right, by network; of several seeds one after the other.
+        outcomes: Whether each image was right, by network.
 
     Raises:
         ValueError: No image, unequal numbers of images, or weights that do not sum to zero.
@@ -140,36 +232,121 @@ def contrast(weights: Sequence[float], outcomes: Sequence[Bools]) -> Difference:
     sizes = {len(one) for one in outcomes}
     if len(sizes) != 1 or 0 in sizes:
         raise ValueError(f"outcomes must be of the same images, at least one; got {sorted(sizes)}")
-    by_image: Floats = np.sum([w * one for w, one in zip(weights, outcomes, strict=True)], axis=0, dtype=np.float64)
-    n = len(by_image)
-    mean, error = float(by_image.mean()), float(by_image.std()) / math.sqrt(n)
-    half = float(norm.ppf((1 + CONFIDENCE) / 2)) * error
-    if sorted(weights) == [-1, 1]:
-        wins, losses = int((by_image > 0).sum()), int((by_image < 0).sum())
-        p, detectable, test = mcnemar(wins, losses), mcnemar_detectable(wins + losses) / n, "McNemar, exact"
-    else:
-        p, detectable, test = (float(2 * norm.sf(abs(mean) / error)) if error else 1.0), half, "z of the mean"
-    return Difference(mean, mean - half, mean + half, p, detectable, n, test)
+    differences: Floats = np.sum([w * one for w, one in zip(weights, outcomes, strict=True)], axis=0, dtype=np.float64)
+    values, counts = np.unique(differences, return_counts=True)
+    largest = max(map(abs, weights))
+    added = {-largest: 0.5, 0.0: 1.0, largest: 0.5}
+    return Effect(np.array([*values, *added]), np.array([*counts, *added.values()]), "images", next(iter(sizes)))
+
+
+def of_share(share: float, n: int) -> Effect:
+    """A share of n images in percent, with two successes and two failures added as Agresti and Coull (1998) do.
+
+    Raises:
+        ValueError: No image, or no share.
+    """
+    if n < 1 or not 0 <= share <= 1:
+        raise ValueError(f"a share of {share} of {n} images is none; pass 0 to 1 of at least one")
+    return Effect(np.array([100.0, 0.0]), np.array([share * n + 2, (1 - share) * n + 2]), "images", n)
+
+
+def log_ratio(a: Sequence[float], b: Sequence[float]) -> Effect:
+    """The logarithm of the ratio a / b of quantities that were sampled in turn, round by round.
+
+    Pairs of one round share what the machine did meanwhile.
+
+    Raises:
+        ValueError: Unequal numbers of samples, or none.
+    """
+    return over([math.log(x / y) for x, y in zip(a, b, strict=True)], "rounds")
 
 
 def mcnemar(wins: int, losses: int) -> float:
     """Two-sided p of McNemar's exact test: whether ``wins`` of ``wins + losses`` discordant images are half of them."""
-    return min(1.0, 2 * float(binom.cdf(min(wins, losses), wins + losses, 0.5)))
+    from statsmodels.stats.contingency_tables import mcnemar as test
 
-
-def mcnemar_detectable(discordant: int) -> int:
-    """Smallest number of images by which wins must exceed losses to be told at the 5 % level; one more if none can."""
-    for excess in range(discordant % 2, discordant + 1, 2):
-        if mcnemar((discordant - excess) // 2, (discordant + excess) // 2) < 1 - CONFIDENCE:
-            return excess
-    return discordant + 1
+    return 1.0 if wins + losses == 0 else float(test([[0, wins], [losses, 0]], exact=True).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's correction: p-values of all tests at once, in the order given."""
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = largest
-    return adjusted
+    """Holm's correction (1979): p-values of all tests at once, in the order given."""
+    if len(p_values) < 2:
+        return list(p_values)
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(list(p_values), LEVEL, method="holm")[1]]
+
+
+def simes(p_values: Sequence[float]) -> float:
+    """One p against all of several hypotheses at once (Simes 1986): small if one of them, or several, are refuted.
+
+    It is the least p-value after Benjamini and Hochberg's correction.
+
+    Raises:
+        ValueError: No p-value.
+    """
+    if not len(p_values):
+        raise ValueError("a joint test needs at least one p-value; got none")
+    from statsmodels.stats.multitest import fdrcorrection
+
+    return float(fdrcorrection(list(p_values))[1].min())
+
+
+def units_to_tell(distance: float, spread: float, level: float = LEVEL) -> int | None:
+    """Units that tell a mean from a bound, two-sided, with a power of 80 %; None above ``MOST_UNITS``.
+
+    Args:
+        distance: Of the true mean from the bound; none do where it is not above zero.
+        spread: Standard deviation of one unit.
+        level: Of the test.
+    """
+    from statsmodels.stats.power import TTestPower
+
+    if distance <= 0 or math.isnan(spread):
+        return None
+    test, size = TTestPower(), min(distance / max(spread, 1e-12), LARGEST_SIZE)
+    return fewest(lambda n: float(test.power(size, n, level)))
+
+
+def units_to_equate(value: float, bounds: tuple[float, float], spread: float, level: float = LEVEL) -> int | None:
+    """Units that show by two one-sided tests that a mean lies between two bounds, with a power of 80 %.
+
+    No library has it: the power is that of both tests at once, by the normal approximation with Student's quantile.
+
+    Args:
+        value: The true mean.
+        bounds: The lower and the upper one.
+        spread: Standard deviation of one unit.
+        level: Of each of the two tests.
+
+    Returns:
+        The number, or None where the mean is not between the bounds or it takes more than ``MOST_UNITS``.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    low, high = bounds
+    if not low < value < high or math.isnan(spread):
+        return None
+
+    def power(n: int) -> float:
+        error = max(spread, 1e-12) / math.sqrt(n)
+        quantile = stdtrit(n - 1, 1 - level)
+        return float(ndtr((high - value) / error - quantile) + ndtr((value - low) / error - quantile) - 1)
+
+    return fewest(power)
+
+
+def least(*units: int | None) -> int | None:
+    """The fewest units of those ways to a decision that are open."""
+    return min((one for one in units if one is not None), default=None)
+
+
+def fewest(power: Callable[[int], float]) -> int | None:
+    """The fewest units, two at least, whose power reaches ``POWER``; None above ``MOST_UNITS``.
+
+    Args:
+        power: Of a test with so many units; it grows with them.
+    """
+    if power(MOST_UNITS) < POWER:
+        return None
+    return 2 + bisect.bisect_left(range(2, MOST_UNITS), POWER, key=power)

@@ -29,26 +29,30 @@ SIZES: dict[str, dict[str, dict[str, object]]] = {
         "resnet34": MINI_RESNET34,
         "resnet50": MINI_RESNET50,
         "resnet101": MINI_RESNET101,
-        "mobilenet_v3_large": {"width": 0.25, "strides": (2, 2, 2, 1, 1, 1)},
+        "mobilenet_v3_large": {
+            "width": 0.25,
+            "strides": (2, 2, 2, 1, 1, 1),
+            "depths": (1, 1, 1, 1, 1, 3),
+            "norm_momentum": 0.1,
+        },
         "convnext_tiny": {
             "widths": (16, 32, 64, 128),
             "depths": (1, 1, 2, 1),
             "stochastic_depth": 0.0,
             "layer_scale": 1.0,
+            "patches": (4, 2, 2, 1),
         },
     },
 }
 
 
-def create(name: str, num_classes: int = 1000, size: str = "paper", zero_init: str | None = None) -> Backbone:
+def create(name: str, num_classes: int = 1000, size: str = "paper") -> Backbone:
     """Build a network by its name, with fresh weights.
 
     Args:
         name: See ``benchmarks.networks.names``.
         num_classes: K.
         size: ``paper``, or ``mini`` for the small version of a backbone that has one.
-        zero_init: Where a ResNet with feedback starts at zero, see ``tdam.resnet``; None takes the constructor's
-            default, as do networks that have no such choice.
 
     Raises:
         ValueError: The name is unknown (the message lists what is near and what is allowed), or the configuration
@@ -60,9 +64,9 @@ def create(name: str, num_classes: int = 1000, size: str = "paper", zero_init: s
     if not model.feedback:
         return build(attention=model.attention, **options)
     blocks = last_stage(constructor(model.backbone, baselines)(**options)) if model.last_stage else None
-    if zero_init is not None and BACKBONES[model.backbone] == "resnet":
-        options["zero_init"] = zero_init
     options |= {} if model.technique is None else {"order": TECHNIQUES[model.technique]}
+    options |= {} if model.reduction is None else {"reduction": model.reduction}
+    options |= {"zero_init": "last"} if model.live else {}
     network = build(kind=model.kind, steps=model.steps, distance=model.distance, blocks=blocks, **options)
     return tdam.reduce(network) if model.reduced else network
 

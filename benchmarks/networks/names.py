@@ -1,9 +1,18 @@
 """Names of networks, without torch: what they are made of, and what is wrong with one that is none.
 
-Names are ``<backbone>``, ``<backbone>-<attention>`` or ``<backbone>-td-<kind>-t<steps>-m<distance>``, the last with an
-order of its attention (``-parallel``), with ``-l4`` for the module in the last stage only, and with ``-reduced`` for
-the same network after ``tdam.reduce``: ``resnet50``, ``resnet50-se``, ``resnet50-td-joint-t2-m1-spatial``,
-``resnet101-td-joint-t2-m1-l4-reduced``.
+Names are ``<backbone>``, ``<backbone>-<attention>`` or ``<backbone>-td-<kind>-t<steps>-m<distance>``. After the last
+may stand, in this order:
+
+- what feeds back in place of channel, then spatial attention (``-parallel``; ``-constant``: nothing does, the looped
+  layers run again on their own input),
+- ``-l4``: the module in the last stage only,
+- ``-live``: the norm that starts at zero is that of the last step and not of the first (``zero_init`` in
+  ``tdam.resnet``), so that every path has its gradient; ResNets only,
+- ``-r<number>``: the reduction of the attention's hidden layer, where it is not the backbone's own,
+- ``-reduced``: the same network after ``tdam.reduce``.
+
+Such as ``resnet50``, ``resnet50-se``, ``resnet50-td-joint-t2-m1-spatial``, ``resnet50-td-top-t2-m3-live``,
+``mobilenet_v3_large-td-joint-t2-m1-r16``, ``resnet101-td-joint-t2-m1-l4-reduced``.
 """
 
 import difflib
@@ -23,21 +32,28 @@ BACKBONES = {
 }
 ATTENTIONS = ("se", "cbam", "eca", "fca")
 KINDS = ("joint", "top", "joint_bilinear")
-# Orders of the attention in names; without one it is channel, then spatial.
+# What feeds back, in names: orders of the attention, or another module; without one it is channel, then spatial.
 TECHNIQUES = {
     "spatial_channel": "spatial->channel",
     "parallel": "channel||spatial",
     "channel": "channel",
     "spatial": "spatial",
     "convolution": "convolution",
+    "constant": "constant",
 }
+CONSTANT = "constant"
+# Those that have no hidden layer, and so no reduction.
+WITHOUT_HIDDEN_LAYER = ("convolution", CONSTANT)
+# Backbones whose norms start at zero, by their module.
+STARTS_AT_ZERO = "resnet"
 # Suffix of a network's second measurement under another name: what the two differ by is the run's noise.
 TWIN = "~twin"
 TIMM = "timm:"
 NAME = re.compile(
     r"(?P<backbone>[a-z0-9_]+?)"
     r"(-(?P<attention>(timm:)?[a-z0-9_]+)|-td-(?P<kind>[a-z_]+)-t(?P<steps>[1-9][0-9]*)-m(?P<distance>0|[1-9][0-9]*)"
-    r"(-(?!reduced)(?P<technique>[a-z]{3}[a-z_]+))?(?P<last>-l4)?(?P<reduced>-reduced)?)?"
+    rf"(-(?P<technique>{'|'.join(TECHNIQUES)}))?(?P<last>-l4)?(?P<live>-live)?(-r(?P<reduction>[1-9][0-9]*))?"
+    r"(?P<reduced>-reduced)?)?"
 )
 
 
@@ -51,8 +67,10 @@ class Model:
         kind: Of the feedback, one of ``KINDS``; None without feedback.
         steps: Computation steps t, 1 without feedback.
         distance: Feedback distance m.
-        technique: Order of the attention, a key of ``TECHNIQUES``; None for channel, then spatial.
+        technique: What feeds back, a key of ``TECHNIQUES``; None for channel, then spatial attention.
         last_stage: Whether the feedback is in the last stage only.
+        live: Whether the last step's norm starts at zero and not the first step's.
+        reduction: Of the attention's hidden layer, None for the backbone's own.
         reduced: Whether it runs without the passes whose output is only pooled (``tdam.reduce``).
     """
 
@@ -63,12 +81,20 @@ class Model:
     distance: int = 0
     technique: str | None = None
     last_stage: bool = False
+    live: bool = False
+    reduction: int | None = None
     reduced: bool = False
 
     def __str__(self) -> str:
         if self.kind is None:
             return self.backbone if self.attention is None else f"{self.backbone}-{self.attention}"
-        suffixes = [self.technique, "l4" if self.last_stage else None, "reduced" if self.reduced else None]
+        marks = {
+            "l4": self.last_stage,
+            "live": self.live,
+            f"r{self.reduction}": self.reduction,
+            "reduced": self.reduced,
+        }
+        suffixes = [self.technique, *(mark for mark, meant in marks.items() if meant)]
         return "-".join([f"{self.backbone}-td-{self.kind}-t{self.steps}-m{self.distance}", *filter(None, suffixes)])
 
     @property
@@ -92,6 +118,11 @@ class Model:
         return replace(self, reduced=False)
 
     @property
+    def is_control(self) -> bool:
+        """Whether it is there to tell what another network's gain is due to: its start, or the second pass alone."""
+        return self.live or self.technique == CONSTANT
+
+    @property
     def from_outside(self) -> bool:
         """Whether its attention is none of the suite's own."""
         return self.attention is not None and self.attention not in ATTENTIONS
@@ -105,7 +136,7 @@ def split_name(name: str) -> Model | None:
         return None
     if match["kind"] is None:
         return Model(match["backbone"], match["attention"])
-    if match["kind"] not in KINDS or (match["technique"] is not None and match["technique"] not in TECHNIQUES):
+    if match["kind"] not in KINDS:
         return None
     return Model(
         match["backbone"],
@@ -114,6 +145,8 @@ def split_name(name: str) -> Model | None:
         distance=int(match["distance"]),
         technique=match["technique"],
         last_stage=match["last"] is not None,
+        live=match["live"] is not None,
+        reduction=None if match["reduction"] is None else int(match["reduction"]),
         reduced=match["reduced"] is not None,
     )
 
@@ -122,11 +155,15 @@ def parse(name: str) -> Model:
     """The parts of a network's name; an attention that is none of the suite's is a plug-in's or timm's.
 
     Raises:
-        ValueError: The name is not made of known parts.
+        ValueError: The name is not made of known parts, or of parts that do not go together.
     """
     model = split_name(name)
     if model is None:
         raise unknown(name)
+    if model.live and BACKBONES[model.backbone] != STARTS_AT_ZERO:
+        raise ValueError(f"{name}: no norm of {model.backbone} starts at zero, so there is no -live; only of ResNets")
+    if model.reduction is not None and model.technique in WITHOUT_HIDDEN_LAYER:
+        raise ValueError(f"{name}: -{model.technique} has no hidden layer to reduce; leave -r{model.reduction} out")
     return model
 
 
@@ -143,7 +180,7 @@ def unknown(name: str, attentions: tuple[str, ...] = ATTENTIONS) -> ValueError:
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     return ValueError(
         f"unknown model {name!r}{hint}; names are BACKBONE, BACKBONE-ATTENTION or "
-        "BACKBONE-td-KIND-tSTEPS-mDISTANCE[-TECHNIQUE][-l4][-reduced] with BACKBONE one of "
+        "BACKBONE-td-KIND-tSTEPS-mDISTANCE[-TECHNIQUE][-l4][-live][-rREDUCTION][-reduced] with BACKBONE one of "
         f"{', '.join(BACKBONES)}; ATTENTION one of {', '.join(attentions)}; KIND one of {', '.join(KINDS)}; TECHNIQUE "
         f"one of {', '.join(TECHNIQUES)}"
     )

@@ -1,6 +1,5 @@
 """Judged claims as tables: for a terminal, in Markdown, LaTeX and CSV."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,16 +8,26 @@ from benchmarks.report.claims import ClaimResult, ClaimVerdict, PartResult
 from benchmarks.report.tables import FORMATS, as_long_latex
 from benchmarks.work.profiles import Profile
 
-# Columns of the tests' LaTeX table, in mm; the records' ids are in the page and in CSV.
+# Columns of the LaTeX tables, in mm; the records' ids are in the page and in CSV.
+CLAIM_WIDTHS = {
+    "claim": 8,
+    "section": 12,
+    "statement": 70,
+    "scope": 28,
+    "verdict": 20,
+    "why": 65,
+    "other rule": 22,
+    "parts that hold": 14,
+}
 TEST_WIDTHS = {
     "claim": 8,
     "says": 55,
     "rule": 14,
     "verdict": 20,
     "measured": 65,
-    "test": 32,
-    "p, corrected": 14,
-    "could have been seen": 28,
+    "test": 25,
+    "p": 12,
+    "why": 40,
 }
 
 
@@ -32,10 +41,19 @@ def row(result: ClaimResult) -> dict[str, object]:
         "claim": claim.number,
         "section": claim.section,
         "statement": claim.statement,
+        "scope": result.scope,
         "verdict": str(result.verdict),
+        "why": why(result),
         "other rule": f"{other} (!)" if result.disputed else other,
         "parts that hold": f"{held} of {len(parts)}",
     }
+
+
+def why(result: ClaimResult) -> str:
+    """What the paper's own numbers say of a claim, and what decided it or would."""
+    corrected = "" if result.p is None else f" (p {result.p:.2g}, corrected within {result.claim.family})"
+    decided = f"{result.reason}{corrected}" if result.reason else corrected.strip(" ")
+    return " ".join(part for part in (result.claim.contradicted, decided) if part)
 
 
 def part_rows(result: ClaimResult) -> list[dict[str, object]]:
@@ -57,18 +75,18 @@ def part_row(result: ClaimResult, part: PartResult, rule: str) -> dict[str, obje
         "verdict": str(part.verdict),
         "measured": finding.measured if finding else part.missing,
         "test": finding.test if finding else "",
-        "p, corrected": "" if part.p is None else f"{part.p:.2g}",
-        "could have been seen": finding.detectable if finding else "",
+        "p": "" if finding is None or finding.p is None else f"{finding.p:.2g}",
+        "why": part.why,
         "records": " ".join(finding.records) if finding else "",
     }
 
 
 def summary(results: Sequence[ClaimResult], profile: Profile, rules: tuple[str, str]) -> str:
-    """How many claims hold, in a sentence or two."""
-    counts = Counter(str(result.verdict) for result in results)
-    said = ", ".join(f"{counts[str(verdict)]} {verdict}" for verdict in ClaimVerdict)
+    """How many claims hold, by what they are about; never as one sum."""
+    scopes = list(dict.fromkeys(result.scope for result in results))
+    text = f"Profile {profile.name}, judged under the step rule {rules[0]!r}. "
+    text += " ".join(of_scope(scope, [result for result in results if result.scope == scope]) for scope in scopes)
     disputed = [str(result.claim.number) for result in results if result.disputed]
-    text = f"{len(results)} claims, profile {profile.name}, judged under the step rule {rules[0]!r}: {said}."
     if disputed:
         text += f" The rule {rules[1]!r} decides otherwise on {', '.join(disputed)}."
     if not profile.papers_data:
@@ -76,17 +94,37 @@ def summary(results: Sequence[ClaimResult], profile: Profile, rules: tuple[str, 
     return text
 
 
+def of_scope(scope: str, results: Sequence[ClaimResult]) -> str:
+    """How many claims about one thing hold."""
+    return f"{scope[0].upper()}{scope[1:]}: {', '.join(counts_of(results))}."
+
+
+def counts_of(results: Sequence[ClaimResult]) -> list[str]:
+    """How many claims have each verdict, with their numbers."""
+    numbers: dict[str, list[str]] = {}
+    for result in results:
+        numbers.setdefault(str(result.verdict), []).append(str(result.claim.number))
+    known = [(str(verdict), numbers[str(verdict)]) for verdict in ClaimVerdict if str(verdict) in numbers]
+    return [f"{len(claims)} {verdict} ({', '.join(claims)})" for verdict, claims in known]
+
+
+def answer(results: Sequence[ClaimResult]) -> str:
+    """The answer in a line for each thing that claims are about, in Markdown; the README has it word for word."""
+    scopes = list(dict.fromkeys(result.scope for result in results))
+    by_scope = {scope: [result for result in results if result.scope == scope] for scope in scopes}
+    return "\n".join(f"- {scope[0].upper()}{scope[1:]}: {', '.join(counts_of(by_scope[scope]))}" for scope in scopes)
+
+
 def write(results: Sequence[ClaimResult], folder: Path) -> list[Path]:
     """Write judged claims, and all parts with their tests."""
     files = []
-    for name, rows in (
-        ("claims", [row(result) for result in results]),
-        ("claims-tests", [one for result in results for one in part_rows(result)]),
+    for name, rows, widths in (
+        ("claims", [row(result) for result in results], CLAIM_WIDTHS),
+        ("claims-tests", [one for result in results for one in part_rows(result)], TEST_WIDTHS),
     ):
         for style in ("md", "tex", "csv"):
             path = folder / "tables" / f"{name}.{style}"
-            long = name == "claims-tests" and style == "tex"
-            write_text(path, as_long_latex(rows, TEST_WIDTHS) if long else FORMATS[style](rows))
+            write_text(path, as_long_latex(rows, widths) if style == "tex" else FORMATS[style](rows))
             files.append(path)
     return files
 

@@ -1,17 +1,19 @@
 """What a claim of the paper is made of, and how its parts become a verdict.
 
-A claim says one or more things; each is a part with a test of its own. Tests with a p-value are corrected for the
-number of them that were made in the run (Holm 1979). A claim holds if all of its parts hold, and fails if one fails.
+A claim says one or more things; each is a part with a test of its own. A claim holds if all of its parts hold, so that
+its p-value is the largest of theirs and they need no correction among themselves (Berger 1982). It fails if one of them
+fails: to be sure of that at 5 % its p-value is that of all of them at once (Simes 1986). Claims of one family (counts,
+speed, accuracy, ...) are corrected for being several (Holm 1979): more experiments never change the verdicts of another
+family.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from benchmarks.metrics.statistics import holm
+from benchmarks.metrics.statistics import LEVEL, holm, simes
 from benchmarks.report.evidence import Evidence, Missing
-
-LEVEL = 0.05
 
 
 class ClaimVerdict(Enum):
@@ -27,15 +29,31 @@ class ClaimVerdict(Enum):
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What would decide what is undecided.
+
+    Attributes:
+        units: How many units in all; None where more are needed than could ever be run.
+        text: In words, with what to run and its price.
+    """
+
+    units: int | None
+    text: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """What a test found.
 
     Attributes:
         measured: What was compared, in words with numbers.
-        favors: Whether the numbers are on the claim's side.
-        p: Of the numbers if neither side were right; None for exact quantities, which need no test.
+        favors: Which side the numbers are nearer to deciding for: the claim's, or the other.
+        p: Of the numbers if that side were wrong; None for exact quantities, which need no test.
         test: Name of the test.
-        detectable: The smallest difference that could have been seen, in words; empty for exact quantities.
+        reason: Why that side, such as on which side of a margin an effect lies; empty where the numbers say it.
+        outlook: What would decide it for that side, tested at a level; None for exact quantities.
+        barred: Why nothing is decided whatever ``p`` is (too few seeds, or a network that was not trained to its end),
+            with what to run and its price.
         records: Ids of the records behind it.
     """
 
@@ -43,8 +61,19 @@ class Finding:
     favors: bool
     p: float | None
     test: str
-    detectable: str = ""
+    reason: str = ""
+    outlook: Callable[[float], Outlook] | None = None
+    barred: str = ""
     records: tuple[str, ...] = ()
+
+    @property
+    def tested(self) -> bool:
+        """Whether it could have decided for either side by a test."""
+        return self.p is not None and not self.barred
+
+    def at(self, level: float) -> Outlook:
+        """What would decide it by a test at a level."""
+        return Outlook(None, "") if self.outlook is None else self.outlook(level)
 
 
 Test = Callable[[Evidence, str], Finding]
@@ -71,28 +100,42 @@ class Claim:
         number: In the list of claims.
         section: Of the paper, where it stands.
         statement: In our words.
+        family: Claims of one family are corrected together; those of ``counts`` and ``speed`` need no trained network.
         parts: What it says, thing by thing.
         note: What a reader must know besides.
+        contradicted: How the paper's own printed numbers contradict it; said first, whatever is measured.
         by_rule: Whether the step rule can change the verdict.
+        experiments: Names of the experiments that run what it rests on; all where none is named.
     """
 
     number: int
     section: str
     statement: str
+    family: str
     parts: tuple[Part, ...]
     note: str = ""
+    contradicted: str = ""
     by_rule: bool = False
+    experiments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PartResult:
-    """A part's verdict, with its corrected p-value where it has one."""
+    """A part's own verdict, before any correction."""
 
     says: str
     verdict: ClaimVerdict
     finding: Finding | None
-    p: float | None = None
     missing: str = ""
+
+    @property
+    def why(self) -> str:
+        """What decided it, or would."""
+        if self.finding is None:
+            return self.missing
+        if self.verdict is ClaimVerdict.UNDECIDED:
+            return self.finding.barred or self.finding.at(LEVEL).text
+        return self.finding.reason
 
 
 @dataclass(frozen=True)
@@ -104,75 +147,166 @@ class ClaimResult:
         verdict: Under the first of the paper's two rules for claims.
         parts: By step rule, the first first.
         other: The verdict under the second rule; the same for claims that no rule can change.
+        p: Corrected within its family, under the first rule; None where nothing was tested.
+        scope: What the verdict is about: what networks are made of, this device, these networks.
+        together: Tests that it is corrected with, itself included.
     """
 
     claim: Claim
     verdict: ClaimVerdict
     parts: dict[str, list[PartResult]]
     other: ClaimVerdict
+    p: float | None
+    scope: str
+    together: int
 
     @property
     def disputed(self) -> bool:
         """Whether the second rule decides otherwise than the first."""
         return self.verdict != self.other
 
+    @property
+    def reason(self) -> str:
+        """What decided it, or would, with its price."""
+        return reason_of(next(iter(self.parts.values())), self.verdict, self.together)
 
-def judge(claims: Sequence[Claim], evidence: Evidence, rules: tuple[str, str]) -> list[ClaimResult]:
-    """All claims, with p-values corrected for all tests that were made under one rule.
+
+def judge_claims(claims: Sequence[Claim], evidence: Evidence, rules: tuple[str, str]) -> list[ClaimResult]:
+    """All claims, corrected within their families for the claims that were tested under one rule.
 
     Args:
         claims: The claims.
         evidence: What they rest on.
         rules: Names of the step rule that they are judged by and of the one that is told beside it.
     """
-    corrected = {
-        rule: correct([[attempt(part, evidence, rule) for part in claim.parts] for claim in claims]) for rule in rules
+    seen = {names: evidence.run_by(names) for names in {claim.experiments for claim in claims}}
+    attempted = {
+        rule: [[attempt(part, seen[claim.experiments], rule) for part in claim.parts] for claim in claims]
+        for rule in rules
     }
+    corrected = {rule: corrected_p(claims, parts) for rule, parts in attempted.items()}
+    first = corrected[rules[0]]
     results = []
     for place, claim in enumerate(claims):
         counted = rules if claim.by_rule else rules[:1]
-        parts = {rule: corrected[rule][place] for rule in counted}
-        verdicts = [verdict_of(parts[rule]) for rule in counted]
-        results.append(ClaimResult(claim, verdicts[0], parts, verdicts[-1]))
+        parts = {rule: attempted[rule][place] for rule in counted}
+        verdicts = [verdict_of(parts[rule], corrected[rule][place]) for rule in counted]
+        together = sum(one.family == claim.family and p is not None for one, p in zip(claims, first, strict=True))
+        scope = scope_of(claim, evidence)
+        results.append(ClaimResult(claim, verdicts[0], parts, verdicts[-1], first[place], scope, together))
     return results
 
 
 def attempt(part: Part, evidence: Evidence, rule: str) -> PartResult:
-    """A part's finding, without correction; NOT RUN with the reason where a record is missing."""
+    """A part's finding; NOT RUN with the reason where a record is missing."""
     try:
-        return PartResult(part.says, ClaimVerdict.UNDECIDED, part.test(evidence, rule))
+        finding = part.test(evidence, rule)
     except Missing as error:
-        return PartResult(part.says, ClaimVerdict.NOT_RUN, None, missing=str(error))
+        return PartResult(part.says, ClaimVerdict.NOT_RUN, None, str(error))
+    return PartResult(part.says, decided(finding), finding)
 
 
-def correct(claims: Sequence[Sequence[PartResult]]) -> list[list[PartResult]]:
-    """The same parts with p-values after Holm's correction, and their verdicts."""
-    raw = [part.finding.p for parts in claims for part in parts if part.finding and part.finding.p is not None]
-    adjusted = iter(holm(raw))
-    decided = []
-    for parts in claims:
-        row = []
-        for part in parts:
-            p = next(adjusted) if part.finding and part.finding.p is not None else None
-            row.append(PartResult(part.says, decide(part, p), part.finding, p, part.missing))
-        decided.append(row)
-    return decided
+def decided(finding: Finding) -> ClaimVerdict:
+    """A part's own verdict."""
+    if finding.barred or (finding.p is not None and finding.p >= LEVEL):
+        return ClaimVerdict.UNDECIDED
+    return ClaimVerdict.HOLDS if finding.favors else ClaimVerdict.FAILS
 
 
-def decide(part: PartResult, p: float | None) -> ClaimVerdict:
-    """A part's verdict from its finding and its corrected p-value."""
-    finding = part.finding
-    if finding is None:
-        return ClaimVerdict.NOT_RUN
-    if p is None or p < LEVEL:
-        return ClaimVerdict.HOLDS if finding.favors else ClaimVerdict.FAILS
-    return ClaimVerdict.UNDECIDED
-
-
-def verdict_of(parts: Sequence[PartResult]) -> ClaimVerdict:
+def own_verdict(parts: Sequence[PartResult]) -> ClaimVerdict:
     """A claim fails if a part fails, else is not run if one is not, else holds if all hold."""
     verdicts = {part.verdict for part in parts}
     for one in (ClaimVerdict.FAILS, ClaimVerdict.NOT_RUN, ClaimVerdict.UNDECIDED):
         if one in verdicts:
             return one
     return ClaimVerdict.HOLDS
+
+
+def own_p(parts: Sequence[PartResult]) -> float | None:
+    """The p-value of a claim's own verdict: the largest of its parts if it holds, that of all at once if it fails.
+
+    None where nothing was tested: exact quantities, and networks that bar a verdict. 1 where a test decided nothing: it
+    could have, and counts among its family's.
+    """
+    verdict = own_verdict(parts)
+    findings = [part.finding for part in parts if part.finding is not None]
+    p_values = [one.p for one in findings if one.tested and one.p is not None]
+    # An exact part that fails decides by itself.
+    if not p_values or any(one.p is None and not one.favors for one in findings):
+        return None
+    if verdict is ClaimVerdict.FAILS:
+        return simes([one.p if not one.favors else 1.0 for one in findings if one.tested and one.p is not None])
+    return max(p_values) if verdict is ClaimVerdict.HOLDS else 1.0
+
+
+def corrected_p(claims: Sequence[Claim], parts: Sequence[Sequence[PartResult]]) -> list[float | None]:
+    """The claims' p-values after Holm's correction within their families."""
+    corrected = [own_p(one) for one in parts]
+    for family in dict.fromkeys(claim.family for claim in claims):
+        raw = {place: p for place, p in enumerate(corrected) if p is not None and claims[place].family == family}
+        for place, p in zip(raw, holm(list(raw.values())), strict=True):
+            corrected[place] = p
+    return corrected
+
+
+def verdict_of(parts: Sequence[PartResult], p: float | None) -> ClaimVerdict:
+    """A claim's verdict: its own, or none where the correction takes it back."""
+    verdict = own_verdict(parts)
+    decided = verdict in (ClaimVerdict.HOLDS, ClaimVerdict.FAILS)
+    return ClaimVerdict.UNDECIDED if decided and p is not None and p >= LEVEL else verdict
+
+
+def reason_of(parts: Sequence[PartResult], verdict: ClaimVerdict, together: int) -> str:
+    """What decided a claim, or would: of the part that is first to, or last.
+
+    Args:
+        parts: Its parts.
+        verdict: Its verdict.
+        together: Tests that it is corrected with, itself included.
+    """
+    if verdict is ClaimVerdict.UNDECIDED:
+        return what_would_decide(parts, together)
+    deciding = [part for part in parts if part.verdict == verdict]
+    if verdict is ClaimVerdict.NOT_RUN:
+        return deciding[0].missing
+    # The weakest of those that all must hold, or the strongest of those that fail; exact ones are that without a test.
+    pick = max if verdict is ClaimVerdict.HOLDS else min
+    one = pick(deciding, key=lambda part: -1.0 if part.finding is None else part.finding.p or 0.0)
+    assert one.finding is not None
+    return said(one, one.finding.reason or one.finding.measured, parts)
+
+
+def what_would_decide(parts: Sequence[PartResult], together: int) -> str:
+    """What would decide an undecided claim: longer training, else the part nearest to failing, else the last to hold.
+
+    Args:
+        parts: Its parts.
+        together: Tests that it is corrected with, itself included.
+    """
+    known = [(part, part.finding) for part in parts if part.finding is not None]
+    for part, finding in known:
+        if finding.barred:
+            return said(part, finding.barred, parts)
+    tested = [(part, finding) for part, finding in known if finding.tested]
+    doubted = [(part, finding) for part, finding in tested if not finding.favors]
+    # One part that fails is enough, but it is one of several that might have; for the claim to hold all must.
+    level = LEVEL / max(1, together) / (len(tested) if doubted else 1)
+    ways = [(part, finding.at(level)) for part, finding in doubted or tested]
+    pick = min if doubted else max
+    part, outlook = pick(ways, key=lambda way: math.inf if way[1].units is None else way[1].units)
+    return said(part, outlook.text, parts)
+
+
+def said(part: PartResult, text: str, parts: Sequence[PartResult]) -> str:
+    """A text on a part, with what that says where it is one of several."""
+    return f"{part.says}: {text}" if len(parts) > 1 else text
+
+
+def scope_of(claim: Claim, evidence: Evidence) -> str:
+    """What a claim's verdict is about."""
+    if claim.family == "counts":
+        return "networks as the paper describes them"
+    if claim.family == "speed":
+        return "this device"
+    weights = "these weights" if evidence.given_weights else f"trained on {evidence.profile.name}"
+    return "the paper's data, " + weights if evidence.profile.papers_data else f"networks {weights}"

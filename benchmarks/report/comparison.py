@@ -17,17 +17,19 @@ from tabulate import tabulate
 
 from benchmarks.core.files import write_text
 from benchmarks.report.layout import Column, Line, Table, Value
-from benchmarks.report.verdicts import Verdict
+from benchmarks.report.verdicts import Judgement, Verdict, earned_by_plain
 
 NOTHING = Value()
+# Units of numbers that are shown with half of their interval.
+WITH_INTERVAL = ("%", "points")
 EXTREME: Mapping[str, Callable[[list[float]], float]] = {"higher": max, "lower": min}
 READING = (
     "Italic: the paper's number. Bold: the best measured of a block, where all of the block is measured. "
-    "±: half of the 95 % interval, of several seeds half of their range. Reasons and record ids: `{name}.csv`."
+    "±: half of the 95 % interval. Reasons and record ids: `{name}.csv`."
 )
 CSV_FIELDS = [
     *("table", "group", "label", "model", "column", "unit", "paper", "measured", "low", "high"),
-    *("verdict", "reason", "missing", "note", "record"),
+    *("verdict", "plain", "reason", "missing", "note", "record"),
 ]
 
 
@@ -103,7 +105,7 @@ def measured_cell(value: Value, column: Column, best: str | None, markup: Markup
         return remarks.marks([missing_reason(value), value.note], markup)
     shown = digits(value.measured, column)
     is_best = shown == best
-    if column.unit == "%" and value.low is not None and value.high is not None:
+    if column.unit in WITH_INTERVAL and value.low is not None and value.high is not None:
         shown += markup.text("±" + digits((value.high - value.low) / 2, column))
     return (markup.bold(shown) if is_best else shown) + remarks.marks([value.note], markup)
 
@@ -148,13 +150,20 @@ def heading_rows(table: Table, markup: Markup) -> tuple[list[str], list[str]]:
     return titles, units
 
 
+def judgements_of(table: Table) -> list[Judgement]:
+    """The verdicts on a table's numbers, with their reasons."""
+    values = [value_of(line, column) for line in table.lines for column in table.columns]
+    return [value.judgement for value in values if value.judgement is not None]
+
+
 def legend(table: Table, markup: Markup) -> list[str]:
     """What the symbols mean and how often each occurs, and how to read the numbers."""
-    values = [value_of(line, column) for line in table.lines for column in table.columns]
-    counts = Counter(value.judgement.verdict for value in values if value.judgement)
+    judgements = judgements_of(table)
+    counts = Counter(judgement.verdict for judgement in judgements)
     shown = [verdict for verdict in Verdict if counts[verdict] or verdict is not Verdict.NEW]
     verdicts = ", ".join(f"{markup.symbols[verdict]} {verdict} ({counts[verdict]})" for verdict in shown)
     said = [f"Verdicts: {verdicts}."] if counts else []
+    said += [markup.text(earned)] if (earned := earned_by_plain(judgements)) else []
     return [*said, markup.text(READING.format(name=table.name))]
 
 
@@ -176,8 +185,10 @@ MARKDOWN = Markup(
     marks=lambda numbers: f" [{numbers}]",
     symbols={
         Verdict.REPRODUCED: "✓",
+        Verdict.CONSISTENT: "≈",
         Verdict.DIFFERS: "✗",
         Verdict.UNDECIDED: "?",
+        Verdict.NOT_COMPARABLE: "·",
         Verdict.NOT_RUN: "-",
         Verdict.NEW: "new",
     },
@@ -299,8 +310,10 @@ LATEX = Markup(
     marks=lambda numbers: rf"\textsuperscript{{{numbers}}}",
     symbols={
         Verdict.REPRODUCED: r"$\surd$",
+        Verdict.CONSISTENT: r"$\approx$",
         Verdict.DIFFERS: r"$\times$",
         Verdict.UNDECIDED: "?",
+        Verdict.NOT_COMPARABLE: r"$\cdot$",
         Verdict.NOT_RUN: "--",
         Verdict.NEW: "new",
     },
@@ -381,6 +394,7 @@ def csv_row(table: Table, line: Line, column: Column) -> dict[str, object]:
         "low": value.low,
         "high": value.high,
         "verdict": judgement.verdict if judgement else None,
+        "plain": judgement.plain if judgement else None,
         "reason": judgement.reason if judgement else None,
         "missing": value.missing,
         "note": value.note,

@@ -5,20 +5,21 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from benchmarks.networks.names import parse
-from benchmarks.report.verdicts import judge_flops, judge_printed
+from benchmarks.report.verdicts import judge_printed
 
 if TYPE_CHECKING:
     from benchmarks.measure.cost import Cost
 
 
 def cost_row(
-    cost: "Cost", paper: Mapping[str, Mapping[str, str]], units: tuple[float, float] = (1e6, 1e9)
+    cost: "Cost", paper: Mapping[str, Mapping[str, str]], judged: bool, units: tuple[float, float] = (1e6, 1e9)
 ) -> dict[str, object]:
     """One line of the table: the paper's values as printed, None where there is nothing to show.
 
     Args:
         cost: What was counted.
         paper: The paper's digits (``params_m``, ``flops_g``) by model.
+        judged: Whether FLOPs were counted by the paper's own convention, under which alone they are judged.
         units: What the paper means by M and G.
     """
     mega, giga = units
@@ -39,14 +40,14 @@ def cost_row(
     if printed is None:
         return row
     row["paper params [M]"] = printed["params_m"]
-    row["params verdict"] = str(judge_printed(cost.parameters / mega, printed["params_m"]).verdict)
+    params = judge_printed(cost.parameters / mega, printed["params_m"], cost.plain_parameters / mega)
+    row["params verdict"] = str(params.verdict)
     row["paper FLOPs [G]"] = printed["flops_g"]
     if overhead is not None:
         row["paper overhead [G]"] = str(Decimal(printed["flops_g"]) - Decimal(paper[plain]["flops_g"]))
-    judgement = judge_flops(
-        cost.flops.total / giga, cost.plain_flops / giga, printed["flops_g"], paper[plain]["flops_g"]
-    )
-    row["FLOPs verdict"] = str(judgement.verdict)
+    if judged:
+        flops = judge_printed(cost.flops.total / giga, printed["flops_g"], cost.plain_flops / giga)
+        row["FLOPs verdict"] = str(flops.verdict)
     return row
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar
+from benchmarks.core.records import Cell, MetricKey, Record, Scalar
 from benchmarks.core.store import Absence, Store
 from benchmarks.metrics.outcomes import unpack
+from benchmarks.metrics.statistics import Effect, of_share, over
 from benchmarks.networks.names import parse
 from benchmarks.report.layout import Line, Value
-from benchmarks.report.verdicts import Judgement, Verdict, judge_share
+from benchmarks.report.verdicts import Judgement, Verdict
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.profiles import Profile
 
@@ -93,6 +94,11 @@ class Evidence:
         """The same evidence, whose gaps are filled by another command."""
         return replace(self, command=command)
 
+    def run_by(self, experiments: Sequence[str]) -> "Evidence":
+        """The same evidence, whose gaps are filled by running some experiments only."""
+        program, run, rest = self.command.partition(" run")
+        return self.filled_by(f"{program}{run}{''.join(f' {name}' for name in experiments)}{rest}")
+
     def select(self, query: Query) -> list[Record]:
         """The newest record of each seed that a query asks for, by seed; all of the setting that the newest one has."""
         matching = [record for record in self.by_model.get((query.kind, query.model), []) if query.matches(record.cell)]
@@ -142,7 +148,7 @@ class Evidence:
             scale: Factor from the metric's unit to the table's.
 
         Returns:
-            The number with its interval: the metric's own, or the range over seeds. Without verdict.
+            The number with its interval: the metric's own, or Student's over seeds. Without verdict.
         """
         records = self.select(query)
         if not records:
@@ -153,7 +159,9 @@ class Evidence:
         numbers = [metric.value * scale for metric in metrics if metric.value is not None]
         if len(numbers) < len(metrics):
             return Value(missing=next(metric.status for metric in metrics if metric.value is None))
-        low, high = interval(metrics, scale)
+        low, high = (None if end is None else end * scale for end in (metrics[0].low, metrics[0].high))
+        if len(numbers) > 1:
+            low, high = over(numbers, "seeds").interval()
         return Value(
             measured=sum(numbers) / len(numbers),
             low=low,
@@ -161,6 +169,38 @@ class Evidence:
             record=" ".join(record.id for record in records),
             note=next((metric.status for metric in metrics if metric.status != "ok"), None),
         )
+
+    def effect(self, query: Query, key: MetricKey) -> Effect:
+        """How a share in percent varies: over the seeds of trainings, or over images where weights were given.
+
+        Raises:
+            Missing: No record, or one without that number.
+        """
+        records = self.needed(query)
+        numbers = [number([record], key) for record in records]
+        if seed_of(records[0]) is not None:
+            return over(numbers, "seeds")
+        return of_share(numbers[0] / 100, records[0].metrics[key].n or 0)
+
+    @cached_property
+    def trainings(self) -> Mapping[str, Record]:
+        """What trained weights, by the weights' hash."""
+        return {str(record.notes["sha256"]): record for record in self.records if "sha256" in record.notes}
+
+    def trained_by(self, record: Record) -> Record | None:
+        """The training that a record's weights come from; None where they were given."""
+        return self.trainings.get(str(record.inputs.get("weights")))
+
+    def trainings_of(self, record: Record) -> list[Record]:
+        """The trainings behind a record, itself included, the last first: a fine-tuning rests on one before it."""
+        own = [record] if KINDS[record.cell.kind].trains_on is not None else []
+        training = self.trained_by(record)
+        return own if training is None else [*own, *self.trainings_of(training)]
+
+    @property
+    def given_weights(self) -> bool:
+        """Whether the networks that images were shown to had weights from outside."""
+        return any(record.cell.options.get("weights") == "given" for record in self.records)
 
     def rows(self, names: Iterable[str]) -> tuple[str, ...]:
         """A table's rows: the paper's, and after them attentions from outside that were run on its plain networks.
@@ -212,16 +252,6 @@ def models_of(cell: Cell) -> set[str]:
 def setting_of(cell: Cell) -> frozenset[tuple[str, Scalar]]:
     """All of a cell's options that tell no repetitions apart."""
     return frozenset((name, value) for name, value in cell.options.items() if name not in SEEDS)
-
-
-def interval(metrics: Sequence[Metric], scale: float) -> tuple[float | None, float | None]:
-    """The interval of one metric, or the range of several."""
-    if len(metrics) == 1:
-        (metric,) = metrics
-        low, high = (None if end is None else end * scale for end in (metric.low, metric.high))
-        return low, high
-    numbers = [metric.value * scale for metric in metrics if metric.value is not None]
-    return min(numbers), max(numbers)
 
 
 # ---------------------------------------------------------------- from a results folder
@@ -352,11 +382,12 @@ def ids(*records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def line_of(group: str, label: str, model: str, values: Mapping[str, Value]) -> Line:
-    """A table's row; an attention from outside and a reduced network have no number of the paper's beside them."""
+    """A table's row; reduced networks, controls and attentions from outside have none of the paper's numbers beside."""
     parts = parse(model)
-    if not (parts.reduced or parts.from_outside):
+    if not (parts.reduced or parts.is_control or parts.from_outside):
         return Line(group, label, model, values)
     why = "ours: the network of the paper's row by less arithmetic" if parts.reduced else "the paper has no such row"
+    why = "ours: a control of the paper's row" if parts.is_control else why
     new = Judgement(Verdict.NEW, why)
     marked = {key: judged(value, None, new if value.measured is not None else None) for key, value in values.items()}
     return Line(group, label, model, marked)
@@ -365,23 +396,3 @@ def line_of(group: str, label: str, model: str, values: Mapping[str, Value]) -> 
 def judged(value: Value, paper: str | None, judgement: Judgement | None) -> Value:
     """A value with the paper's number and a verdict beside it."""
     return replace(value, paper=paper, judgement=judgement)
-
-
-def judged_share(value: Value, printed: str | None, target: str, profile: Profile) -> Value:
-    """A share in percent (top-1, localization, ...) beside the paper's number, judged where the data are the paper's.
-
-    Args:
-        value: The measured one, with its interval.
-        printed: The paper's digits, or None where it prints nothing.
-        target: The make target that measures it on the paper's data.
-        profile: What it was measured on.
-    """
-    if printed is None or value.measured is None:
-        return judged(value, printed, None)
-    if not profile.papers_data:
-        command = f"make {target} PROFILE=full DATA=... WEIGHTS=..."
-        other = Judgement(Verdict.NOT_RUN, f"{profile.name} is another task than the paper's: `{command}`")
-        return judged(value, printed, other)
-    assert value.low is not None
-    assert value.high is not None
-    return judged(value, printed, judge_share(value.low, value.high, printed))

@@ -14,16 +14,27 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from benchmarks.core.records import Record
+from benchmarks.report import claim_tables
 from benchmarks.report.claims import ClaimResult, ClaimVerdict, PartResult
-from benchmarks.report.comparison import best_digits, blocks, digits, missing_reason, value_of
+from benchmarks.report.comparison import (
+    WITH_INTERVAL,
+    best_digits,
+    blocks,
+    digits,
+    judgements_of,
+    missing_reason,
+    value_of,
+)
 from benchmarks.report.layout import Column, Line, Table, Value
-from benchmarks.report.verdicts import Verdict
+from benchmarks.report.verdicts import Verdict, earned_by_plain
 
 TEMPLATES = Path(__file__).parent / "templates"
 SYMBOLS = {
     Verdict.REPRODUCED: "✓ reproduced",
+    Verdict.CONSISTENT: "≈ consistent",
     Verdict.DIFFERS: "✗ differs",
     Verdict.UNDECIDED: "? undecided",
+    Verdict.NOT_COMPARABLE: "· not comparable",
     Verdict.NOT_RUN: "- not run",
     Verdict.NEW: "new",
 }
@@ -79,12 +90,14 @@ def render_page(page: Page) -> str:
     environment.filters |= {"slug": slug, "ticks": ticks}
     used = {identity for section in page.sections for identity in records_of(section.table)}
     known = {identity: facts_of(page.records[identity]) for identity in sorted(used) if identity in page.records}
+    judged = [one for section in page.sections if section.table for one in judgements_of(section.table)]
     context = {
         "title": page.title,
         "subtitle": page.subtitle,
         "claims_summary": page.claims_summary,
         "claim_counts": counted([str(result.verdict) for result in page.claims], [str(one) for one in ClaimVerdict]),
-        "verdict_counts": counted(verdicts_of(page.sections), [str(one) for one in Verdict]),
+        "verdict_counts": counted([str(one.verdict) for one in judged], [str(one) for one in Verdict]),
+        "earned_by_plain": earned_by_plain(judged),
         "claim_heads": ["#", "section", "statement", "verdict", page.other_rule],
         "claim_words": ["section", "statement"],
         "claim_rows": [claim_row(result) for result in page.claims],
@@ -125,18 +138,6 @@ def counted(verdicts: Sequence[str], names: Sequence[str]) -> list[tuple[str, in
     return [(name, counts[name]) for name in names if counts[name] or name != str(Verdict.NEW)]
 
 
-def verdicts_of(sections: Sequence[Section]) -> list[str]:
-    """Verdicts of all numbers of all tables."""
-    return [
-        str(value.judgement.verdict)
-        for section in sections
-        if section.table is not None
-        for line in section.table.lines
-        for value in line.values.values()
-        if value.judgement is not None
-    ]
-
-
 def records_of(table: Table | None) -> list[str]:
     """Ids of the records behind a table's numbers."""
     if table is None:
@@ -153,6 +154,8 @@ def claim_row(result: ClaimResult) -> dict[str, Any]:
         "section": claim.section,
         "statement": claim.statement,
         "note": claim.note,
+        "scope": result.scope,
+        "why": claim_tables.why(result),
         "verdict": str(result.verdict),
         "other": str(result.other) if claim.by_rule else "",
         "disputed": result.disputed,
@@ -166,17 +169,8 @@ def claim_row(result: ClaimResult) -> dict[str, Any]:
 
 def part_row(result: ClaimResult, part: PartResult, rule: str, cell: str) -> dict[str, Any]:
     """A part as the template takes it."""
-    finding = part.finding
-    return {
-        "cell": cell,
-        "says": part.says,
-        "rule": rule,
-        "verdict": str(part.verdict),
-        "measured": finding.measured if finding else part.missing,
-        "test": finding.test if finding else "",
-        "p": "" if part.p is None else f"{part.p:.2g}",
-        "seen": finding.detectable if finding else "",
-    }
+    row = claim_tables.part_row(result, part, rule)
+    return {"cell": cell, **{name: row[name] for name in ("says", "rule", "verdict", "measured", "test", "p", "why")}}
 
 
 def section_context(section: Section) -> dict[str, Any]:
@@ -244,13 +238,14 @@ def shown(value: Value, column: Column) -> str:
     """A measured number with half of its interval, as in the other formats."""
     assert value.measured is not None
     text = digits(value.measured, column)
-    if column.unit == "%" and value.low is not None and value.high is not None:
+    if column.unit in WITH_INTERVAL and value.low is not None and value.high is not None:
         text += "±" + digits((value.high - value.low) / 2, column)
     return text
 
 
 def facts_of_value(table: Table, line: Line, column: Column, value: Value) -> dict[str, str | None]:
     """What is told of a number besides its records."""
+    plain = value.judgement.plain if value.judgement else None
     interval = f"{value.low:.6g} to {value.high:.6g}" if value.low is not None and value.high is not None else None
     return {
         "what": f"{line.group} {line.label}: {column_title(column)}",
@@ -258,6 +253,7 @@ def facts_of_value(table: Table, line: Line, column: Column, value: Value) -> di
         "interval": interval,
         "paper": value.paper,
         "verdict": f"{value.judgement.verdict}: {value.judgement.reason}" if value.judgement else None,
+        "the plain network's own number": f"would have earned {plain}" if plain else None,
         "missing": missing_reason(value) if value.measured is None else None,
         "note": value.note,
     }

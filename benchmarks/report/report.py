@@ -12,8 +12,8 @@ from benchmarks.core.files import write_text
 from benchmarks.core.records import Record
 from benchmarks.core.store import Store
 from benchmarks.core.versions import versions
-from benchmarks.report import claim_tables
-from benchmarks.report.claims import ClaimResult, judge
+from benchmarks.report import calibration, claim_tables
+from benchmarks.report.claims import ClaimResult, judge_claims
 from benchmarks.report.comparison import latex_text, to_markdown, write_table
 from benchmarks.report.evidence import ANY, Evidence, read_evidence
 from benchmarks.report.page import Page, Section, render_page
@@ -28,7 +28,7 @@ LATEX = r"""\documentclass[10pt]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
 \usepackage{booktabs,graphicx,hyperref,longtable}
-\usepackage[paperwidth=297mm,paperheight=420mm,margin=12mm]{geometry}
+\usepackage[paperwidth=297mm,paperheight=500mm,margin=12mm]{geometry}
 \begin{document}
 \section*{%s}
 %s
@@ -90,7 +90,7 @@ class Wanted:
 
     def judged(self, evidence: Evidence) -> list[ClaimResult]:
         """The paper's claims, if they are wanted."""
-        return judge(self.paper.claims(), evidence, self.paper.claim_rules) if CLAIMS in self.names else []
+        return judge_claims(self.paper.claims(), evidence, self.paper.claim_rules) if CLAIMS in self.names else []
 
 
 def render(wanted: Wanted, evidence: Evidence, out: Path) -> list[Path]:
@@ -160,6 +160,9 @@ def write_texts(wanted: Wanted, evidence: Evidence, out: Path, environment: Envi
         files += [*write_table(table, out / "tables"), *figures]
         shown = {alt_of(experiment.title, path): path for path in figures if path.suffix == ".svg"}
         sections.append(Section(name, experiment.title, table, shown))
+    if CLAIMS in wanted.names:
+        tried, of_tried = calibration_of(evidence, out)
+        sections, files = [*sections, *tried], [*files, *of_tried]
     results = wanted.judged(evidence)
     files += claim_tables.write(results, out) if results else []
     page = page_of(wanted.paper, evidence, sections, results, environment)
@@ -168,10 +171,21 @@ def write_texts(wanted: Wanted, evidence: Evidence, out: Path, environment: Envi
         "report.md": markdown(page),
         "report.tex": latex(page, files, out),
     }
+    texts |= {"answer.md": claim_tables.answer(results)} if results else {}
     for name, text in texts.items():
         write_text(out / name, text)
         files.append(out / name)
     return files
+
+
+def calibration_of(evidence: Evidence, out: Path) -> tuple[list[Section], list[Path]]:
+    """How often the rules are wrong, where that was tried: the section and its files."""
+    tried = calibration.read(evidence.folder)
+    if tried is None:
+        return [], []
+    table, figures = calibration.table(*tried), calibration.figures(tried[0], out / "figures")
+    shown = {alt_of(table.title, path): path for path in figures if path.suffix == ".svg"}
+    return [Section(calibration.NAME, table.title, table, shown)], [*write_table(table, out / "tables"), *figures]
 
 
 def alt_of(title: str, path: Path) -> str:

@@ -1,21 +1,40 @@
-"""The kinds of tests that decide parts of claims."""
+"""The kinds of tests that decide parts of claims.
+
+What varies decides the unit: a statement about a method varies with the training, so that its unit is the
+pair of trainings from one seed; a statement about given weights varies with the images; speed varies with the rounds.
+"""
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import mannwhitneyu, norm, ttest_1samp
 
 from benchmarks.core.records import MetricKey, Record
-from benchmarks.metrics.statistics import Difference, contrast
+from benchmarks.metrics.statistics import Effect, by_image, log_ratio, mcnemar, over
+from benchmarks.networks.names import TWIN
 from benchmarks.report.claims import Finding, Part
-from benchmarks.report.evidence import Evidence, Missing, Query, ids, number, outcomes, same_images, samples
+from benchmarks.report.differences import Seen, Side, above_zero, finding, similar, sized
+from benchmarks.report.endings import TIMES_CHANCE, held_out, longer_by_seed, why_barred
+from benchmarks.report.evidence import Evidence, Missing, Query, ids, number, outcomes, same_images, seed_of
+from benchmarks.report.prices import (
+    Rows,
+    by_checking_the_end,
+    by_longer_trainings,
+    by_more_images,
+    by_more_rounds,
+    by_more_seeds,
+    epochs_of,
+)
 from benchmarks.work.cost import FLOPS, PARAMETERS
+from benchmarks.work.training import LONGER
+from benchmarks.work.weights import FEWEST_SEEDS
 
 # What a test asks for, once the profile is known.
 Ask = Callable[[Evidence], Query]
-Term = tuple[float, Ask]
-Outcome = Callable[[str], MetricKey]
+# Key of a metric under a step rule.
+Key = Callable[[str], MetricKey]
 SCALES = {PARAMETERS: 1e6, FLOPS: 1e9}
 
 
@@ -39,73 +58,154 @@ def count(says: str, asks: Sequence[Ask], key: MetricKey, holds: Callable[..., b
     return Part(says, test)
 
 
-def difference(evidence: Evidence, terms: Sequence[Term], key: MetricKey) -> tuple[Difference, bool, tuple[str, ...]]:
-    """A contrast over the seeds that all terms have; whether each seed has the sign of the whole; and the records.
+# ---------------------------------------------------------------- what was seen
+
+
+class Term(NamedTuple):
+    """One number in a sum of numbers: its weight, what it is of, and which number of it."""
+
+    weight: float
+    ask: Ask
+    key: Key
+
+
+def versus(first: Ask, second: Ask, key: Key) -> tuple[Term, Term]:
+    """One network against another."""
+    return Term(1.0, first, key), Term(-1.0, second, key)
+
+
+def seen(evidence: Evidence, terms: Sequence[Term], rule: str) -> Seen:
+    """A weighted sum of networks' shares: by seed where they were trained here, by image where weights were given.
 
     Raises:
         Missing: A record or its outcomes are missing, or the outcomes are of different images.
     """
-    by_term = evidence.paired([ask(evidence) for _, ask in terms])
-    same_images([record for records in by_term for record in records])
-    weights = [weight for weight, _ in terms]
-    hits = [outcomes(records, key) for records in by_term]
-    whole = contrast(weights, [np.concatenate(one) for one in hits])
-    by_seed = [contrast(weights, one).value for one in zip(*hits, strict=True)]
-    one_sign = all(math.copysign(1, value) == math.copysign(1, whole.value) for value in by_seed)
-    return whole, one_sign, ids(*by_term)
+    by_term = evidence.paired([term.ask(evidence) for term in terms])
+    weights = [term.weight for term in terms]
+    keys = [term.key(rule) for term in terms]
+    if seed_of(by_term[0][0]) is None:
+        same_images([record for records in by_term for record in records])
+        hits = [outcomes(records, key)[0] for records, key in zip(by_term, keys, strict=True)]
+        points = by_image([100 * weight for weight in weights], hits)
+        models = [records[0].cell.model for records in by_term]
+
+        def way(images: int) -> str:
+            return f", {by_more_images(models, images - points.n, evidence)}"
+
+        return Seen(points, ids(*by_term), way=way, p_none=paired_p(weights, hits))
+    values = [[number([record], key) for record in records] for records, key in zip(by_term, keys, strict=True)]
+    differences = [float(np.dot(weights, one)) for one in zip(*values, strict=True)]
+    barred = why_barred(evidence, by_term)
+    return Seen(over(differences, "seeds"), ids(*by_term), barred, more_seeds(by_term, evidence))
 
 
-def points(one: Difference) -> str:
-    """A difference in points with its interval."""
-    low, value, high = (100 * x for x in (one.low, one.value, one.high))
-    return f"{value:+.2f} points ({low:+.2f} to {high:+.2f}), n={one.n:,}"
+def more_seeds(rows: Rows, evidence: Evidence) -> Callable[[int], str]:
+    """How to have so many seeds of rows, with the price."""
+    return lambda seeds: f": {by_more_seeds(rows, seeds, evidence)}"
 
 
-def above(says: str, terms: Sequence[Term], outcome: Outcome, least: float = 0.0) -> Part:
-    """Networks' outcomes on the same images: the weighted sum is above ``least`` points.
+def paired_p(weights: Sequence[float], hits: Sequence[np.ndarray]) -> float | None:
+    """McNemar's p of two networks on the same images; None for longer sums."""
+    if sorted(weights) != [-1, 1]:
+        return None
+    first, second = (hits[weights.index(sign)] for sign in (1, -1))
+    return mcnemar(int((first & ~second).sum()), int((second & ~first).sum()))
 
-    Above zero it is tested against none. A stated size is not ruled out as long as the interval reaches it.
+
+# ---------------------------------------------------------------- differences
+
+
+def by_size(says: str, terms: Sequence[Term], size: float) -> Part:
+    """A weighted sum of shares is of a stated size in points, see :func:`benchmarks.report.differences.sized`."""
+    return Part(says, lambda evidence, rule: sized(seen(evidence, terms, rule), size))
+
+
+def above(says: str, terms: Sequence[Term], paper: float | None = None) -> Part:
+    """A weighted sum of shares is above zero, see :func:`benchmarks.report.differences.above_zero`.
 
     Args:
         says: The statement.
-        terms: Weight and query of each network.
-        outcome: Key of the outcome under a step rule.
-        least: Points.
+        terms: What is summed.
+        paper: The paper's difference in points, None where it prints none.
+    """
+    return Part(says, lambda evidence, rule: above_zero(seen(evidence, terms, rule), paper))
+
+
+def alike(says: str, terms: Sequence[Term], gain: float) -> Part:
+    """Networks' shares are similar, see :func:`benchmarks.report.differences.similar`.
+
+    Args:
+        says: The statement.
+        terms: What is summed.
+        gain: The paper's gain over the plain network, points.
+    """
+    return Part(says, lambda evidence, rule: similar(seen(evidence, terms, rule), gain))
+
+
+def below_twice_chance(says: str, ask: Ask) -> Part:
+    """A network does not train: its accuracy on held-out images stays below twice that of guessing.
+
+    Also when it is trained for longer. A training whose loss was no longer a number counts as guessing.
     """
 
     def test(evidence: Evidence, rule: str) -> Finding:
-        seen, one_sign, records = difference(evidence, terms, outcome(rule))
-        detectable = f"{100 * seen.detectable:.2f} points"
-        text = points(seen)
-        if least and 100 * seen.high < least and seen.value > 0:
-            error = (seen.high - seen.low) / 2 / float(norm.ppf(0.975))
-            p = float(2 * norm.sf((least / 100 - seen.value) / error)) if error else 0.0
-            return Finding(f"{text}, short of {least:g}", False, p, "z of the mean", detectable, records=records)
-        # Networks of other seeds may turn it: then nothing is decided.
-        p = seen.p if one_sign else 1.0
-        seeds = "" if one_sign else ", but not in every seed"
-        return Finding(text + seeds, seen.value > 0, p, seen.test, detectable, records=records)
+        records = evidence.needed(ask(evidence))
+        chance = max(float(record.notes["chance"]) for record in records)
+        bound = TIMES_CHANCE * chance
+        effect = over([held_out(record) for record in records], "seeds")
+        name = "Student's t"
+        holds = Side(2 * effect.p_below(bound), True, "below twice chance", name)
+        fails = Side(2 * effect.p_above(bound), False, "above twice chance", name)
+        side = min((holds, fails), key=lambda side: side.p)
+        barred = why_chance_undecided(evidence, records, side.favors, bound)
+        one = Seen(effect, ids(records), barred, more_seeds([records], evidence))
+        low, high = effect.interval()
+        between = f"{low:.1f} to {high:.1f}" if math.isfinite(low) else "its spread is unknown"
+        text = f"{effect.value:.1f} % ({between}) of held-out images, {effect.n} seeds; chance {chance:.3g} %"
+        return replace(finding(one, side, lambda level: effect.to_tell(bound, level)), measured=text)
 
     return Part(says, test)
 
 
-def alike(says: str, terms: Sequence[Term], outcome: Outcome, margin: float) -> Part:
-    """Networks' outcomes on the same images differ by less than ``margin`` points (two one-sided tests)."""
+def why_chance_undecided(evidence: Evidence, trainings: Sequence[Record], favors: bool, bound: float) -> str:
+    """Why trainings do not tell whether a network learns at all, with what to run; nothing where they do.
 
-    def test(evidence: Evidence, rule: str) -> Finding:
-        seen, _, records = difference(evidence, terms, outcome(rule))
-        error = (seen.high - seen.low) / 2 / float(norm.ppf(0.975))
-        room = margin / 100 - abs(seen.value)
-        p = float(norm.sf(abs(room) / error)) if error else 0.0
-        text = f"{points(seen)}, margin {margin:g}"
-        return Finding(text, room > 0, p, "two one-sided z tests", f"{margin:g} points", records=records)
+    Args:
+        evidence: Knows the longer trainings.
+        trainings: Of one row, by seed.
+        favors: Whether the network seems not to learn.
+        bound: Above it a network has learned, %.
+    """
+    model, seeds = trainings[0].cell.model, max(FEWEST_SEEDS, len(trainings))
+    if len(trainings) < FEWEST_SEEDS:
+        few = f"{len(trainings)} of the {FEWEST_SEEDS} seeds that a statement about a method needs"
+        return f"{few}; {by_more_seeds([trainings], FEWEST_SEEDS, evidence)}"
+    longer = longer_by_seed(evidence, trainings[-1])
+    if favors and not longer:
+        unknown = f"whether {model} learns when it is trained for longer is not known"
+        return f"{unknown}; {by_checking_the_end([trainings], seeds, evidence)}"
+    if favors and max(longer.values()) > bound:
+        learns = f"{model} learns when it is trained for longer: {max(longer.values()):.1f} % of held-out images"
+        epochs = round(LONGER * (epochs_of(trainings, evidence) or 1))
+        return f"{learns}; {by_longer_trainings([trainings], seeds, epochs, evidence)}"
+    return ""
 
-    return Part(says, test)
+
+# ---------------------------------------------------------------- speed and memory
 
 
-def quicker(says: str, ask: Ask, first: str, second: str) -> Part:
-    """One network takes less time than another, turn by turn in one run (t test of the log ratios over rounds)."""
+def quicker(says: str, ask: Ask, first: str, second: str, paper: float) -> Part:
+    """One network takes less time than another, turn by turn in one run.
+
+    Args:
+        says: The statement.
+        ask: For the runs.
+        first: The network that is to be faster.
+        second: The other.
+        paper: The paper's speed of the first over that of the second; equality is shown within half of it (in logs).
+    """
     keys = [MetricKey("seconds", of=name) for name in (first, second)]
+    margin = abs(math.log(paper)) / 2
 
     def timed(record: Record) -> bool:
         rounds = [len(record.samples.get(key, ())) for key in keys]
@@ -113,17 +213,36 @@ def quicker(says: str, ask: Ask, first: str, second: str) -> Part:
 
     def test(evidence: Evidence, rule: str) -> Finding:
         run = newest_run(evidence, ask(evidence), [MetricKey("fps", of=key.of) for key in keys], timed)
-        mine, other = (np.array(run.samples[key]) for key in keys)
-        logs = np.log(mine / other)
-        if len(logs) < 2:
+        speed = speed_over(run, first, second)
+        if speed.n < 2:
             raise Missing("a single round tells nothing of noise; measure with a profile of several rounds")
-        p = float(ttest_1samp(logs, 0.0).pvalue)
-        error = float(logs.std(ddof=1)) / math.sqrt(len(logs))
-        text = f"{first} takes {math.exp(float(logs.mean())):.3f} of the time of {second}, {len(logs)} rounds"
-        detectable = f"{100 * math.expm1(2 * error):.1f} % of the time"
-        return Finding(text, bool(logs.mean() < 0), p, "t of log ratios", detectable, records=ids([run]))
+
+        def way(rounds: int) -> str:
+            return f": {by_more_rounds(run, (first, second), rounds - speed.n, evidence)}"
+
+        decided = above_zero(Seen(speed, ids([run]), way=way), 2 * margin)
+        low, high = (math.exp(end) for end in speed.interval())
+        ratio = math.exp(speed.value)
+        text = f"{first} runs at {ratio:.3f} ({low:.3f} to {high:.3f}) of the speed of {second}, {speed.n} rounds"
+        sides = {"above zero": "faster", "below zero": "slower"}
+        reason = sides.get(decided.reason, f"no difference: within {math.expm1(margin):.1%}")
+        return replace(decided, measured=text, reason=reason)
 
     return Part(says, test)
+
+
+def speed_over(run: Record, first: str, second: str) -> Effect:
+    """Logarithm of the speed of one network over another's in one run, over rounds.
+
+    The plain network's twin differs from it by nothing but noise: what it is off by on the average is not the rounds'
+    noise, and widens the interval by as much.
+    """
+    plain = run.cell.model
+    mine, other, one, twin = (run.samples.get(MetricKey("seconds", of=name), [])
+                              for name in (first, second, plain, f"{plain}{TWIN}"))  # fmt: skip
+    # Speed is the inverse of time.
+    bias = abs(log_ratio(one, twin).value) if one and twin else 0.0
+    return replace(log_ratio(other, mine), bias=bias)
 
 
 def smaller(says: str, ask: Ask, metric: str, first: str, second: str) -> Part:
@@ -163,55 +282,3 @@ def newest_run(evidence: Evidence, query: Query, keys: Sequence[MetricKey], fits
     reasons = [f"{key.of}: {newest[key].status}" for key in keys if key in newest and newest[key].value is None]
     why = f" ({', '.join(reasons)})" if reasons else ""
     raise Missing(f"no run measured both {' and '.join(key.of for key in keys)}{why}: `{evidence.command}`")
-
-
-def drawn_above(says: str, first: Ask, second: Ask, metric: str) -> Part:
-    """A measure that is kept as bootstrap draws over the same images is higher for one network than for another."""
-
-    def test(evidence: Evidence, rule: str) -> Finding:
-        mine, other = evidence.paired([first(evidence), second(evidence)])
-        same_images([*mine, *other])
-        key = MetricKey(metric)
-        gain = np.mean(samples(mine, key), axis=0) - np.mean(samples(other, key), axis=0)
-        value = number(mine, key) - number(other, key)
-        low, high = np.quantile(gain, (0.025, 0.975)).tolist()
-        error = float(gain.std(ddof=1))
-        p = float(2 * norm.sf(abs(value) / error)) if error else 1.0
-        text = f"{value:+.2f} points ({low:+.2f} to {high:+.2f})"
-        detectable = f"{1.96 * error:.2f} points"
-        return Finding(text, value > 0, p, "paired bootstrap", detectable, records=ids(mine, other))
-
-    return Part(says, test)
-
-
-def share_above(says: str, ask: Ask, first: MetricKey, second: MetricKey) -> Part:
-    """The share under one metric is above that under another, of different images (z test of two proportions)."""
-
-    def test(evidence: Evidence, rule: str) -> Finding:
-        records = evidence.needed(ask(evidence))
-        shares = [number(records, key) / 100 for key in (first, second)]
-        n = [sum(record.metrics[key].n or 0 for record in records) for key in (first, second)]
-        pooled = (shares[0] * n[0] + shares[1] * n[1]) / sum(n)
-        error = math.sqrt(pooled * (1 - pooled) * (1 / n[0] + 1 / n[1]))
-        p = float(2 * norm.sf(abs(shares[0] - shares[1]) / error)) if error else 1.0
-        text = f"{shares[0]:.1%} against {shares[1]:.1%}, n={n[0]:,} and {n[1]:,}"
-        detectable = f"{196 * error:.1f} points"
-        return Finding(text, shares[0] > shares[1], p, "z of two shares", detectable, records=ids(records))
-
-    return Part(says, test)
-
-
-def distributed_above(says: str, first: Ask, second: Ask, keys: tuple[MetricKey, MetricKey]) -> Part:
-    """The samples of one network lie above those of another (Mann and Whitney's rank test)."""
-
-    def test(evidence: Evidence, rule: str) -> Finding:
-        records = evidence.paired([first(evidence), second(evidence)])
-        mine, other = (np.concatenate(samples(one, key)) for one, key in zip(records, keys, strict=True))
-        statistic, p = mannwhitneyu(mine, other)
-        share = float(statistic) / (len(mine) * len(other))
-        text = f"medians {np.median(mine):.3f} and {np.median(other):.3f}, above in {share:.1%} of pairs"
-        error = math.sqrt((len(mine) + len(other) + 1) / (12 * len(mine) * len(other)))
-        detectable = f"{50 + 98 * error:.1f} % of pairs"
-        return Finding(text, share > 0.5, float(p), "Mann-Whitney", detectable, records=ids(*records))
-
-    return Part(says, test)

@@ -1,19 +1,29 @@
-"""A paper's number against a measured one."""
+"""A paper's number against a measured one: what word it earns, and what the plain network would have earned.
+
+A word is earned only where the measurement could have failed: equality is shown by two one-sided tests at 5 %, within a
+margin that keeps the plain network out. Where the plain network's own number would pass as well, the measurement does
+not tell, and says so.
+"""
 
 import math
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
-FLOPS_TOLERANCE = 0.02  # G
+from benchmarks.metrics.statistics import LEVEL, MOST_UNITS, Effect, least
+
+# Numbers nearer to each other than this are the same.
+EXACT = 1e-9
 
 
 class Verdict(Enum):
-    """How a measured value stands to the paper's; ``NEW``: of a plug-in, which the paper does not have."""
+    """How a measured value stands to the paper's; ``NEW``: of a row that the paper does not have."""
 
     REPRODUCED = "REPRODUCED"
+    CONSISTENT = "CONSISTENT"
     DIFFERS = "DIFFERS"
     UNDECIDED = "UNDECIDED"
+    NOT_COMPARABLE = "NOT COMPARABLE"
     NOT_RUN = "NOT RUN"
     NEW = "NEW"
 
@@ -28,84 +38,121 @@ class Judgement:
     Attributes:
         verdict: The verdict.
         reason: What was compared with what.
+        plain: What the plain network's own number would have earned here, None where that is no question.
     """
 
     verdict: Verdict
     reason: str
+    plain: Verdict | None = None
 
 
-def judge_printed(measured: float, printed: str) -> Judgement:
-    """Exact quantities (counts): reproduced if the measured value rounds to the printed digits.
+def earned_by_plain(judgements: Sequence[Judgement]) -> str:
+    """How much of what agrees with the paper the plain network would have earned too; empty where nothing agrees."""
+    counted = []
+    for word in (Verdict.REPRODUCED, Verdict.CONSISTENT):
+        earned = [one for one in judgements if one.verdict is word]
+        alike = sum(one.plain is word for one in earned)
+        counted += [f"{alike} of the {len(earned)} {word}"] if earned else []
+    return f"The plain network's own numbers would have earned {' and '.join(counted)}." if counted else ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number of the paper that a measured one is held against, on the scale of the measured one.
+
+    Attributes:
+        paper: The paper's number.
+        plain: The paper's number of the plain network, None where it prints none: then nothing can be told from it.
+        wide: The wider margin, either way.
+        others: The paper's numbers of other rows that this one is to be told from.
+    """
+
+    paper: float
+    plain: float | None
+    wide: float
+    others: Sequence[float] = ()
+
+    @property
+    def narrow(self) -> float:
+        """The margin that could have failed: half of the paper's difference to the plain network."""
+        return 0.0 if self.plain is None else min(abs(self.paper - self.plain) / 2, self.wide)
+
+
+def judge_printed(measured: float, printed: str, plain: float) -> Judgement:
+    """Exact quantities (counts): whether the measured value rounds to the printed digits.
 
     Args:
         measured: In the printed value's unit.
         printed: The paper's digits, such as ``27.65``.
+        plain: The plain network's measured value.
     """
     decimals = len(printed.partition(".")[2])
-    rounded = f"{measured:.{decimals}f}"
-    verdict = Verdict.REPRODUCED if rounded == printed else Verdict.DIFFERS
-    return Judgement(verdict, f"{rounded} against {printed}")
+    rounded, plain_rounded = (f"{value:.{decimals}f}" for value in (measured, plain))
+    reason = f"{rounded} against {printed}"
+    plain_earns = Verdict.CONSISTENT if plain_rounded == printed else Verdict.DIFFERS
+    if rounded != printed:
+        return Judgement(Verdict.DIFFERS, reason, plain_earns)
+    if plain_rounded == printed:
+        return Judgement(Verdict.CONSISTENT, f"{reason}, as the plain network has it too", plain_earns)
+    return Judgement(Verdict.REPRODUCED, reason, plain_earns)
 
 
-def judge_ratio(measured: float, paper: float, noise: float, tolerance: float = 0.1) -> Judgement:
-    """A ratio to the plain network against the paper's ratio.
-
-    Args:
-        measured: Ratio measured in one run.
-        paper: Ratio of the paper's figures.
-        noise: Relative uncertainty of the measured ratio, at least what the plain network's twin differed by.
-        tolerance: Relative difference that counts as reproduced: the devices are not the same.
-    """
-    if math.isinf(noise):
-        return Judgement(Verdict.UNDECIDED, f"{measured:.2f} against {paper:.2f}: a single round, its noise is unknown")
-    difference = abs(measured / paper - 1)
-    reason = f"{measured:.2f} against {paper:.2f} of the plain network, {tolerance:.0%} allowed, noise {noise:.1%}"
-    if difference + noise <= tolerance:
-        return Judgement(Verdict.REPRODUCED, reason)
-    if difference - noise > tolerance:
-        return Judgement(Verdict.DIFFERS, reason)
-    return Judgement(Verdict.UNDECIDED, f"{reason}: a difference below {noise:.1%} cannot be told here")
-
-
-def judge_share(low: float, high: float, printed: str) -> Judgement:
-    """An accuracy in percent: reproduced if its 95 % interval holds the printed value.
+def judge(effect: Effect, target: Target, show: Callable[[float], str]) -> Judgement:
+    """A measured quantity that varies, against the paper's.
 
     Args:
-        low: Lower end of the interval.
-        high: Upper end.
-        printed: The paper's digits; half a unit of the last one belongs to them.
-
-    An interval wider than 2 points that holds the value decides nothing.
+        effect: The measured one.
+        target: The paper's.
+        show: Writes a number of this scale.
     """
-    half = 0.5 * 10.0 ** -len(printed.partition(".")[2])
-    paper = float(printed)
-    reason = f"95 % interval {low:.2f} to {high:.2f} against {printed}"
-    if not low - half <= paper <= high + half:
-        return Judgement(Verdict.DIFFERS, reason)
-    if high - low > 2:
-        return Judgement(Verdict.UNDECIDED, f"{reason}: a difference below {(high - low) / 2:.1f} cannot be told here")
-    return Judgement(Verdict.REPRODUCED, reason)
+    verdict = word(effect, target)
+    low, high = effect.interval()
+    between = f"{show(low)} to {show(high)}" if math.isfinite(low) else f"one of {effect.unit}, its spread is unknown"
+    reason = f"{show(effect.value)} ({between}) against {show(target.paper)}"
+    if verdict is Verdict.CONSISTENT:
+        reason += f"; {why_not_told(effect, target)}"
+    if verdict is Verdict.UNDECIDED:
+        reason += f"; {what_would_decide(effect, target)}"
+    return Judgement(verdict, reason, None if target.plain is None else word(moved(effect, target.plain), target))
 
 
-def judge_flops(measured: float, plain: float, printed: str, printed_plain: str) -> Judgement:
-    """FLOPs in G, by what a network adds to its plain one; a plain network by its total.
-
-    Counters differ by what they leave out. What a network adds differs between the conventions, the paper's included,
-    by up to ``FLOPS_TOLERANCE``.
-
-    Args:
-        measured: The network's.
-        plain: The plain network's under the same convention.
-        printed: The paper's digits for the network.
-        printed_plain: The paper's digits for the plain network.
-    """
-    if printed == printed_plain and measured == plain:
-        return judge_within(measured, float(printed), FLOPS_TOLERANCE)
-    return judge_within(measured - plain, float(Decimal(printed) - Decimal(printed_plain)), FLOPS_TOLERANCE)
+def word(effect: Effect, target: Target) -> Verdict:
+    """The verdict alone."""
+    low, high = effect.interval()
+    # An interval without width, of seeds that all gave one number, must not miss that number by a rounding error.
+    told = not any(low - EXACT <= other <= high + EXACT for other in target.others)
+    if told and equal_within(effect, target, target.narrow):
+        return Verdict.REPRODUCED
+    if high < target.paper - target.wide or low > target.paper + target.wide:
+        return Verdict.DIFFERS
+    return Verdict.CONSISTENT if equal_within(effect, target, target.wide) else Verdict.UNDECIDED
 
 
-def judge_within(measured: float, paper: float, tolerance: float) -> Judgement:
-    """Reproduced if the measured value lies within ``tolerance`` of the paper's (same unit)."""
-    difference = measured - paper
-    verdict = Verdict.REPRODUCED if abs(difference) <= tolerance else Verdict.DIFFERS
-    return Judgement(verdict, f"off by {difference:+.3g}, allowed {tolerance:g}")
+def equal_within(effect: Effect, target: Target, margin: float) -> bool:
+    """Whether equality with the paper's number within a margin is shown; never within none."""
+    return margin > 0 and effect.p_within(target.paper - margin, target.paper + margin) < LEVEL
+
+
+def moved(effect: Effect, value: float) -> Effect:
+    """An effect of the same spread around another mean."""
+    return replace(effect, values=effect.values - effect.value + value)
+
+
+def why_not_told(effect: Effect, target: Target) -> str:
+    """Why equality within the wider margin is no more than that."""
+    if target.plain is None:
+        return "the paper prints no plain network to tell it from"
+    if word(moved(effect, target.plain), target) is Verdict.CONSISTENT:
+        return "the plain network's own number would pass as well"
+    if equal_within(effect, target, target.narrow):
+        return "another row's number would pass as well"
+    return "not shown within half of the paper's difference to the plain network"
+
+
+def what_would_decide(effect: Effect, target: Target) -> str:
+    """How many units would decide at 80 % power, if the measured mean is the true one."""
+    low, high = target.paper - target.wide, target.paper + target.wide
+    needed = least(effect.to_equate(low, high), effect.to_leave(low, high))
+    if needed is None:
+        return f"more than {MOST_UNITS:,} {effect.unit} would be needed: the number lies at the margin"
+    return f"about {max(needed, effect.n + 1):,} {effect.unit} would decide at 80 % power"

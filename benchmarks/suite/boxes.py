@@ -7,6 +7,7 @@ hits at every threshold, which is checked. Times are the processor's, so that ot
 """
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from benchmarks.metrics.localization import (
     inclusive_ious,
 )
 from benchmarks.metrics.rules import Bools
-from benchmarks.metrics.statistics import paired_ratio
+from benchmarks.metrics.statistics import log_ratio
 from benchmarks.suite.arguments import count, plain_errors
 
 # Sides of the feature map and of the input.
@@ -109,8 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         shape = f"{side} x {side} maps at {size}"
         for name, seconds in (("by threshold", literal), ("one sweep", swept)):
             print(f"{shape} {name:<12} {' '.join(f'{1000 * one / options.maps:.2f}' for one in seconds)} ms a map")
-        ratio, width = paired_ratio(literal, swept)
-        print(f"{shape}: {ratio:.1f} +- {ratio * width:.1f} times faster")
+        ratio = log_ratio(literal, swept)
+        center, low, high = map(math.exp, (ratio.value, *ratio.interval()))
+        print(f"{shape}: {center:.1f} ({low:.1f} to {high:.1f}) times faster")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ backward pass through the network for every class.
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -17,7 +18,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from baselines.backbone import Backbone
-from benchmarks.metrics.statistics import paired_ratio
+from benchmarks.metrics.statistics import log_ratio
 from benchmarks.networks.maps import class_maps
 from benchmarks.networks.models import create
 from benchmarks.suite.arguments import count, plain_errors
@@ -94,8 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         times = timed(calls, options.rounds)
         for name, samples in times.items():
             print(f"top-{best} {name:<8} {' '.join(f'{seconds:.3f}' for seconds in samples)} s")
-        ratio, width = paired_ratio(times[PACKAGE], times[OURS])
-        print(f"top-{best} {PACKAGE} / {OURS}: {ratio:.2f} +- {ratio * width:.2f}")
+        ratio = log_ratio(times[PACKAGE], times[OURS])
+        center, low, high = map(math.exp, (ratio.value, *ratio.interval()))
+        print(f"top-{best} {PACKAGE} / {OURS}: {center:.2f} ({low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,13 @@ from benchmarks.work.weights import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmarks.metrics.rules import StepRule
     from benchmarks.work.passes import Collected
 
 SYMPTOM = "weights, images or the rule that counts an image as correct are not what they were"
+GUESSES, RUNNER_UP = "guesses", "runner_up"
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,24 @@ class AccuracyOptions(WeightsOptions):
 
 
 class Accuracy(Kind):
-    """Top-1 and top-5 on one image set, under every step rule; predictions are kept per image."""
+    """Top-1 and top-5 on one image set, under every step rule; predictions are kept per image.
+
+    Under rules that may let several steps stand also ``guesses``, the further guesses that steps with other best
+    classes give, in percent of the images, and what runner-up classes would have brought on the same images
+    (:func:`equal_guesses`); under the others ``runner_up``, the share of images whose runner-up class is right, its
+    outcomes in ascending order of margin.
+    """
 
     name = "accuracy"
-    version = 2
+    version = 3
     options = AccuracyOptions
     conditions = CONDITIONS
-    metrics = (MetricSpec("top1", Change.SHARE, SYMPTOM), MetricSpec("top5", Change.SHARE, SYMPTOM))
+    metrics = (
+        MetricSpec("top1", Change.SHARE, SYMPTOM),
+        MetricSpec("top5", Change.SHARE, SYMPTOM),
+        MetricSpec(GUESSES, Change.SHARE, "steps look at other places, or answer otherwise, than they did"),
+        MetricSpec(RUNNER_UP, Change.SHARE, SYMPTOM),
+    )
     ruled = True
     shared = True
 
@@ -104,10 +119,14 @@ class Accuracy(Kind):
 ACCURACY = Accuracy()
 
 
+def equal_guesses(rule: str) -> MetricKey:
+    """Top-1 of the steps that surely stand under a rule, with as many of their classes as the rule gives guesses."""
+    return MetricKey("top1", steps=rule, of="runner-up")
+
+
 def accuracy_record(cell: Cell, collected: "Collected", session: Session) -> Record:
     """Numbers of one model under every step rule; the predictions go beside the record."""
-    from benchmarks.metrics.accuracy import accuracy, correct
-    from benchmarks.metrics.outcomes import images_hash, pack
+    from benchmarks.metrics.outcomes import images_hash
     from benchmarks.work.collectors.accuracy import predictions_table
 
     split = options_of(cell, AccuracyOptions).data
@@ -118,9 +137,9 @@ def accuracy_record(cell: Cell, collected: "Collected", session: Session) -> Rec
     metrics: dict[MetricKey, Metric] = {}
     outcomes: dict[MetricKey, str] = {}
     for rule in session.rules.steps:
-        shares = accuracy(table, rule)
-        metrics |= {MetricKey(name, steps=rule.name): percent(share, status) for name, share in shares.items()}
-        outcomes[MetricKey("top1", steps=rule.name)] = pack(correct(table, rule, 1))
+        for numbers, hits in (right_under(rule, table, status), guessed_under(rule, table, status)):
+            metrics |= numbers
+            outcomes |= hits
     record = new_record(cell, known_inputs(ACCURACY, cell, session), metrics)
     path = session.store.path("predictions", f"{cell.model}-{record.id}", ".parquet")
     write_table(table, path)
@@ -132,3 +151,35 @@ def accuracy_record(cell: Cell, collected: "Collected", session: Session) -> Rec
         "images": images_hash(sorted(set(table["id"]))),
     }
     return replace(record, outcomes=outcomes, notes=notes)
+
+
+Counted = tuple[dict[MetricKey, Metric], dict[MetricKey, str]]
+
+
+def right_under(rule: "StepRule", table: "pd.DataFrame", status: str) -> Counted:
+    """Top-1 and top-5 under a step rule, and which images are right."""
+    from benchmarks.metrics.accuracy import accuracy, correct
+    from benchmarks.metrics.outcomes import pack
+
+    shares = accuracy(table, rule)
+    metrics = {MetricKey(name, steps=rule.name): percent(share, status) for name, share in shares.items()}
+    return metrics, {MetricKey("top1", steps=rule.name): pack(correct(table, rule, 1))}
+
+
+def guessed_under(rule: "StepRule", table: "pd.DataFrame", status: str) -> Counted:
+    """The further guesses under a step rule, and what runner-up classes bring in their place."""
+    from benchmarks.metrics.accuracy import correct_with_runners_up, guesses, runner_up_by_margin, share_of
+    from benchmarks.metrics.outcomes import pack
+    from benchmarks.metrics.statistics import wilson
+
+    if rule.settled is None:
+        key, hits = MetricKey(RUNNER_UP, steps=rule.name), runner_up_by_margin(table, rule)
+        metrics = {key: percent(wilson(int(hits.sum()), len(hits)), status)}
+        return metrics, {key: pack(hits)}
+    key, hits = equal_guesses(rule.name), correct_with_runners_up(table, rule).to_numpy()
+    further = guesses(table, rule).to_numpy() - 1
+    metrics = {
+        key: percent(share_of(hits, table), status),
+        MetricKey(GUESSES, steps=rule.name): Metric(100 * float(further.mean()), "%", len(further), status=status),
+    }
+    return metrics, {key: pack(hits)}

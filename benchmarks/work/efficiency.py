@@ -1,5 +1,6 @@
 """Speed and memory."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,13 @@ class MeasuringChoices:
     dtype: str = choice("float32", "Number format; other than float32 by autocast.", allowed=DTYPES)
     channels_last: bool = choice(True, "Memory format.", kind="flag", flag="--channels-last/--contiguous")
     compile: bool = choice(False, "Compile the networks.", kind="flag", flag="--compile")
+    budget: float | None = choice(
+        None,
+        "Seconds of rounds for each backbone and mode, until ratios are known to 2 %.",
+        kind="float",
+        least=0,
+        shown="the profile's",
+    )
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,9 @@ class EfficiencyOptions:
         resolution: Side of an image in pixels.
         channels_last: Memory format.
         compile: Whether networks are compiled.
-        rounds: Counted rounds.
+        rounds: Counted rounds, at least.
         warmup: Rounds before them.
+        budget: Seconds of further rounds, until all ratios are precise.
     """
 
     models: str
@@ -58,13 +67,14 @@ class EfficiencyOptions:
     compile: bool
     rounds: int
     warmup: int
+    budget: float
 
 
 class EfficiencyKind(Kind):
     """Speed and memory of a backbone's models, measured in one interleaved run in a process of its own."""
 
     name = "efficiency"
-    version = 1
+    version = 2
     options = EfficiencyOptions
     choices = MeasuringChoices
     conditions = ("device", "dtype", "channels_last", "compile", "processor")
@@ -91,6 +101,7 @@ class EfficiencyKind(Kind):
             compile=chosen.compile,
             rounds=plan.rounds,
             warmup=plan.warmup,
+            budget=plan.budget if chosen.budget is None else chosen.budget,
         )
         return Cell.of(self.name, backbone, session.profile.name, options)
 
@@ -133,6 +144,7 @@ class EfficiencyKind(Kind):
             compile=options.compile,
             rounds=options.rounds,
             warmup=options.warmup,
+            budget=options.budget,
         )
         return [*names, f"{names[0]}{TWIN}"], settings
 
@@ -142,19 +154,33 @@ class EfficiencyKind(Kind):
 
         (cell,) = cells
         names, settings = self.settings(cell, session)
-        before = 0
+        before, planned = 0, self.amount(cells, session).total
 
         def progress(done: int, total: int) -> None:
             nonlocal before
-            advance(done - before)
-            before = done
+            # Rounds beyond the planned ones are no progress towards them.
+            advance(min(done, planned) - before)
+            before = min(done, planned)
 
         measured = run_in_own_process(names, settings, progress)
         metrics, samples = efficiency_metrics(measured, settings.batch)
-        yield new_record(cell, self.inputs(cell, session), metrics, samples)
+        notes = {"stopped": why_stopped(measured, settings)}
+        yield new_record(cell, self.inputs(cell, session), metrics, samples, notes)
 
 
 EFFICIENCY = EfficiencyKind()
+
+
+def why_stopped(measured: "Mapping[str, Efficiency]", settings: "Settings") -> str:
+    """After how many rounds a measurement stopped, and why."""
+    from benchmarks.measure.efficiency import PRECISE, half_width
+
+    rounds = max(len(result.seconds) for result in measured.values())
+    width = half_width(measured)
+    if width < PRECISE:
+        return f"{rounds} rounds, all ratios known to {width:.1%}"
+    known = f"the widest ratio known to {width:.1%}" if math.isfinite(width) else "which tell nothing of noise"
+    return f"{rounds} rounds in a budget of {settings.budget or 0:g} s, {known}"
 
 
 def efficiency_metrics(

@@ -3,21 +3,26 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.core.records import Cell, Metric, Record, new_record, options_of
 from benchmarks.data.errors import DataError
 from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Kind, Waiting
 from benchmarks.work.profiles import Recipe, Transfer
 from benchmarks.work.session import Session
 from benchmarks.work.training import (
+    LOSS,
     TRAIN,
+    chance_of,
     curves,
+    lengthened,
+    on_one_thread,
     recipe_hash,
-    threads_of_training,
     trained_inputs,
     training_images,
+    weights_notes,
     with_epochs,
+    without_weights,
 )
 from benchmarks.work.weights import (
     CONDITIONS,
@@ -31,6 +36,9 @@ from benchmarks.work.weights import (
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from benchmarks.work.heldout import HeldOut
+    from benchmarks.work.loop import Trained
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class FineTune(Kind):
 
     name = "finetune"
     version = 2
+    longer: ClassVar[str | None] = "finetune_longer"
     options = FineTuneOptions
     conditions = CONDITIONS
     metrics = TRAIN.metrics
@@ -99,8 +108,12 @@ class FineTune(Kind):
             options = options_of(cell, FineTuneOptions)
             images = len(session.image_set(options.tuned_on))
             count = min(images, session.profile.train_count or images)
-            total += count * tuning_recipe(options.target, session).epochs
+            total += count * self.recipe(cell, session).epochs
         return Amount(total, "images")
+
+    def recipe(self, cell: Cell, session: Session) -> Recipe:
+        """What a cell is tuned by."""
+        return tuning_recipe(options_of(cell, FineTuneOptions).target, session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Fine-tune one network."""
@@ -111,23 +124,60 @@ class FineTune(Kind):
 
         (cell,) = cells
         options = options_of(cell, FineTuneOptions)
-        images, recipe = session.image_set(options.tuned_on), tuning_recipe(options.target, session)
-        record = new_record(cell, known_inputs(self, cell, session), {})
+        images, recipe = session.image_set(options.tuned_on), self.recipe(cell, session)
+        followed = followed_on(cell, session)
+        chance = chance_of(followed, len(images.classes))
+        record = new_record(cell, known_inputs(self, cell, session), {}, notes={**chance, "missing": images.missing})
         backbone = loaded_network(cell, session)
         torch.manual_seed(options.tuning_seed)
         method = METHODS[options.method]
         objective = method.objective(method.network(backbone, len(images.classes)))
-        training = Training(objective, recipe, options.tuning_seed, training_images(options.tuned_on, session))
+        shown = training_images(options.tuned_on, session, followed)
+        training = Training(objective, recipe, options.tuning_seed, shown)
         weights = session.store.path("weights", f"{cell.model}-{options.target}-{record.id}", ".safetensors")
-        with threads_of_training(session):
+        with on_one_thread(session):
             trained = train(training, weights, advance)
-        status = f"partial: {len(images.missing)} training images missing" if images.missing else "ok"
-        metrics = {MetricKey("loss"): Metric(trained.history["loss"][-1], "nat", n=recipe.epochs, status=status)}
-        notes = {"weights": weights.name, "sha256": trained.sha256, "recipe": asdict(recipe), "missing": images.missing}
-        yield replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
+        yield self.finished(record, trained, recipe)
+
+    def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
+        """The record of a fine-tuning that came to its end."""
+        missing = len(record.notes["missing"])
+        status = f"partial: {missing} training images missing" if missing else "ok"
+        metrics = {LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs, status=status)}
+        notes = {**record.notes, "recipe": asdict(recipe), **weights_notes(trained)}
+        return replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
 
 
 FINETUNE = FineTune()
+
+
+class FineTuneLonger(FineTune):
+    """The same fine-tuning half as long again: of it no weights are kept, only how far it came."""
+
+    name = "finetune_longer"
+    version = 1
+    longer = None
+
+    def recipe(self, cell: Cell, session: Session) -> Recipe:
+        return lengthened(super().recipe(cell, session))
+
+    def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
+        return without_weights(super().finished(record, trained, recipe), trained)
+
+
+FINETUNE_LONGER = FineTuneLonger()
+
+
+def followed_on(cell: Cell, session: Session) -> "HeldOut | None":
+    """The held-out images of a fine-tuning, shown as its networks are evaluated."""
+    transfer = transfer_of(options_of(cell, FineTuneOptions).target, session)
+    if transfer.held_out is None:
+        return None
+    from benchmarks.work.heldout import HeldOut
+    from benchmarks.work.passes import View, evaluated
+
+    view = View(transfer.recipe.resolution, transfer.crop, squashed=True)
+    return HeldOut(evaluated(transfer.held_out, session), view, transfer.multi_label)
 
 
 def tuning_recipe(target: str, session: Session) -> Recipe:

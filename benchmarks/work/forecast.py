@@ -35,8 +35,8 @@ class Forecast:
 
 
 def in_words(seconds: float) -> str:
-    """A time as people say it."""
-    hours, minutes = divmod(math.ceil(seconds / MINUTE), MINUTE)
+    """A time as people say it, a minute at least."""
+    hours, minutes = divmod(max(1, math.ceil(seconds / MINUTE)), MINUTE)
     return f"about {hours} h {minutes:02d} min" if hours else f"about {minutes} min"
 
 

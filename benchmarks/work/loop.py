@@ -37,7 +37,8 @@ class Trained:
     Attributes:
         weights: Safetensors file.
         sha256: Of that file.
-        history: By epoch: ``loss`` (mean training loss) and ``lr`` (at the epoch's end).
+        history: By epoch: ``loss`` (mean training loss), ``lr`` (at the epoch's end), and ``held_out`` (accuracy on
+            held-out images, %) where there are such images.
     """
 
     weights: Path
@@ -122,9 +123,9 @@ def squashed_crop(resolution: int, share: float) -> list[nn.Module]:
 FRAMINGS: dict[str, Callable[[int, float], list[nn.Module]]] = {"resized": resized_crop, "squashed": squashed_crop}
 
 
-def augmentation(recipe: Recipe) -> v2.Compose:
-    """Framing, flip and color jitter of one PIL image, to a uint8 tensor (3, H, W)."""
-    steps = FRAMINGS[recipe.framing](recipe.resolution, recipe.crop_scale)
+def augmentation(recipe: Recipe, side: int) -> v2.Compose:
+    """Framing, flip and color jitter of one PIL image, to a uint8 tensor (3, side, side)."""
+    steps = FRAMINGS[recipe.framing](side, recipe.crop_scale)
     if recipe.flip:
         steps.append(v2.RandomHorizontalFlip(recipe.flip))
     if recipe.color_jitter:
@@ -155,11 +156,12 @@ def mixing(recipe: Recipe, num_classes: int) -> Callable[[Tensor, Tensor], tuple
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, lr: float) -> Optimizer:
-    """SGD with Nesterov momentum 0.9, or AdamW."""
+    """SGD with Nesterov momentum 0.9, or AdamW; one kernel for all parameters, where small networks spend much time."""
+    weights, decay = model.parameters(), recipe.weight_decay
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay)
+        return torch.optim.SGD(weights, lr, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(model.parameters(), lr, weight_decay=recipe.weight_decay)
+        return torch.optim.AdamW(weights, lr, weight_decay=decay, fused=True)
     raise ValueError(f"unknown optimizer {recipe.optimizer!r}; choose sgd or adamw")
 
 
@@ -182,12 +184,14 @@ class TrainingData:
         device: Where to train.
         workers: Loader processes.
         count: Training images used, None for all.
+        held_out: Accuracy of the network on held-out images, %, asked after each epoch; None without such images.
     """
 
     images: ImageSet
     device: torch.device
     workers: int = 0
     count: int | None = None
+    held_out: Callable[[nn.Module], float] | None = None
 
 
 class Training:
@@ -205,7 +209,7 @@ class Training:
         self.recipe, self.seed, self.device = recipe, seed, device
         self.objective: Objective = objective.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: nn.Module = DistributedDataParallel(self.objective) if distributed.size() > 1 else self.objective
-        shown = TrainingImages(images, augmentation(recipe), data.count)
+        shown = TrainingImages(images, augmentation(recipe, recipe.side_of(0)), data.count)
         self.sampler: DistributedSampler[tuple[Tensor, Target]] = DistributedSampler(
             shown, distributed.size(), distributed.rank(), seed=seed, drop_last=False
         )
@@ -224,7 +228,9 @@ class Training:
         self.scaler = torch.amp.GradScaler(enabled=self.amp)
         self.finish = finishing(recipe)
         self.mix = mixing(recipe, len(images.classes))
-        self.history: dict[str, list[float]] = {"loss": [], "lr": []}
+        self.shown, self.held_out = shown, data.held_out
+        names = ("loss", "lr", "held_out") if data.held_out else ("loss", "lr")
+        self.history: dict[str, list[float]] = {name: [] for name in names}
 
     @property
     def epoch(self) -> int:
@@ -232,12 +238,13 @@ class Training:
         return len(self.history["loss"])
 
     def run_epoch(self, progress: Callable[[int], None]) -> None:
-        """One pass over the training images.
+        """One pass over the training images, and a look at the held-out ones.
 
         Raises:
             Diverged: The loss is not a number.
         """
         self.sampler.set_epoch(self.epoch)
+        self.shown.transform = augmentation(self.recipe, self.recipe.side_of(self.epoch))
         # All randomness of an epoch follows from seed, epoch and process, so a resumed run repeats it.
         torch.manual_seed((self.seed * 1000 + self.epoch) * 1000 + distributed.rank())
         self.model.train()
@@ -252,6 +259,8 @@ class Training:
             )
         self.history["loss"].append(mean)
         self.history["lr"].append(float(self.schedule.get_last_lr()[0]))
+        if self.held_out is not None:
+            self.history["held_out"].append(self.held_out(self.objective.network))
 
     def step(self, images: Tensor, targets: Tensor) -> Tensor:
         """One optimizer step on a uint8 batch (N, 3, H, W) and its targets; returns the batch's loss."""

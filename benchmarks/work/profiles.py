@@ -27,6 +27,8 @@ class Recipe:
         mixup: Alpha of mixup, 0 for none.
         cutmix: Alpha of cutmix, 0 for none; where both are set, each batch draws one of them.
         resolution: Side of the training images in pixels.
+        smaller_first: Sides of the images up to shares of the epochs, such as ``((0.5, 160),)`` for the first half;
+            the rest at ``resolution``. Small images first take less time for the same end (progressive resizing).
         amp: Automatic mixed precision on CUDA.
     """
 
@@ -48,7 +50,13 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     resolution: int = 224
+    smaller_first: tuple[tuple[float, int], ...] = ()
     amp: bool = True
+
+    def side_of(self, epoch: int) -> int:
+        """Side of the training images in an epoch from 0, pixels."""
+        sides = (side for share, side in self.smaller_first if epoch < share * self.epochs)
+        return next(sides, self.resolution)
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Transfer:
     Attributes:
         train: Training images, as ``<data set>/<split>``.
         test: Evaluated images.
+        held_out: Images that the fine-tuning is followed on, None for none.
         method: A name in ``benchmarks.work.methods``.
         recipe: Of the fine-tuning.
         crop: Side of the evaluated center crop over the resized side; both sides are resized to it.
@@ -70,15 +79,26 @@ class Transfer:
     recipe: Recipe
     crop: float
     multi_label: bool = False
+    held_out: str | None = None
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """Some classes of the profile's data, for what would take too long on all; empty where a profile has none."""
+    """Some classes of the profile's data, for what would take too long on all; empty where a profile has none.
+
+    Attributes:
+        train: Training images.
+        val: Evaluated images.
+        classes: Of them.
+        held_out: Images that trainings are followed on, None for none.
+        recipe: What it changes in the recipes: fewer images want more epochs.
+    """
 
     train: str = ""
     val: str = ""
     classes: int = 0
+    held_out: str | None = None
+    recipe: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,14 +108,16 @@ class EfficiencyPlan:
     Attributes:
         inference_batch: Images a step.
         training_batch: Images a step.
-        rounds: Counted rounds of the interleaved run.
+        rounds: Counted rounds of the interleaved run, at least.
         warmup: Rounds before them.
+        budget: Seconds of further rounds, until all ratios to the plain network are known to 2 %.
     """
 
     inference_batch: int = 8
     training_batch: int = 4
     rounds: int = 15
     warmup: int = 2
+    budget: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +139,7 @@ class Profile:
         resolution: Side of the evaluated images.
         crop: Side of the center crop over the resized side; by backbone, ``""`` for all others.
         batch: Images of an evaluation batch.
-        tuning: Image set apart from the evaluated ones, for what is watched or chosen without them; None for none.
+        held_out: Image set that trainings are followed on, None for none.
         reduced: The reduced data set.
         transfers: By the data set of the paper that they stand for: ``cub``, ``dogs``, ``coco``.
         efficiency: On the CPU; on CUDA the batch is 256 and rounds are longer.
@@ -135,22 +157,23 @@ class Profile:
     efficiency: EfficiencyPlan = EfficiencyPlan()
     reduced: Reduced = Reduced()
     transfers: Mapping[str, Transfer] = field(default_factory=dict)
-    tuning: str | None = None
+    held_out: str | None = None
     papers_data: bool = False
     train_count: int | None = None
     val_count: int | None = None
     recipes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     crop: Mapping[str, float] = field(default_factory=lambda: {"": 1.0})
 
-    def recipe_of(self, backbone: str) -> Recipe:
-        """The recipe for one backbone.
+    def recipe_of(self, backbone: str, data: str = "train") -> Recipe:
+        """The recipe for one backbone on an image set.
 
         Raises:
             ValueError: The profile has none.
         """
         if self.recipe is None:
             raise ValueError(f"the profile {self.name} has no recipe to train by; choose a profile that has one")
-        return replace(self.recipe, **self.recipes.get(backbone, {}))  # type: ignore[arg-type]
+        reduced = self.reduced.recipe if data == self.reduced.train else {}
+        return replace(self.recipe, **{**self.recipes.get(backbone, {}), **reduced})  # type: ignore[arg-type]
 
     def crop_of(self, backbone: str) -> float:
         """The center crop's share for one backbone."""

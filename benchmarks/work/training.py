@@ -1,11 +1,11 @@
-"""Training: the weights of a network, from the profile's data by its recipe."""
+"""Training: the weights of a network, from the profile's data by its recipe; and the same for longer, as a check."""
 
 import contextlib
 import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from benchmarks.core.files import canonical
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar, new_record, options_of
@@ -19,9 +19,12 @@ from benchmarks.work.profiles import Recipe
 from benchmarks.work.session import Session
 
 if TYPE_CHECKING:
-    from benchmarks.work.loop import TrainingData
+    from benchmarks.work.heldout import HeldOut
+    from benchmarks.work.loop import Trained, TrainingData
 
-LOSS, LR = MetricKey("loss"), MetricKey("lr")
+LOSS, LR, HELD_OUT = MetricKey("loss"), MetricKey("lr"), MetricKey("held_out")
+# What a longer training is to the usual one; it tells whether that was long enough.
+LONGER = 1.5
 USUAL = {"processes": 1, "workers": 0}
 
 
@@ -33,14 +36,11 @@ class TrainingChoices:
     step_loss: str = choice(
         "highest", "Which step's prediction enters the loss of networks with feedback.", allowed=("highest", "last")
     )
-    zero_init: str = choice(
-        "first", "Which norm of blocks with feedback starts at zero.", allowed=("first", "last", "none")
-    )
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What a cell says of a training; networks without feedback pass over ``step_loss`` and ``zero_init``.
+    """What a cell says of a training; networks without feedback pass over ``step_loss``.
 
     Attributes:
         seed: Of weights, order and augmentation.
@@ -49,7 +49,6 @@ class TrainingOptions:
         trained_on: The image set.
         classes: K.
         step_loss: What enters the loss, see ``benchmarks.work.loop``.
-        zero_init: Where blocks with feedback start at zero, see ``tdam.resnet``.
         class_list: Hash of the user's list of classes, None for the suite's.
     """
 
@@ -59,7 +58,6 @@ class TrainingOptions:
     trained_on: str
     classes: int
     step_loss: str | None
-    zero_init: str | None
     class_list: str | None
 
 
@@ -67,15 +65,17 @@ class Train(Kind):
     """Training a model on the profile's data, or on the reduced data set."""
 
     name = "train"
-    version = 1
+    version = 2
+    longer: ClassVar[str | None] = "train_longer"
     options = TrainingOptions
-    choices = TrainingChoices
-    conditions = ("epochs", "step_loss", "zero_init", "device")
+    choices: ClassVar[type | None] = TrainingChoices
+    conditions = ("epochs", "step_loss", "device")
     metrics = (
         MetricSpec(
             "loss", Change.NEAR, "training sees other images, another recipe or another network", tolerance=0.02
         ),
         MetricSpec("lr", Change.NEVER, "it is the recipe's"),
+        MetricSpec("held_out", Change.NEVER, "judged through the accuracy of the weights"),
     )
     trains_on = "trained_on"
     shared = True
@@ -87,12 +87,11 @@ class Train(Kind):
         listed = data == session.profile.reduced.train and session.class_list is not None
         return TrainingOptions(
             seed=seed,
-            recipe=recipe_hash(recipe_of(model, session)),
+            recipe=recipe_hash(recipe_of(model, session, data)),
             epochs=chosen.epochs,
             trained_on=data,
             classes=session.classes_of(data),
             step_loss=chosen.step_loss,
-            zero_init=chosen.zero_init,
             class_list=class_list_hash(session) if listed else None,
         )
 
@@ -103,13 +102,16 @@ class Train(Kind):
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked:
         """Training images, versions, what the processor computes with."""
         split = options_of(cell, TrainingOptions).trained_on
+        held_out = held_out_of(split, session)
         try:
             data = session.image_set(split).manifest_hash
+            followed = {} if held_out is None else {"held_out": session.image_set(held_out).manifest_hash}
         except DataError as error:
             return Blocked(str(error), train_command(cell, session))
         return {
             **self.versioned(session),
             "data": data,
+            **followed,
             "network": fingerprint(cell.model),
             "device": session.device_kind,
             **trained_inputs(split, session),
@@ -126,8 +128,12 @@ class Train(Kind):
         for cell in cells:
             images = len(session.image_set(options_of(cell, TrainingOptions).trained_on))
             count = min(images, session.profile.train_count or images)
-            total += count * recipe_of(cell.model, session).epochs
+            total += count * self.recipe(cell, session).epochs
         return Amount(total, "images")
+
+    def recipe(self, cell: Cell, session: Session) -> Recipe:
+        """What a cell is trained by."""
+        return recipe_of(cell.model, session, options_of(cell, TrainingOptions).trained_on)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Train one model."""
@@ -141,29 +147,92 @@ class Train(Kind):
         options = options_of(cell, TrainingOptions)
         assert options.seed is not None
         torch.manual_seed(options.seed)
-        recipe = recipe_of(cell.model, session)
-        network = create(cell.model, options.classes, session.profile.size, options.zero_init)
+        recipe = self.recipe(cell, session)
+        network = create(cell.model, options.classes, session.profile.size)
         objective = Classification(network, str(options.step_loss), recipe.label_smoothing)
-        training = Training(objective, recipe, options.seed, training_images(options.trained_on, session))
-        record = new_record(cell, known_inputs(self, cell, session), {})
+        followed = followed_on(cell, session)
+        training = Training(objective, recipe, options.seed, training_images(options.trained_on, session, followed))
+        record = new_record(cell, known_inputs(self, cell, session), {}, notes=chance_of(followed, options.classes))
         weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
         try:
-            with threads_of_training(session):
+            with on_one_thread(session):
                 trained = train(training, weights, advance)
         except Diverged as error:
             yield diverged(record, training.history, str(error))
             return
+        yield self.finished(record, trained, recipe)
+
+    def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
+        """The record of a training that came to its end."""
         metrics = {LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs)}
-        notes = {"weights": weights.name, "sha256": trained.sha256, "recipe": asdict(recipe)}
-        yield replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
+        notes = {**record.notes, "recipe": asdict(recipe), **weights_notes(trained)}
+        return replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
 
 
 TRAIN = Train()
 
 
-def recipe_of(model: str, session: Session) -> Recipe:
+class TrainLonger(Train):
+    """The same training half as long again: of it no weights are kept, only how far it came."""
+
+    name = "train_longer"
+    version = 1
+    choices = None  # the usual training's
+    longer = None
+
+    def recipe(self, cell: Cell, session: Session) -> Recipe:
+        return lengthened(super().recipe(cell, session))
+
+    def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
+        return without_weights(super().finished(record, trained, recipe), trained)
+
+
+TRAIN_LONGER = TrainLonger()
+
+
+def lengthened(recipe: Recipe) -> Recipe:
+    """A recipe for a longer training; its stages lengthen with it."""
+    return replace(recipe, epochs=round(LONGER * recipe.epochs))
+
+
+def weights_notes(trained: "Trained") -> dict[str, object]:
+    """What a record tells of the weights that a training left."""
+    return {"weights": trained.weights.name, "sha256": trained.sha256}
+
+
+def without_weights(record: Record, trained: "Trained") -> Record:
+    """A training's record without its weights, which are deleted."""
+    trained.weights.unlink(missing_ok=True)
+    notes = {name: note for name, note in record.notes.items() if name not in ("weights", "sha256")}
+    return replace(record, notes=notes)
+
+
+def held_out_of(split: str, session: Session) -> str | None:
+    """The image set that a training on one of the profile's own is followed on."""
+    reduced = session.profile.reduced
+    return reduced.held_out if split == reduced.train else session.profile.held_out
+
+
+def followed_on(cell: Cell, session: Session) -> "HeldOut | None":
+    """The held-out images of a training, shown as its networks are evaluated."""
+    split = held_out_of(options_of(cell, TrainingOptions).trained_on, session)
+    if split is None:
+        return None
+    from benchmarks.work.heldout import HeldOut
+    from benchmarks.work.passes import View, evaluated
+
+    view = View(session.profile.resolution, session.profile.crop_of(parse(cell.model).backbone))
+    return HeldOut(evaluated(split, session), view)
+
+
+def chance_of(followed: "HeldOut | None", classes: int) -> dict[str, float]:
+    """What guessing gives on held-out images, %, as a note."""
+    return {"chance": 100 / classes if followed is None else followed.chance}
+
+
+def recipe_of(model: str, session: Session, data: str) -> Recipe:
     """The training recipe of a model: its backbone's, with this run's number of epochs."""
-    return with_epochs(session.profile.recipe_of(parse(model).backbone), session)
+    return with_epochs(session.profile.recipe_of(parse(model).backbone, data), session)
 
 
 def with_epochs(recipe: Recipe, session: Session) -> Recipe:
@@ -202,14 +271,14 @@ def trained_inputs(split: str, session: Session) -> dict[str, Scalar]:
     return {"count": session.profile.train_count, "computes_with": computes_with(session.device), **drawn}
 
 
-def training_images(split: str, session: Session) -> "TrainingData":
-    """What a training loop is shown of an image set, and on which device."""
+def training_images(split: str, session: Session, held_out: "HeldOut | None") -> "TrainingData":
+    """What a training loop is shown of an image set, on which device, and what it is followed on."""
     import torch
 
     from benchmarks.work.loop import TrainingData
 
     images, count = session.image_set(split), session.profile.train_count
-    return TrainingData(images, torch.device(session.device), session.loaders(split), count)
+    return TrainingData(images, torch.device(session.device), session.loaders(split), count, held_out)
 
 
 def curves(history: dict[str, list[float]]) -> dict[MetricKey, list[float]]:
@@ -220,12 +289,12 @@ def curves(history: dict[str, list[float]]) -> dict[MetricKey, list[float]]:
 def diverged(record: Record, history: dict[str, list[float]], reason: str) -> Record:
     """What a training leaves whose loss is no longer a number: its curve up to there, and no weights."""
     metrics = {LOSS: Metric(None, "nat", n=len(history["loss"]), status=reason)}
-    return replace(record, metrics=metrics, samples=curves(history), notes={"diverged": reason})
+    return replace(record, metrics=metrics, samples=curves(history), notes={**record.notes, "diverged": reason})
 
 
 @contextlib.contextmanager
-def threads_of_training(session: Session) -> Iterator[None]:
-    """One thread for training on the CPU: the same bits on any number of cores, which train several models instead."""
+def on_one_thread(session: Session) -> Iterator[None]:
+    """One thread on the CPU: the same bits on any number of cores, and no core waits for another that is busy."""
     import torch
 
     threads = torch.get_num_threads()

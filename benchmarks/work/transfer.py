@@ -149,7 +149,7 @@ def transfer_record(cell: Cell, collected: "Collected", session: Session) -> Rec
     if options.threshold is not None:
         metrics, samples = multi_label(scores, targets, options.threshold, status)
     else:
-        metrics = single_label(scores, targets, status)
+        metrics = single_label(scores, targets, [images.clusters[i] for i in positions], status)
         outcomes = {TOP1: pack(scores.argmax(axis=1) == targets)}
     record = new_record(cell, known_inputs(TRANSFER, cell, session), metrics, samples)
     path = session.store.path("scores", f"{cell.model}-{options.target}-{record.id}", ".npz")
@@ -174,15 +174,17 @@ def status_with_missing(seen: int, options: TransferOptions, session: Session) -
     return f"partial: {'; '.join(lacking)}" if lacking else "ok"
 
 
-def single_label(scores: "np.ndarray", labels: "np.ndarray", status: str) -> dict[MetricKey, Metric]:
-    """Top-1 and top-5 in percent with Wilson intervals, of scores (N, K) and labels (N,)."""
+def single_label(
+    scores: "np.ndarray", labels: "np.ndarray", clusters: Sequence[int], status: str
+) -> dict[MetricKey, Metric]:
+    """Top-1 and top-5 in percent with their intervals, of scores (N, K), labels and clusters (N,)."""
     import numpy as np
 
-    from benchmarks.metrics.statistics import wilson
+    from benchmarks.metrics.statistics import clustered
 
     best = np.argsort(-scores, axis=1, kind="stable")
-    hits = {k: int((best[:, :k] == labels[:, None]).any(axis=1).sum()) for k in (1, TOP)}
-    return {MetricKey(f"top{k}"): percent(wilson(hit, len(labels)), status) for k, hit in hits.items()}
+    hits = {k: (best[:, :k] == labels[:, None]).any(axis=1) for k in (1, TOP)}
+    return {MetricKey(f"top{k}"): percent(clustered(hit, clusters), status) for k, hit in hits.items()}
 
 
 def multi_label(

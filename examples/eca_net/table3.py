@@ -44,26 +44,21 @@ def counted(model: str, key: MetricKey, unit: float, evidence: Evidence) -> Valu
     return evidence.value(query, key, 1 / unit)
 
 
-def against(digits: str | None, value: Value) -> Value:
-    """A count beside the paper's digits, judged to the last of them."""
-    judgement = judge_printed(value.measured, digits) if digits and value.measured is not None else None
-    return judged(value, digits, judgement)
-
-
-def parameters(model: str, evidence: Evidence) -> Value:
-    """Parameters in M against the paper's digits."""
-    return against(printed().get(model, {}).get("params_m"), counted(model, PARAMETERS, PAPER.units[0], evidence))
-
-
-def flops(model: str, evidence: Evidence) -> Value:
-    """FLOPs in G against the paper's digits."""
-    return against(printed().get(model, {}).get("flops_g"), counted(model, FLOPS, PAPER.units[1], evidence))
+def against(column: str, model: str, key: MetricKey, unit: float, evidence: Evidence) -> Value:
+    """A count in a unit beside the paper's digits, judged to the last of them."""
+    digits = printed().get(model, {}).get(column)
+    value, plain = (counted(name, key, unit, evidence) for name in (model, parse(model).backbone))
+    if digits is None or value.measured is None or plain.measured is None:
+        return judged(value, digits, None)
+    return judged(value, digits, judge_printed(value.measured, digits, plain.measured))
 
 
 def line(model: str, evidence: Evidence) -> Line:
     """A network's row."""
     row, backbone = printed().get(model, {}), parse(model).backbone
-    values = {"params_m": parameters(model, evidence), "flops_g": flops(model, evidence)}
+    mega, giga = PAPER.units
+    values = {"params_m": against("params_m", model, PARAMETERS, mega, evidence)}
+    values["flops_g"] = against("flops_g", model, FLOPS, giga, evidence)
     values |= {"top1": Value(paper=row["top1"], judgement=NOT_RUN)} if row else {}
     return line_of(backbone.replace("resnet", "ResNet"), row.get("method", model), model, values)
 

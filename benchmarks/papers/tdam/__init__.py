@@ -78,6 +78,8 @@ PAPER = Paper(
         "fig8",
         "supplement",
         "selectivity",
+        "endings",
+        "controls",
     ),
     profiles=PROFILES,
     rules=load_rules,
@@ -99,5 +101,6 @@ PAPER = Paper(
     reference=Reference("mini", "results/reference", reference_parts),
     lock=ROOT / "benchmarks" / "papers" / "tdam" / "lock.json",
     costs=printed_costs,
+    convention="ptflops-0.6",
     deviations=ROOT / "tdam" / "DEVIATIONS.md",
 )

@@ -12,14 +12,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from benchmarks.core.records import Cell, MetricKey, Record
-from benchmarks.metrics.statistics import paired_ratio
-from benchmarks.networks.names import TWIN, parse
+from benchmarks.metrics.statistics import Effect, over
+from benchmarks.networks.names import parse
 from benchmarks.papers.tdam.numbers import TABLE1, paper_rows
 from benchmarks.papers.tdam.queries import measured
 from benchmarks.report.evidence import Evidence, Query, judged, line_of
 from benchmarks.report.layout import Column, Table, Value
 from benchmarks.report.paper import Experiment
-from benchmarks.report.verdicts import judge_ratio
+from benchmarks.report.tests import speed_over
+from benchmarks.report.verdicts import Target, judge
 from benchmarks.work.efficiency import EFFICIENCY, INFERENCE, TRAINING
 from benchmarks.work.session import Session
 
@@ -27,6 +28,8 @@ TITLE = "Table 1's speed and memory columns"
 TIME = "mini: 5 minutes on two CPU cores; on a GPU not timed yet"
 GB = 1e-9
 PAPER_BATCH = 256
+# The wider margin of a ratio: the devices are not the same.
+WIDE = 0.1
 MODES = {"train": TRAINING, "val": INFERENCE}
 QUANTITIES = {"mem": ("memory", "GB", GB, "lower"), "fps": ("fps", "images/s", 1.0, "higher")}
 # The paper's rows, and below a rule the same TD networks by less arithmetic (``tdam.reduce``), which are ours.
@@ -121,25 +124,22 @@ def ratio_of(model: str, column: str, evidence: Evidence) -> Value:
     own, plain = (figure_in(run, name, column, evidence) for name in (model, backbone))
     if own.measured is None or plain.measured is None:
         return own if own.measured is None else plain
-    ratio, noise = speed_ratio(run, model) if column.endswith("fps") else (own.measured / plain.measured, 0.0)
+    effect = (
+        speed_over(run, model, backbone) if column.endswith("fps") else certain(math.log(own.measured / plain.measured))
+    )
+    low, high = effect.interval()
+    ends = (math.exp(low), math.exp(high)) if math.isfinite(low) else (None, None)  # of a single round it is not
+    value = replace(own, measured=math.exp(effect.value), low=ends[0], high=ends[1])
     paper = paper_ratio(model, column)
-    judgement = judge_ratio(ratio, paper, noise) if paper is not None and model != backbone else None
-    known = math.isfinite(noise)  # of a single round it is not
-    low, high = (ratio * (1 - noise), ratio * (1 + noise)) if known else (None, None)
-    value = replace(own, measured=ratio, low=low, high=high)
-    return judged(value, None if paper is None else f"{paper:.2f}", judgement)
+    if paper is None or model == backbone:
+        return judged(value, None if paper is None else f"{paper:.2f}", None)
+    target = Target(math.log(paper), 0.0, math.log(1 + WIDE))
+    return judged(value, f"{paper:.2f}", judge(effect, target, lambda log: f"{math.exp(log):.2f}"))
 
 
-def speed_ratio(run: Record, model: str) -> tuple[float, float]:
-    """Speed of a model over its plain network's in one run, and the relative uncertainty of that.
-
-    The plain network's twin differs from it by nothing but noise.
-    """
-    backbone = parse(model).backbone
-    plain, own, twin = (run.samples[MetricKey("seconds", of=name)] for name in (backbone, model, f"{backbone}{TWIN}"))
-    ratio, width = paired_ratio(plain, own)  # speed is the inverse of time
-    difference, _ = paired_ratio(plain, twin)
-    return ratio, max(width, abs(difference - 1))
+def certain(value: float) -> Effect:
+    """A quantity that does not scatter, such as peak memory, as one that was seen twice alike."""
+    return over([value, value], "runs")
 
 
 def paper_ratio(model: str, column: str) -> float | None:
@@ -209,7 +209,7 @@ def conditions_of(run: Record) -> str:
     layout = "channels_last" if options["channels_last"] else "contiguous"
     return (
         f"{run.cell.model} {options['mode']}: {run.inputs['processor']}, batch {options['batch']}, {options['dtype']}, "
-        f"{layout}{', compiled' if options['compile'] else ''}, {options['rounds']} rounds in turn, "
+        f"{layout}{', compiled' if options['compile'] else ''}, {run.notes['stopped']}, "
         f"torch {run.inputs['torch']}."
     )
 

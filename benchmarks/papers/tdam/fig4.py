@@ -7,15 +7,17 @@ The claim: SE, ECA and FCA are more robust to resolution than the plain network,
 
 from pathlib import Path
 
+from benchmarks.core.records import MetricKey
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.numbers import read_paper
 from benchmarks.papers.tdam.queries import scaled
 from benchmarks.papers.tdam.table1 import family
-from benchmarks.papers.tdam.table4 import METHODS, RESOLUTIONS, cells, group_title, notes, top1
-from benchmarks.report.evidence import Evidence, judged_share, line_of
+from benchmarks.papers.tdam.table4 import METHODS, RESOLUTIONS, at_resolution, cells, group_title, notes, top1
+from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Table
 from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import Series, curves_figure, write_figure
+from benchmarks.report.shares import printed_in
 
 TITLE = "Figure 4: top-1 over test resolutions"
 TIME = "the cells of table 4"
@@ -57,9 +59,9 @@ def table(evidence: Evidence) -> Table:
         values = {}
         for column in columns:
             at, steps = column.key[1:].split("_")
-            value = top1(model, int(at), steps, evidence)
-            paper = printed[model].get(at) if steps == "released" else None
-            values[column.key] = judged_share(value, paper or None, "fig4", evidence.profile)
+            paper = printed_in({name: row.get(at) for name, row in printed.items()}, model)
+            key = MetricKey("top1", steps=steps)
+            values[column.key] = at_resolution(model, int(at), key, paper if steps == "released" else None, evidence)
         lines.append(line_of("ResNet50", method, model, values))
     return Table("fig4", f"Figure 4, profile {evidence.profile.name}", notes(evidence), columns, lines)
 

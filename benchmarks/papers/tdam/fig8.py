@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.core.records import Cell, MetricKey, Record
+from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import queries
 from benchmarks.papers.tdam.numbers import TITLES, read_paper
 from benchmarks.report.ablation import Marks, Panel, ablation_figure
-from benchmarks.report.evidence import Evidence, Query, judged_share, line_of
+from benchmarks.report.evidence import Evidence, Query, line_of
 from benchmarks.report.layout import Column, Line, Table
 from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import write_figure
+from benchmarks.report.shares import Printed, share_value
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.cost import COST, PARAMETERS
 from benchmarks.work.profiles import Profile
@@ -169,10 +171,20 @@ def line(variant: Variant, evidence: Evidence) -> Line:
     """Parameters and accuracies of one variant."""
     values = {"params_m": evidence.value(queries.counted(variant.model), PARAMETERS, 1e-6)}
     for key, metric, _ in COLUMNS:
-        value = evidence.value(query_of(variant, evidence), metric)
-        paper = variant.paper if metric == TOP1 else None
-        values[key] = judged_share(value, paper, NAME, evidence.profile)
+        paper = printed_beside(variant) if metric == TOP1 else None
+        values[key] = share_value(evidence, query_of(variant, evidence), metric, paper)
     return line_of(variant.panel, variant.label, variant.model, values)
+
+
+def printed_beside(variant: Variant) -> Printed | None:
+    """What the paper's figure has of a point, of its plain network, and of the other points of its plot."""
+    if variant.paper is None:
+        return None
+    backbone = parse(variant.model).backbone
+    panel = [one for one in variants() if one.panel == variant.panel and parse(one.model).backbone == backbone]
+    plain = next((one.paper for one in panel if one.model == backbone), None)
+    others = sorted({one.paper for one in panel if one.paper not in (None, variant.paper)})
+    return Printed(variant.paper, plain, tuple(map(str, others)))
 
 
 def notes(evidence: Evidence) -> list[str]:
@@ -188,8 +200,8 @@ def notes(evidence: Evidence) -> list[str]:
         f"Distances: {distances}.",
         f"Steps: on {profile.reduced.train.partition('/')[0]}, {classes} classes; the paper's own list of classes was "
         "not published.",
-        f"Seeds recorded: {evidence.seeds_of(asked)}; of one seed the interval is over images (Wilson), of several "
-        "their range.",
+        f"Seeds recorded: {evidence.seeds_of(asked)}; of one seed the interval is over images, of several "
+        "Student's over seeds.",
     ]
     if not profile.papers_data:
         said.append(

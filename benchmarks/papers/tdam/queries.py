@@ -21,9 +21,9 @@ def scaled(resolution: int, profile: Profile) -> int:
     return round(resolution * profile.resolution / TRAINED_AT)
 
 
-def counted(model: str) -> Query:
+def counted(model: str, convention: str = "fvcore") -> Query:
     """Parameters and FLOPs of a model."""
-    return Query(COST.name, model, COST.cell(model).options)
+    return Query(COST.name, model, COST.cell(model, convention).options)
 
 
 def trained(model: str, data: str = "train") -> Query:

@@ -83,7 +83,7 @@ FULL = Profile(
     resolution=224,
     crop={"": 0.875, "resnet101": 0.95},
     batch=256,
-    efficiency=EfficiencyPlan(inference_batch=8, training_batch=4, rounds=15, warmup=2),
+    efficiency=EfficiencyPlan(inference_batch=8, training_batch=4, rounds=15, warmup=2, budget=600),
 )
 
 MINI_FINE_GRAINED = Recipe(
@@ -103,17 +103,21 @@ MINI_FINE_GRAINED = Recipe(
 )
 MINI_MULTI_LABEL = replace(MINI_FINE_GRAINED, lr=0.02, crop_scale=1.0)
 
+# Chosen by the plain ResNet50 alone, with the scenes' difficulty, before any other row was looked at: long enough that
+# half as many epochs again bring it less than a point, and 85 to 92 % at the end. One recipe for every network.
 MINI_RECIPE = Recipe(
-    epochs=7,
+    epochs=14,
     batch=32,
-    lr=0.15,
+    lr=8e-3,
     reference_batch=32,
-    weight_decay=5e-4,
-    warmup_epochs=0.25,
+    weight_decay=0.02,
+    warmup_epochs=0.5,
+    optimizer="adamw",
     crop_scale=0.7,
     flip=0.0,
     color_jitter=0.0,
-    resolution=64,
+    resolution=56,
+    smaller_first=((0.6, 40), (0.85, 48)),
     amp=False,
 )
 MINI = Profile(
@@ -124,36 +128,23 @@ MINI = Profile(
     data="mini",
     splits={"v1": "val", "v2": "val-v2"},
     recipe=MINI_RECIPE,
-    recipes={
-        "resnet18": {"epochs": 5},
-        "resnet34": {"epochs": 5},
-        "mobilenet_v3_large": {"epochs": 6},
-        "convnext_tiny": {
-            "epochs": 6,
-            "optimizer": "adamw",
-            "batch": 16,
-            "reference_batch": 16,
-            "lr": 2e-3,
-            "weight_decay": 0.01,
-        },
-    },
-    reduced=Reduced("mini-reduced/train", "mini-reduced/val", classes=5),
+    reduced=Reduced("mini-reduced/train", "mini-reduced/val", 5, "mini-reduced/tune", {"epochs": 24}),
     transfers={
-        "cub": Transfer("spots/train", "spots/test", "ws-dan", MINI_FINE_GRAINED, crop=0.9),
-        "dogs": Transfer("cuts/train", "cuts/test", "ws-dan", MINI_FINE_GRAINED, crop=0.9),
-        "coco": Transfer("many/train", "many/test", "asl", MINI_MULTI_LABEL, crop=1.0, multi_label=True),
+        "cub": Transfer("spots/train", "spots/test", "ws-dan", MINI_FINE_GRAINED, 0.9, held_out="spots/tune"),
+        "dogs": Transfer("cuts/train", "cuts/test", "ws-dan", MINI_FINE_GRAINED, 0.9, held_out="cuts/tune"),
+        "coco": Transfer("many/train", "many/test", "asl", MINI_MULTI_LABEL, 1.0, True, held_out="many/tune"),
     },
     resolution=64,
     batch=250,
-    tuning="tune",
-    efficiency=EfficiencyPlan(inference_batch=4, training_batch=2, rounds=6, warmup=1),
+    held_out="tune",
+    efficiency=EfficiencyPlan(inference_batch=4, training_batch=2, rounds=3, warmup=1, budget=30),
 )
 
 SMOKE = replace(
     MINI,
     name="smoke",
     recipe=replace(MINI_RECIPE, epochs=1, warmup_epochs=0),
-    recipes={name: {**changes, "epochs": 1} for name, changes in MINI.recipes.items()},
+    reduced=replace(MINI.reduced, recipe={}),
     transfers={
         name: replace(transfer, recipe=replace(transfer.recipe, epochs=1, warmup_epochs=0))
         for name, transfer in MINI.transfers.items()

@@ -29,23 +29,6 @@ def confident_step(scores: Floats, boxes: Floats) -> Bools:
     return most_confident(scores)
 
 
-def undecided(hits: Bools, scores: Floats) -> Bools:
-    """Where the released rule needs boxes: some step is right, and the most confident one is not.
-
-    The most confident step (of equals the earliest) stands whatever the boxes are: it wins every comparison that it
-    comes to, and no other step takes its place. Where no step is right, none that stands is.
-
-    Args:
-        hits: Whether each step is right (images, steps).
-        scores: Highest probability of each step (images, steps).
-
-    Returns:
-        Mask (images,).
-    """
-    settled: Bools = hits[np.arange(len(hits)), scores.argmax(axis=1)]
-    return hits.any(axis=1) & ~settled
-
-
 def remaining_steps(scores: Floats, boxes: Floats) -> Bools:
     """Steps whose predictions remain when those that look at the same place are merged, as the released code does.
 
@@ -103,4 +86,6 @@ def standing_steps(confidence: Floats, boxes: Floats) -> set[int]:
 
 
 CONFIDENT = StepRule("confident", confident_step)
-RELEASED = StepRule("released", remaining_steps, unsure=undecided, settled=most_confident)
+# The most confident step (of equals the earliest) stands whatever the boxes are: it wins every comparison that it comes
+# to, and no other step takes its place.
+RELEASED = StepRule("released", remaining_steps, settled=most_confident)

@@ -10,9 +10,10 @@ from benchmarks.networks.names import parse
 from benchmarks.papers.tdam.numbers import TITLES, read_paper
 from benchmarks.papers.tdam.queries import accuracy, counted
 from benchmarks.papers.tdam.table1 import INTERVALS, accuracy_cells, accuracy_column
-from benchmarks.report.evidence import Evidence, judged_share, line_of
+from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Table
 from benchmarks.report.paper import Experiment
+from benchmarks.report.shares import printed_in, share_value
 from benchmarks.work.cost import COST, FLOPS, PARAMETERS
 from benchmarks.work.session import Session
 from benchmarks.work.weights import training_cells
@@ -40,11 +41,13 @@ METRICS = (
     (MetricKey("top1", steps="last"), "top-1, last step", None),
     (MetricKey("top1", steps="confident"), "top-1, confident", None),
 )
+AS_IN_TEXT = "mobilenet_v3_large-td-joint-t2-m1-r16"
 
 
 def cells(session: Session) -> list[Cell]:
     """Cost, training and accuracy on both sets of every model."""
-    planned: list[Cell] = []
+    # The text's own reduction, which no row has, for what it says of MobileNetV3's parameters.
+    planned = [COST.cell(AS_IN_TEXT)] if session.models is None else []
     for model in session.rows(tuple(ROWS)):
         planned.append(COST.cell(model))
         planned += training_cells(model, session)
@@ -69,9 +72,9 @@ def table(evidence: Evidence) -> Table:
         }
         for split in profile.splits:
             for key, _, name in METRICS:
-                value = evidence.value(accuracy(model, evidence, split), key)
-                printed = released.get(model, {}).get(name) if name and split == "v1" else None
-                values[accuracy_column(split, key)] = judged_share(value, printed, "supplement", profile)
+                column = {row: printed[name] for row, printed in released.items()} if name and split == "v1" else {}
+                query, printed = accuracy(model, evidence, split), printed_in(column, model)
+                values[accuracy_column(split, key)] = share_value(evidence, query, key, printed)
         lines.append(line_of(TITLES[parse(model).backbone], ROWS.get(model, model), model, values))
     title = f"Supplement, profile {profile.name}: other backbones"
     return Table("supplement", title, notes(evidence), columns, lines)

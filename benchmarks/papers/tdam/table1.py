@@ -6,24 +6,30 @@ The claim: TDjoint (t=2, m=1) beats SE, CBAM, ECA and FCA on ImageNet-V1 and V2,
     make table1 PROFILE=full DATA=imagenet WEIGHTS=dir   # the paper's data and networks
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.core.records import Cell, MetricKey
-from benchmarks.networks.names import parse
+from benchmarks.metrics.statistics import over
+from benchmarks.networks.names import CONSTANT, parse
 from benchmarks.papers.tdam import PAPER, efficiency
 from benchmarks.papers.tdam.efficiency import REDUCED_ROWS, ROWS
+from benchmarks.papers.tdam.guesses import NOTE as GUESSES_NOTE
+from benchmarks.papers.tdam.guesses import guess_columns, guess_values
 from benchmarks.papers.tdam.numbers import TABLE1, TITLES, paper_rows
 from benchmarks.papers.tdam.queries import accuracy, counted, trained
-from benchmarks.report.evidence import Evidence, judged, judged_share, line_of
-from benchmarks.report.layout import Column, Table, Value
+from benchmarks.report.evidence import Evidence, judged, line_of
+from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import Panel, Point, Series, curves_figure, scatter_figure, write_figure
-from benchmarks.report.verdicts import judge_flops, judge_printed
+from benchmarks.report.shares import printed_in, share_value
+from benchmarks.report.verdicts import judge_printed
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.cost import COST, FLOPS, PARAMETERS
 from benchmarks.work.profiles import Profile
 from benchmarks.work.session import Session
-from benchmarks.work.training import LOSS
+from benchmarks.work.training import HELD_OUT, LOSS
 from benchmarks.work.weights import for_seeds, training_cells
 
 TITLE = "Table 1: accuracy and cost on ImageNet"
@@ -36,13 +42,27 @@ ACCURACY_COLUMNS = (
     (MetricKey("top1", steps="last"), "top-1, last step", False),
     (MetricKey("top1", steps="confident"), "top-1, confident", False),
 )
+SETS = {"v2": "ImageNet-V2", "v1": "ImageNet-V1"}
 SHOWN = "v1_released_top1"
-INTERVALS = "of one seed 95 % Wilson intervals, of several their mean and range"
+# Points below the plain network's end that count as near to it.
+NEAR = 2.0
+# What training curves show, and the files that they go to.
+CURVES = ((HELD_OUT, "held-out", "top-1 on held-out images [%]"), (LOSS, "loss", "training loss [nat]"))
+CONTROLS_NOTE = (
+    "Controls are ours, by `make controls`: `live` networks start at zero in the norm of the last step and not of the "
+    "first, so that every path has its gradient; `no attention` is the same loop and the same norms with a constant in "
+    "the searchlight's place."
+)
+INTERVALS = "of one seed 95 % intervals over images, of several seeds Student's over seeds"
 EFFICIENCY_COLUMNS = {
     "train_mem": ("training", "Memory [x plain]", "lower"),
     "val_mem": ("inference", "Memory [x plain]", "lower"),
     "train_fps": ("training", "Speed [x plain]", "higher"),
     "val_fps": ("inference", "Speed [x plain]", "higher"),
+}
+# The rows that have controls, by their labels.
+CONTROLLED = {
+    model: method for (backbone, method), model in TABLE1.items() if backbone == "resnet50" and parse(model).feedback
 }
 PANELS = (
     Panel("params_m", "Parameters [M]"),
@@ -53,11 +73,37 @@ PANELS = (
 OUTSIDE, OUTSIDE_STYLE = "not the paper's", ("#777777", "X")
 
 
+def with_controls(controlled: Mapping[str, str]) -> dict[str, str]:
+    """Networks and their controls, with labels.
+
+    Each network stands live too, and those of equal steps and distance once without attention: of that there is but
+    one, whatever the searchlight would have been.
+    """
+    loops: dict[tuple[int, int], list[str]] = {}
+    for model in controlled:
+        parts = parse(model)
+        loops.setdefault((parts.steps, parts.distance), []).append(model)
+    named: dict[str, str] = {}
+    for (steps, distance), members in loops.items():
+        for model in members:
+            live = str(replace(parse(model), live=True))
+            named |= {model: controlled[model], live: f"{controlled[model]}, live"}
+        constant = str(replace(parse(members[0]), technique=CONSTANT))
+        named[constant] = f"no attention (t={steps}, m={distance})"
+    return named
+
+
+WITH_CONTROLS = with_controls(CONTROLLED)
+CONTROL_ROWS = {model: label for model, label in WITH_CONTROLS.items() if model not in CONTROLLED}
+
+
 def cells(session: Session) -> list[Cell]:
     """Cost, training, accuracy on both sets and efficiency of every chosen model."""
     planned: list[Cell] = []
     for model in session.rows(ROWS):
-        planned += [COST.cell(model), COST.cell(parse(model).backbone)]
+        planned += [
+            COST.cell(name, by) for name in (model, parse(model).backbone) for by in ("fvcore", PAPER.convention)
+        ]
         if parse(model).reduced:  # its weights and accuracies are those of the row that it reduces
             continue
         planned += training_cells(model, session)
@@ -73,30 +119,31 @@ def accuracy_cells(model: str, split: str, session: Session) -> list[Cell]:
 
 def parameters_value(model: str, evidence: Evidence) -> Value:
     """Parameters in M against the paper's digits."""
-    value = evidence.value(counted(model), PARAMETERS, 1e-6)
-    printed = paper_rows().get(model, {}).get("params_m")
-    return judged(value, printed, judge_printed(value.measured, printed) if printed and value.measured else None)
+    return exact_value(model, evidence, PARAMETERS, "params_m", 1e-6)
 
 
 def flops_value(model: str, evidence: Evidence) -> Value:
-    """FLOPs in G, judged by what the model adds to its plain network."""
-    value = evidence.value(counted(model), FLOPS, 1e-9)
-    backbone = parse(model).backbone
-    plain = evidence.value(counted(backbone), FLOPS, 1e-9)
-    printed = paper_rows().get(model, {}).get("flops_g")
+    """FLOPs in G by the counter that the paper used, against its digits."""
+    return exact_value(model, evidence, FLOPS, "flops_g", 1e-9)
+
+
+def exact_value(model: str, evidence: Evidence, key: MetricKey, column: str, scale: float) -> Value:
+    """A count against the paper's digits; where the plain network's rounds to them too it does not tell."""
+    value, plain = (
+        evidence.value(counted(name, PAPER.convention), key, scale) for name in (model, parse(model).backbone)
+    )
+    printed = paper_rows().get(model, {}).get(column)
     if printed is None or value.measured is None or plain.measured is None:
         return judged(value, printed, None)
-    judgement = judge_flops(value.measured, plain.measured, printed, paper_rows()[backbone]["flops_g"])
-    return judged(value, printed, judgement)
+    return judged(value, printed, judge_printed(value.measured, printed, plain.measured))
 
 
 def accuracy_value(model: str, split: str, key: MetricKey, against_paper: bool, evidence: Evidence) -> Value:
     """One accuracy in percent; the paper's number is judged where the data are the paper's."""
     if parse(model).reduced:
         return Value(missing="the same outputs as the row without `reduced`, which has the number: `make test`")
-    value = evidence.value(accuracy(model, evidence, split), key)
-    printed = paper_rows().get(model, {}).get(f"{split}_{key.name}") if against_paper else None
-    return judged_share(value, printed, "table1", evidence.profile)
+    column = {name: row[f"{split}_{key.name}"] for name, row in paper_rows().items()} if against_paper else {}
+    return share_value(evidence, accuracy(model, evidence, split), key, printed_in(column, model))
 
 
 def accuracy_column(split: str, key: MetricKey) -> str:
@@ -109,15 +156,23 @@ def columns(profile: Profile) -> list[Column]:
     listed = [
         Column("params_m", "Params", "M", "", 2),
         Column("flops_g", "FLOPs", "G", "", 2),
+        Column("fvcore_g", "FLOPs, fvcore", "G", "", 2),
     ]
     listed += [Column(key, head, "", phase, 2, better) for key, (phase, head, better) in EFFICIENCY_COLUMNS.items()]
-    for split, stands_for in (("v2", "ImageNet-V2"), ("v1", "ImageNet-V1")):
-        own = f"{profile.name} {profile.splits[split]} for {stands_for}"
-        group = stands_for if profile.papers_data else own
-        listed += [
+    listed.append(Column("sooner", "near ResNet's end", "epochs", "training", 1, "lower"))
+    for split in SETS:
+        group = set_title(split, profile)
+        first, *others = (
             Column(accuracy_column(split, key), head, "%", group, 2, "higher") for key, head, _ in ACCURACY_COLUMNS
-        ]
+        )
+        listed += [first, *guess_columns(split, group), *others]
     return listed
+
+
+def set_title(split: str, profile: Profile) -> str:
+    """What an image set is called; on other data than the paper's, for what it stands."""
+    title = SETS[split]
+    return title if profile.papers_data else f"{profile.name} {profile.splits[split]} for {title}"
 
 
 def labels() -> dict[str, tuple[str, str]]:
@@ -133,16 +188,37 @@ def table(evidence: Evidence) -> Table:
     """The whole table."""
     evidence = evidence.filled_by(f"tdam-bench run table1 --profile {evidence.profile.name}")
     lines, named = [], labels()
-    for model in efficiency.rows(evidence):
-        values = {"params_m": parameters_value(model, evidence), "flops_g": flops_value(model, evidence)}
+    for model in (name for name in efficiency.rows(evidence) if name not in CONTROL_ROWS):
+        values = dict(counts_and_accuracies(model, evidence))
         values |= {key: efficiency.ratio_of(model, key, evidence) for key in EFFICIENCY_COLUMNS}
-        for split in ("v2", "v1"):
-            for key, _, against_paper in ACCURACY_COLUMNS:
-                value = accuracy_value(model, split, key, against_paper, evidence)
-                values[accuracy_column(split, key)] = value
         group, label = named.get(model, (parse(model).backbone, model))
         lines.append(line_of(group, label, model, values))
+    lines += control_lines(evidence.filled_by(f"tdam-bench run controls --profile {evidence.profile.name}"))
     return Table("table1", title(evidence.profile), notes(evidence), columns(evidence.profile), lines)
+
+
+def counts_and_accuracies(model: str, evidence: Evidence) -> Mapping[str, Value]:
+    """What a row has besides speed and memory."""
+    values = {"params_m": parameters_value(model, evidence), "flops_g": flops_value(model, evidence)}
+    values["fvcore_g"] = evidence.value(counted(model), FLOPS, 1e-9)
+    values |= {} if parse(model).reduced else {"sooner": sooner_value(model, evidence)}
+    for split in SETS:
+        for key, _, against_paper in ACCURACY_COLUMNS:
+            values[accuracy_column(split, key)] = accuracy_value(model, split, key, against_paper, evidence)
+        values |= {} if parse(model).reduced else guess_values(model, split, evidence)
+    return values
+
+
+def control_lines(evidence: Evidence) -> list[Line]:
+    """The controls below the paper's rows, as far as they were asked for; their speed is only shown if it is known."""
+    lines = []
+    for model, label in CONTROL_ROWS.items():
+        if evidence.models is None or model in evidence.models:
+            ratios = {key: efficiency.ratio_of(model, key, evidence) for key in EFFICIENCY_COLUMNS}
+            known = {key: ratio for key, ratio in ratios.items() if ratio.measured is not None}
+            values = {**counts_and_accuracies(model, evidence), **known}
+            lines.append(line_of(f"{TITLES[parse(model).backbone]}, controls (ours)", label, model, values))
+    return lines
 
 
 def title(profile: Profile) -> str:
@@ -157,10 +233,15 @@ def notes(evidence: Evidence) -> list[str]:
     profile = evidence.profile
     asked = [accuracy(model, evidence, split) for model in efficiency.rows(evidence) for split in ("v1", "v2")]
     said = [
-        "Parameters and FLOPs (fvcore, multiply-accumulates) are of the paper's networks at 224x224 in every profile.",
+        "Parameters and FLOPs (multiply-accumulates) are of the paper's networks at 224x224 in every profile. FLOPs "
+        "are judged as the paper counted them, by ptflops 0.6, to the printed digit; it leaves out what networks call "
+        "as a function, such as the pooling of the attentions here. Beside it fvcore's count.",
         "The paper's TD accuracies come from its released rule: an image counts as correct if any of its steps with "
         "boxes of their own is correct. That rule stands in the paper's column; `last` takes the last step, "
         "`confident` the most confident one. Networks without feedback have one step, so the rules agree on them.",
+        f"Near ResNet's end: the first epoch whose accuracy on held-out images is at most {NEAR:g} points below what "
+        "the plain network has after its last. It tells how soon a network learns; how well, its top-1.",
+        GUESSES_NOTE,
         f"Accuracies: profile {profile.name}, {profile.resolution} pixels, seeds recorded: {evidence.seeds_of(asked)}; "
         f"{INTERVALS}.",
     ]
@@ -169,6 +250,8 @@ def notes(evidence: Evidence) -> list[str]:
             "The accuracies here are of small networks on an embedded task of handwritten digits in clutter; they are "
             "never judged against ImageNet's."
         )
+    if control_lines(evidence):
+        said.append(CONTROLS_NOTE)
     return [*said, *efficiency.notes(evidence), *evidence.left_out]
 
 
@@ -188,7 +271,7 @@ def figure_points(drawn: Table, evidence: Evidence) -> list[Point]:
     for line in drawn.lines:
         top1, params, flops = (line.values[key] for key in (SHOWN, "params_m", "flops_g"))
         speed = efficiency.value_of(line.model, "val_fps", evidence)
-        if top1.measured is None:
+        if top1.measured is None or parse(line.model).is_control:
             continue
         measured = {"params_m": params.measured, "flops_g": flops.measured, "val_fps": speed.measured}
         x = {key: value for key, value in measured.items() if value is not None}
@@ -197,15 +280,45 @@ def figure_points(drawn: Table, evidence: Evidence) -> list[Point]:
     return points
 
 
-def curves(evidence: Evidence) -> list[Series]:
-    """Mean training loss by epoch of every run."""
+def curves(evidence: Evidence, backbone: str, key: MetricKey) -> list[Series]:
+    """What trainings of a backbone's rows tell by epoch: the mean over seeds, with Student's interval."""
     series = []
-    for (backbone, method), model in TABLE1.items():
-        for record in evidence.select(trained(model)):
-            losses = record.samples[LOSS]
-            label = f"{TITLES[backbone]} {method}"
-            series.append(Series(label, family(model), list(range(1, len(losses) + 1)), losses))
+    for (own, method), model in TABLE1.items():
+        runs = [record.samples[key] for record in evidence.select(trained(model)) if record.samples.get(key)]
+        if own != backbone or not runs:
+            continue
+        # A training that diverged has fewer epochs.
+        effects = [over(values, "seeds") for values in zip(*runs, strict=False)]
+        ends = [effect.interval() for effect in effects] if len(runs) > 1 else []
+        low, high = [end[0] for end in ends], [end[1] for end in ends]
+        epochs = list(range(1, len(effects) + 1))
+        series.append(Series(method, family(model), epochs, [effect.value for effect in effects], low, high))
     return series
+
+
+def sooner_value(model: str, evidence: Evidence) -> Value:
+    """The epoch after which a row has come near to where the plain network ends: how soon it learns, not how well.
+
+    The mean over seeds of the first epoch whose held-out accuracy is at most ``NEAR`` points below the plain network's
+    last.
+    """
+    plain = [
+        one.samples[HELD_OUT][-1] for one in evidence.select(trained(parse(model).backbone)) if HELD_OUT in one.samples
+    ]
+    records = [one for one in evidence.select(trained(model)) if HELD_OUT in one.samples]
+    if not plain or not records:
+        return Value(missing=evidence.why_missing(trained(model)))
+    goal = sum(plain) / len(plain) - NEAR
+    reached = [
+        next((epoch for epoch, share in enumerate(one.samples[HELD_OUT], start=1) if share >= goal), None)
+        for one in records
+    ]
+    epochs = [epoch for epoch in reached if epoch is not None]
+    if len(epochs) < len(records):
+        return Value(missing=f"{len(records) - len(epochs)} of {len(records)} trainings never come that far")
+    effect = over(epochs, "seeds")
+    low, high = effect.interval() if effect.n > 1 else (None, None)
+    return Value(measured=effect.value, low=low, high=high, record=" ".join(one.id for one in records))
 
 
 def figures(evidence: Evidence, folder: Path) -> list[Path]:
@@ -213,9 +326,13 @@ def figures(evidence: Evidence, folder: Path) -> list[Path]:
     styles = {**PAPER.families, OUTSIDE: OUTSIDE_STYLE}
     points = figure_points(table(evidence), evidence)
     scatter = scatter_figure(title(evidence.profile), PANELS, points, styles, "top-1 [%]")
-    training = curves_figure("Training", curves(evidence), styles, ("epoch", "training loss [nat]"))
     files = write_figure(scatter, folder, "table1-accuracy-cost")
-    return files + write_figure(training, folder, "table1-training")
+    for backbone in dict.fromkeys(own for own, _ in TABLE1):
+        for key, name, label in CURVES:
+            heading = f"{TITLES[backbone]} in training, {title(evidence.profile)}"
+            drawn = curves_figure(heading, curves(evidence, backbone, key), styles, ("epoch", label))
+            files += write_figure(drawn, folder, f"table1-{name}-{backbone}")
+    return files
 
 
 EXPERIMENT = Experiment(TITLE, TIME, cells, table, figures)

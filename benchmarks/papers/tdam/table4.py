@@ -6,13 +6,16 @@ The claims: TD gains most from larger images and loses least; CBAM drops most fr
     make table4 PROFILE=full DATA=imagenet WEIGHTS=dir DEVICE=cuda
 """
 
+from dataclasses import replace
+
 from benchmarks.core.records import Cell, MetricKey
 from benchmarks.papers.tdam.numbers import TABLE1, read_paper
 from benchmarks.papers.tdam.queries import accuracy, scaled
 from benchmarks.papers.tdam.table1 import INTERVALS
-from benchmarks.report.evidence import Evidence, judged_share, line_of
+from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Table, Value
 from benchmarks.report.paper import Experiment
+from benchmarks.report.shares import Printed, printed_in, share_value
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.profiles import Profile
 from benchmarks.work.session import Session
@@ -47,17 +50,27 @@ def top1(model: str, resolution: int, steps: str, evidence: Evidence) -> Value:
     return evidence.value(accuracy(model, evidence, "v1", resolution), MetricKey("top1", steps=steps))
 
 
-def best(model: str, steps: str, evidence: Evidence) -> Value:
+def at_resolution(model: str, resolution: int, key: MetricKey, printed: Printed | None, evidence: Evidence) -> Value:
+    """Top-1 of one model at one of the paper's resolutions beside the paper's."""
+    return share_value(evidence, accuracy(model, evidence, "v1", resolution), key, printed)
+
+
+def best(model: str, key: MetricKey, printed: Printed | None, evidence: Evidence) -> Value:
     """The best top-1 over all resolutions, with the resolution that it was at; the whole sweep must be there."""
-    values = {resolution: top1(model, resolution, steps, evidence) for resolution in RESOLUTIONS}
+    values = {resolution: top1(model, resolution, key.steps, evidence) for resolution in RESOLUTIONS}
     absent = [value for value in values.values() if value.measured is None]
     if absent:
         return absent[0]
     at = max(values, key=lambda resolution: values[resolution].measured or 0.0)
-    highest = values[at]
     pixels = scaled(at, evidence.profile)
     note = f"at {pixels} pixels" + (f", {at} at the paper's scale" if pixels != at else "")
-    return Value(measured=highest.measured, low=highest.low, high=highest.high, record=highest.record, note=note)
+    return replace(at_resolution(model, at, key, printed, evidence), note=note)
+
+
+def beside(column: str, model: str, steps: str) -> Printed | None:
+    """What the paper's column has of a model; it stands against the paper's own step rule."""
+    rows = {METHODS[row["method"]]: row[f"{column}_top1"] for row in read_paper("table4")}
+    return printed_in(rows, model) if steps == "released" else None
 
 
 def table(evidence: Evidence) -> Table:
@@ -68,16 +81,16 @@ def table(evidence: Evidence) -> Table:
         for steps in STEP_RULES
         for key, title in COLUMNS.items()
     ]
-    printed = {METHODS[row["method"]]: row for row in read_paper("table4")}
     labels = {model: method for method, model in METHODS.items()}
     lines = []
     for model in evidence.rows(METHODS.values()):
         values = {}
         for steps in STEP_RULES:
-            for key in COLUMNS:
-                value = best(model, steps, evidence) if key == "best" else top1(model, int(key[1:]), steps, evidence)
-                paper = printed.get(model, {}).get(f"{key}_top1") if steps == "released" else None
-                values[f"{key}_{steps}"] = judged_share(value, paper, "table4", evidence.profile)
+            key = MetricKey("top1", steps=steps)
+            values[f"best_{steps}"] = best(model, key, beside("best", model, steps), evidence)
+            for side in (224, 168, 448):
+                printed = beside(f"r{side}", model, steps)
+                values[f"r{side}_{steps}"] = at_resolution(model, side, key, printed, evidence)
         lines.append(line_of("ResNet50", labels.get(model, model), model, values))
     title = f"Table 4, profile {evidence.profile.name}: top-1 by test resolution"
     return Table("table4", title, notes(evidence), columns, lines)

@@ -16,14 +16,15 @@ from benchmarks.core.records import Cell, MetricKey, Record
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import queries
 from benchmarks.papers.tdam.numbers import TABLE1, TITLES, read_paper
-from benchmarks.report.evidence import Evidence, judged_share, line_of
+from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
-from benchmarks.work.finetuning import FINETUNE
+from benchmarks.report.shares import printed_in, share_value
+from benchmarks.work.finetuning import FINETUNE, FINETUNE_LONGER
 from benchmarks.work.profiles import Profile
 from benchmarks.work.session import Session
 from benchmarks.work.transfer import TRANSFER
-from benchmarks.work.weights import TRAINED, training_cells
+from benchmarks.work.weights import TRAINED, trained_longer, training_cells
 
 NAME = "table7-tasks"
 TITLE = "Table 7, right: fine-grained and multi-label classification"
@@ -72,6 +73,7 @@ def cells(session: Session) -> list[Cell]:
         planned += training_cells(model, session)
         for target in session.profile.transfers:
             planned += [FINETUNE.cell(model, target, seed, session) for seed in session.seeds]
+            planned += [FINETUNE_LONGER.cell(model, target, seed, session) for seed in trained_longer(session)]
             planned += [TRANSFER.cell(model, target, seed, session) for seed in session.seeds]
     return planned
 
@@ -93,8 +95,8 @@ def line(model: str, evidence: Evidence) -> Line:
     printed = printed_rows().get(model, {})
     values: dict[str, Value] = {}
     for key, target, metric, _, against_paper in COLUMNS:
-        value = evidence.value(queries.transferred(model, target, evidence), metric)
-        values[key] = judged_share(value, printed.get(key) if against_paper else None, NAME, evidence.profile)
+        paper = printed_in({name: row[key] for name, row in printed_rows().items()}, model) if against_paper else None
+        values[key] = share_value(evidence, queries.transferred(model, target, evidence), metric, paper)
     return line_of(TITLES[parse(model).backbone], printed.get("method", model), model, values)
 
 
@@ -116,7 +118,7 @@ def notes(evidence: Evidence) -> list[str]:
         WS_DAN,
         NOT_TOLD,
         f1_note(records),
-        "Intervals: top-1 Wilson, mAP and F1 bootstrap over images; of several seeds their range. Seeds recorded: "
+        "Intervals: top-1 Wilson, mAP and F1 bootstrap over images; of several seeds Student's. Seeds recorded: "
         f"{evidence.seeds_of(asked)}{pretraining_note(records)}.",
     ]
     if not evidence.profile.papers_data:

@@ -15,9 +15,10 @@ from benchmarks.core.records import Cell, MetricKey
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import queries
 from benchmarks.papers.tdam.numbers import TABLE1, TITLES, read_paper
-from benchmarks.report.evidence import Evidence, judged_share, line_of
+from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
+from benchmarks.report.shares import printed_in, share_value
 from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.session import Session
 from benchmarks.work.weights import for_seeds, training_cells
@@ -93,8 +94,8 @@ def line(model: str, evidence: Evidence) -> Line:
     query = queries.localized(model, evidence)
     values: dict[str, Value] = {}
     for metric, _, _, column in COLUMNS:
-        paper = printed.get(column) if column else None
-        values[column_key(metric)] = judged_share(evidence.value(query, metric), paper, NAME, evidence.profile)
+        paper = printed_in({name: row[column] for name, row in printed_rows().items()}, model) if column else None
+        values[column_key(metric)] = share_value(evidence, query, metric, paper)
     return line_of(TITLES[parse(model).backbone], printed.get("model", model), model, values)
 
 

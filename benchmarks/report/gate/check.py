@@ -12,6 +12,7 @@ from benchmarks.report.gate.compare import Comparison, absent, compare_with_refe
 from benchmarks.report.paper import Gate, Paper
 from benchmarks.work.runner import run
 from benchmarks.work.session import Session
+from benchmarks.work.training import on_one_thread
 
 
 def gate_of(paper: Paper) -> Gate:
@@ -67,7 +68,8 @@ def check(reference: Sequence[Record], session: Session, progress: Progress, cel
 
 def measure(session: Session, progress: Progress, cells: Sequence[Cell]) -> dict[str, str]:
     """Run the gate's cells; the reason for each cell that has no record afterwards."""
-    summary = run(cells, session, progress)
+    with on_one_thread(session):
+        summary = run(cells, session, progress)
     return summary.failed | {str(one.cell): one.reason for one in summary.blocked}
 
 

@@ -26,7 +26,7 @@ class AccuracyCollector(Collector):
         rules: Say for which images boxes are made, and how.
 
     Parts: int16 ``classes`` and float32 ``scores`` (N, T, k) with k at most 5, and int16 ``boxes`` (N, T, 4) of the top
-    class, ``UNKNOWN`` where they cannot change whether an image is right under any rule.
+    class, ``UNKNOWN`` where they cannot change what is right or how many guesses there are under any rule.
     """
 
     network: Backbone
@@ -40,7 +40,7 @@ class AccuracyCollector(Collector):
         scores, classes = logits.float().softmax(dim=2).topk(min(TOP, logits.shape[2]))
         best, shares = classes.cpu().numpy().astype(np.int16), scores.cpu().numpy()
         boxes = np.full((len(feature_maps), len(shown.positions), 4), UNKNOWN, np.int16)
-        needed = self.unsure(best == shown.labels[:, None], shares[:, :, 0].T)
+        needed = self.needed(best, best == shown.labels[:, None], shares[:, :, 0].T)
         if needed.any():
             chosen = torch.from_numpy(np.flatnonzero(needed)).to(classes.device)
             for step, feature_map in enumerate(feature_maps):
@@ -48,19 +48,20 @@ class AccuracyCollector(Collector):
         by_image = {"classes": best, "scores": shares, "boxes": boxes}
         return {"position": shown.positions, **{name: array.swapaxes(0, 1) for name, array in by_image.items()}}
 
-    def unsure(self, hits: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Where boxes can change whether an image is right, in its best class or among its best (N,).
+    def needed(self, classes: np.ndarray, hits: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Where boxes can change something (N,): steps differ in their best class, or in whether one class is right.
 
         Args:
-            hits: Whether each of the best classes is right (T, N, k).
+            classes: The best classes (T, N, k).
+            hits: Whether each of them is right (T, N, k).
             scores: Highest probability of each step (N, T).
         """
         needed = np.zeros(len(scores), dtype=bool)
-        first, any_of_best = hits[:, :, 0].T, np.asarray(hits.any(axis=2)).T
-        asked = [rule.unsure for rule in self.rules.steps if rule.unsure is not None]
-        # Of a network's only step nothing can be unsure.
-        for unsure in asked if len(hits) > 1 else []:
-            needed |= unsure(first, scores) | unsure(any_of_best, scores)
+        for rule in self.rules.steps:
+            if rule.settled is not None:
+                # Where the best class of one step is right and that of another is not, they differ.
+                needed |= (classes[:, :, 0] != classes[0, :, 0]).any(axis=0)
+                needed |= rule.unsure(np.asarray(hits.any(axis=2)).T, scores)
         return needed
 
     def boxes_of(self, feature_map: Tensor, classes: Tensor, inputs: Tensor) -> list[tuple[int, ...]]:
@@ -87,14 +88,20 @@ def table_columns(
         by_step: Columns by the names of further arrays (N, T, len(columns)).
 
     Returns:
-        ``id``, ``label``, those of images, ``step``, ``CLASSES``, ``SCORES``, those of steps.
+        ``id``, ``label``, ``cluster``, those of images, ``step``, ``CLASSES``, ``SCORES``, those of steps.
     """
     positions = part["position"].tolist()
     ids = np.array([images.ids[position] for position in positions], dtype=object)
     labels = np.array([images.labels[position] for position in positions])
+    clusters = np.array([images.clusters[position] for position in positions])
     order = np.argsort(ids, kind="stable")
     count, steps, kept = part["classes"].shape
-    facts = {"id": ids, "label": labels, **{column: part[name] for name, column in by_image.items()}}
+    facts = {
+        "id": ids,
+        "label": labels,
+        "cluster": clusters,
+        **{column: part[name] for name, column in by_image.items()},
+    }
     columns = {name: array[order].repeat(steps) for name, array in facts.items()}
     columns["step"] = np.tile(np.arange(1, steps + 1), count)
     # Fewer classes than five leave the last columns without.

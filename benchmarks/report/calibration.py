@@ -1,0 +1,254 @@
+"""How often the rules of verdicts are wrong where the truth is known: the table and the plots of a calibration."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.core.files import write_text
+from benchmarks.core.records import MetricKey, Record
+from benchmarks.metrics.outcomes import unpack
+from benchmarks.metrics.statistics import LEVEL, wilson
+from benchmarks.networks.names import TWIN, parse
+from benchmarks.report.evidence import seed_of, setting_of
+from benchmarks.report.layout import Column, Line, Table, Value
+from benchmarks.report.plots import Series, curves_figure, write_figure
+
+NAME = "calibration"
+FILE = f"{NAME}.json"
+TITLE = "Calibration: how often verdicts are wrong where the truth is known"
+# A rate is too high where chance leaves it above the level with less than one in a thousand.
+SURE = 0.999
+DEFAULT = "not recorded, a default"
+FEWEST = 3  # seeds or rounds that tell a spread
+COLUMNS = (
+    Column("draws", "Draws", "", "", 0),
+    Column("wrong", "Wrong", "%", "verdicts", 1),
+    Column("right", "Right", "%", "verdicts", 1),
+    Column("undecided", "Undecided", "%", "verdicts", 1),
+)
+COLORS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "v", "D", "P", "X")
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What trials are drawn with.
+
+    Attributes:
+        seeds: Standard deviation over seeds of the difference of two networks, points.
+        discordant: Share of images on which two networks differ.
+        rounds: Standard deviation over rounds of the logarithm of the ratio of two networks' times.
+        source: Where these are from, in words.
+    """
+
+    seeds: float = 0.8
+    discordant: float = 0.1
+    rounds: float = 0.04
+    source: str = f"seeds, images, rounds: {DEFAULT}"
+
+    @property
+    def said(self) -> str:
+        """In a sentence."""
+        return (
+            f"Drawn with a standard deviation of {self.seeds:.2f} points over seeds (of a difference of two networks) "
+            f"and of {self.rounds:.1%} over rounds (of a ratio), and with {self.discordant:.1%} of images on which two "
+            f"networks differ; {self.source}."
+        )
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often one kind of verdict is wrong, and right, under one truth.
+
+    Attributes:
+        kind: Of verdict.
+        truth: In words.
+        value: The true difference, in points or in logarithms of a ratio.
+        units: Seeds, images or rounds of each draw.
+        unit: Which of these.
+        draws: How many.
+        wrong: Draws with a wrong verdict.
+        right: Draws with a right one; the others are undecided, or decide less than they could.
+    """
+
+    kind: str
+    truth: str
+    value: float
+    units: int
+    unit: str
+    draws: int
+    wrong: int
+    right: int
+
+    @property
+    def too_wrong(self) -> bool:
+        """Whether it is wrong more often than the level allows, by more than chance explains."""
+        return wilson(self.wrong, self.draws, SURE).low > LEVEL
+
+    @property
+    def row(self) -> dict[str, object]:
+        """For a terminal."""
+        shares = {"wrong [%]": self.wrong, "right [%]": self.right, "undecided [%]": self.undecided}
+        told = {name: f"{100 * number / self.draws:.1f}" for name, number in shares.items()}
+        units = f"{self.units:,} {self.unit}"
+        return {"verdict": self.kind, "truth": self.truth, "units": units, "draws": self.draws, **told}
+
+    @property
+    def undecided(self) -> int:
+        """Draws without a decision."""
+        return self.draws - self.wrong - self.right
+
+
+# ---------------------------------------------------------------- what varies
+
+
+def variation_of(records: Sequence[Record]) -> Variation:
+    """The variation that records show; defaults for what they do not tell."""
+    pairs = plain_pairs(records)
+    spreads = [float(np.std(one, ddof=1)) for one in differences_by_seed(pairs) if len(one) >= FEWEST]
+    apart = [discordance(first, second) for first, second in pairs if shared_outcomes(first, second)]
+    rounds = round_spreads(records)
+    usual = Variation()
+    told = {
+        f"seeds: of {len(spreads)} rows": bool(spreads),
+        f"images: of {len(apart)} pairs": bool(apart),
+        f"rounds: of {len(rounds)} networks": bool(rounds),
+    }
+    source = ", ".join(text if known else f"{text.partition(':')[0]}: {DEFAULT}" for text, known in told.items())
+    return Variation(
+        math.sqrt(float(np.mean(np.square(spreads)))) if spreads else usual.seeds,
+        float(np.mean(apart)) if apart else usual.discordant,
+        float(np.median(rounds)) if rounds else usual.rounds,  # one disturbed run must not set it
+        source,
+    )
+
+
+def plain_pairs(records: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Accuracies of networks, each with its plain network's of the same seed and setting."""
+    accuracies = [one for one in records if one.cell.kind == "accuracy"]
+    known = {(one.cell.model, setting_of(one.cell), seed_of(one)): one for one in accuracies}
+    pairs = []
+    for (model, setting, seed), one in known.items():
+        plain = known.get((parse(model).backbone, setting, seed))
+        if plain is not None and plain is not one:
+            pairs.append((one, plain))
+    return pairs
+
+
+def differences_by_seed(pairs: Sequence[tuple[Record, Record]]) -> list[list[float]]:
+    """Differences of top-1 to the plain network, of each row and setting over seeds, points."""
+    rows: dict[object, list[float]] = {}
+    for one, plain in pairs:
+        key = shared_key(one, plain)
+        if key is not None and seed_of(one) is not None:
+            first, second = one.metrics[key].value, plain.metrics[key].value
+            if first is not None and second is not None:
+                rows.setdefault((one.cell.model, setting_of(one.cell)), []).append(first - second)
+    return list(rows.values())
+
+
+def shared_key(one: Record, plain: Record) -> MetricKey | None:
+    """The first of the accuracies by image that two records both have."""
+    return next((key for key in one.outcomes if key in plain.outcomes), None)
+
+
+def shared_outcomes(one: Record, plain: Record) -> bool:
+    """Whether two records have outcomes of the same images."""
+    return shared_key(one, plain) is not None and one.notes.get("images") == plain.notes.get("images")
+
+
+def discordance(one: Record, plain: Record) -> float:
+    """Share of images on which two networks differ."""
+    key = shared_key(one, plain)
+    assert key is not None
+    first, second = (unpack(record.outcomes[key], record.metrics[key].n or 0) for record in (one, plain))
+    return float((first != second).mean())
+
+
+def round_spreads(records: Sequence[Record]) -> list[float]:
+    """Standard deviation over rounds of the logarithm of each network's time over its plain network's."""
+    spreads = []
+    for run in (one for one in records if one.cell.kind == "efficiency"):
+        plain = run.samples.get(MetricKey("seconds", of=run.cell.model), [])
+        for key, times in run.samples.items():
+            counts = key.name == "seconds" and key.of not in (run.cell.model, f"{run.cell.model}{TWIN}")
+            if counts and len(times) == len(plain) >= FEWEST:
+                spreads.append(float(np.std(np.log(times) - np.log(plain), ddof=1)))
+    return spreads
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+def write(folder: Path, listed: Sequence[Rate], variation: Variation) -> Path:
+    """Leave a calibration in a results folder."""
+    content = {"variation": asdict(variation), "rates": [asdict(rate) for rate in listed]}
+    write_text(folder / FILE, json.dumps(content, indent=1))
+    return folder / FILE
+
+
+def read(folder: Path) -> tuple[list[Rate], Variation] | None:
+    """A results folder's calibration; None where there is none."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text())
+    return [Rate(**rate) for rate in content["rates"]], Variation(**content["variation"])
+
+
+def table(listed: Sequence[Rate], variation: Variation) -> Table:
+    """The rates, a row for each kind and truth."""
+    lines = [Line(rate.kind, f"{rate.truth}, {rate.units:,} {rate.unit}", rate.kind, values(rate)) for rate in listed]
+    worst = max(listed, key=lambda rate: rate.wrong / rate.draws)
+    notes = [
+        "Trials of which the truth is known, decided by the functions that decide this report; what is wrong of each "
+        "kind is said in `benchmarks/suite/calibration.py`. At most 5 % may be: the highest rate here is "
+        f"{100 * worst.wrong / worst.draws:.1f} % ({worst.kind}, {worst.truth}, {worst.units:,} {worst.unit}).",
+        variation.said,
+        "Intervals are those of the share of draws. Right is what is decided and so: the power where there is "
+        "something to find.",
+    ]
+    return Table(NAME, TITLE, notes, COLUMNS, lines)
+
+
+def values(rate: Rate) -> dict[str, Value]:
+    """A row's numbers."""
+    numbers = {"wrong": rate.wrong, "right": rate.right, "undecided": rate.undecided}
+    shares = {name: wilson(number, rate.draws) for name, number in numbers.items()}
+    shown = {
+        name: Value(measured=100 * share.value, low=100 * share.low, high=100 * share.high, record=FILE)
+        for name, share in shares.items()
+    }
+    return {"draws": Value(measured=rate.draws, record=FILE), **shown}
+
+
+def figures(listed: Sequence[Rate], folder: Path) -> list[Path]:
+    """Write how often what is there is found, over how much is there: in points, and in percent of a ratio."""
+    points = [rate for rate in listed if rate.truth.endswith("points") or rate.truth == "nothing there"]
+    of_points = [rate for rate in points if rate.unit != "rounds" and rate.kind in ("by a size", "above", "alike")]
+    of_rest = [rate for rate in listed if rate.unit == "rounds" and rate.value >= 0]
+    files = []
+    for name, rates, label, scale in (
+        ("points", of_points, "true difference [points]", 1.0),
+        ("ratios", of_rest, "true difference [%]", 100.0),
+    ):
+        series = [curve(key, rates, scale) for key in dict.fromkeys((rate.kind, rate.units) for rate in rates)]
+        kinds = list(dict.fromkeys(rate.kind for rate in rates))
+        styles = {kind: (COLORS[place], MARKERS[place]) for place, kind in enumerate(kinds)}
+        figure = curves_figure("Right verdicts by what is there", series, styles, (label, "right verdicts [%]"))
+        files += write_figure(figure, folder, f"{NAME}-{name}")
+    return files
+
+
+def curve(key: tuple[str, int], listed: Sequence[Rate], scale: float) -> Series:
+    """One kind's power over the true difference, with its Monte Carlo interval."""
+    kind, units = key
+    mine = sorted((rate for rate in listed if (rate.kind, rate.units) == key), key=lambda rate: rate.value)
+    shares = [wilson(rate.right, rate.draws) for rate in mine]
+    x = [rate.value if scale == 1 else scale * math.expm1(rate.value) for rate in mine]
+    y, low, high = ([100 * getattr(share, end) for share in shares] for end in ("value", "low", "high"))
+    return Series(f"{kind}, {units:,} {mine[0].unit}", kind, x, y, low, high)

@@ -1,0 +1,154 @@
+"""Whether networks were trained to their end, and trained at all: without that their accuracies decide nothing.
+
+Each training says so itself, by the accuracy on held-out images after each epoch. A second training of the same seed,
+half as long again, tells what more of it would have brought.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.core.records import Record
+from benchmarks.report.evidence import Evidence, Missing, Query, seed_of, setting_of
+from benchmarks.report.prices import Rows, by_checking_the_end, by_longer_trainings, by_more_seeds, epochs_of
+from benchmarks.work.kinds import KINDS
+from benchmarks.work.training import HELD_OUT, LONGER
+from benchmarks.work.weights import FEWEST_SEEDS
+
+# Points that half as many epochs again may still bring.
+STILL_GAINED = 1.0
+# Below so many times the accuracy of guessing a network was not trained at all.
+TIMES_CHANCE = 2.0
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Why the networks of a row decide nothing.
+
+    Attributes:
+        reason: In words.
+        too_short: Whether more epochs are the remedy; else it is the trainings that tell.
+    """
+
+    reason: str
+    too_short: bool
+
+
+def why_barred(evidence: Evidence, rows: Rows) -> str:
+    """Why networks that were trained here decide nothing, what to run and its price; nothing where they may decide.
+
+    Rows are barred that were not trained to their end, or from too few seeds; weights from outside are taken as given.
+
+    Args:
+        evidence: Knows the trainings.
+        rows: Records of each row, by seed.
+    """
+    if seed_of(rows[0][0]) is None:
+        return ""
+    seeds = max(FEWEST_SEEDS, len(rows[0]))
+    for records in rows:
+        unfinished = why_not_ended(evidence, records)
+        if unfinished is None:
+            continue
+        epochs = epochs_of(records, evidence)
+        if unfinished.too_short and epochs is not None:
+            return f"{unfinished.reason}; {by_longer_trainings(rows, seeds, round(LONGER * epochs), evidence)}"
+        return f"{unfinished.reason}; {by_checking_the_end([records], seeds, evidence)}"
+    if len(rows[0]) < FEWEST_SEEDS:
+        few = f"{len(rows[0])} of the {FEWEST_SEEDS} seeds that a statement about a method needs"
+        return f"{few}; {by_more_seeds(rows, FEWEST_SEEDS, evidence)}"
+    return ""
+
+
+def why_not_ended(evidence: Evidence, records: Sequence[Record]) -> Unfinished | None:
+    """Why the networks behind records of one row decide nothing; None where they were trained to their end.
+
+    Args:
+        evidence: Knows the trainings.
+        records: Of one model, trained from several seeds.
+    """
+    made = [one for one in records if rests_on_training(one)]
+    if not made:
+        return None
+    trainings = [training for training in map(evidence.trained_by, made) if training is not None]
+    if len(trainings) < len(made):
+        model = made[0].cell.model
+        return Unfinished(f"whether {model} was trained to its end is not known: its training is not recorded", False)
+    # A fine-tuned network is no better than what it was tuned from.
+    return why_not_ended(evidence, trainings) or why_not_trained(evidence, trainings)
+
+
+def rests_on_training(record: Record) -> bool:
+    """Whether a record's network had weights that were trained here before."""
+    if KINDS[record.cell.kind].trains_on is None:
+        return seed_of(record) is not None
+    # Of a training itself: whether it began from such weights.
+    return record.cell.options.get("seed") is not None and "weights" in record.inputs
+
+
+def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinished | None:
+    """Why the trainings of one row decide nothing; None where they came to their end."""
+    model = trainings[0].cell.model
+    unknown = f"whether {model} was trained to its end is not known"
+    if any(not one.samples.get(HELD_OUT) for one in trainings):
+        return Unfinished(f"{unknown}: its training kept no held-out accuracy", False)
+    lowest = min(held_out(one) for one in trainings)
+    chance = max(float(one.notes["chance"]) for one in trainings)
+    if lowest < TIMES_CHANCE * chance:
+        shares = f"{lowest:.1f} % of held-out images, chance is {chance:.1f} %"
+        return Unfinished(f"{model} was not trained at all: {shares}", True)
+    gain = still_gained(evidence, trainings[-1])
+    if gain is None:
+        return Unfinished(f"{unknown}: no longer training of it is recorded", False)
+    if gain >= STILL_GAINED:
+        way = f"{np.mean([two_thirds(one) for one in trainings]):.1f} % after two thirds, "
+        way += f"{np.mean([held_out(one) for one in trainings]):.1f} % at the end"
+        reason = f"{model} was not trained to its end: {way}, half as many epochs again bring {gain:+.1f} points"
+        return Unfinished(reason, True)
+    return None
+
+
+def still_gained(evidence: Evidence, training: Record) -> float | None:
+    """Points on held-out images that half as many epochs again bring; the mean over the seeds of both, None without.
+
+    Args:
+        evidence: Knows the longer trainings.
+        training: One of the row's.
+    """
+    usual, longer = by_seed(evidence, training, training.cell.kind), longer_by_seed(evidence, training)
+    gains = [longer[seed] - usual[seed] for seed in longer if seed in usual]
+    return float(np.mean(gains)) if gains else None
+
+
+def longer_by_seed(evidence: Evidence, training: Record) -> dict[int | None, float]:
+    """Accuracy on held-out images at the end of the longer trainings of a row, by seed, %."""
+    name = KINDS[training.cell.kind].longer
+    assert name is not None, training.cell.kind
+    return by_seed(evidence, training, name)
+
+
+def by_seed(evidence: Evidence, training: Record, kind: str) -> dict[int | None, float]:
+    """Accuracy on held-out images at the end of the trainings of a row, by seed, %."""
+    records = evidence.select(Query(kind, training.cell.model, dict(setting_of(training.cell))))
+    return {seed_of(one): held_out(one) for one in records if one.samples.get(HELD_OUT) or "diverged" in one.notes}
+
+
+def held_out(training: Record) -> float:
+    """Accuracy on held-out images at the end of a training, %; chance where its loss was no longer a number.
+
+    Raises:
+        Missing: The training kept none.
+    """
+    if "diverged" in training.notes:
+        return float(training.notes["chance"])
+    curve = training.samples.get(HELD_OUT)
+    if not curve:
+        raise Missing(f"the training of {training.cell.model} kept no accuracy on held-out images; run it anew")
+    return curve[-1]
+
+
+def two_thirds(training: Record) -> float:
+    """Accuracy on held-out images after two thirds of a training's epochs, %."""
+    curve = training.samples[HELD_OUT]
+    return curve[max(0, round(2 * len(curve) / 3) - 1)]
