@@ -67,6 +67,8 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
         stochastic_depth: Probability of dropping the last block's branch in training; earlier blocks' rise to it.
         layer_scale: What each channel of a branch is scaled by at the start of training.
         patches: Side and stride of the stem's patches and of the three downsamplings. Small images want smaller ones.
+        by_fan_in: Whether weights are drawn with a standard deviation of one over the root of a unit's inputs, in place
+            of torchvision's 0.02, with which signals die away in layers much narrower than those of the paper.
     """
 
     features: nn.Sequential
@@ -82,6 +84,7 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
         stochastic_depth: float = 0.1,
         layer_scale: float = 1e-6,
         patches: Sequence[int] = PATCHES,
+        by_fan_in: bool = False,
     ) -> None:
         factory = attention_factory(attention)
         if num_classes < 1:
@@ -92,6 +95,8 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
         ]
         super().__init__(setting, stochastic_depth, layer_scale, num_classes, block=ConvNeXtBlock)
         self.set_patches(patches)
+        if by_fan_in:
+            self.apply(draw_by_fan_in)
         fill_slots(self, factory, MAP_SIZES)
         for block in self.blocks():
             kaiming_fan_out(block.attention)
@@ -132,6 +137,12 @@ class ConvNeXt(Backbone, convnext.ConvNeXt):
         self.classifier = nn.Sequential()
 
 
+def draw_by_fan_in(layer: nn.Module) -> None:
+    """Draw the weights of a convolution or linear layer so that its outputs vary as its inputs do."""
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.trunc_normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
+
+
 class Options(TypedDict, total=False):
     """What ConvNeXt-Tiny takes besides the attention; see :class:`ConvNeXt`.
 
@@ -144,6 +155,7 @@ class Options(TypedDict, total=False):
     stochastic_depth: float
     layer_scale: float
     patches: Sequence[int]
+    by_fan_in: bool
     weights: str | None
 
 

@@ -22,6 +22,7 @@ class Options(AttentionOptions, total=False):
     stochastic_depth: float
     layer_scale: float
     patches: Sequence[int]
+    by_fan_in: bool
 
 
 def convnext_tiny(

@@ -138,7 +138,7 @@ def test_one_pass_serves_all_kinds_of_work(images: Scenes, networks: dict[str, B
             np.testing.assert_allclose(array, alone.part[name], rtol=1e-4, atol=1e-5)
     table = localizations_table(counted, together[1].part, RULES)
     assert sorted({*images.ids} - {*table["id"]}) == [images.ids[5], images.ids[7]]
-    assert class_means(together[3].part).shape == (3, 10, 256)
+    assert class_means(together[3].part).shape == (3, 10, 320)
 
 
 def test_what_adds_up_is_kept_once(networks: dict[str, Backbone]) -> None:

@@ -13,9 +13,9 @@ from benchmarks.data.mini_marks import MARKS, open_marks
 
 COUNT = 40
 DIGESTS = {
-    "spots": "ff805a8480158aecec6c83862acd6d9d54793aa6a26ca1b63dd5885e8b486590",
-    "cuts": "37eb4979c16cdef71a8cd037bb88d0e42f4128c47671c7bd42391610918e9d56",
-    "many": "b52079b826e2e6c90aa8ff3a4f80a8904ab553f84456e721d179a1e87aa9e284",
+    "spots": "b5fd8293de3b250a369880b6ebf84c1f8b40c24c8515ce8985b8b3b1fa4453f0",
+    "cuts": "1b96d1013a156ad24ffe90e16b8af0726653f41d2f8a0f9be36c772b199e3e4d",
+    "many": "a71c5911a289e585a2ccbf9d0c7f7355ae85a4ab3c965ee02640bfd70a7879dc",
 }
 
 

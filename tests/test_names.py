@@ -148,9 +148,9 @@ def test_the_modules_that_start_at_zero_are_those_that_can_choose_where() -> Non
 
 @pytest.mark.parametrize(("end", "share"), [("", 16), ("-r16", 16), ("-r4", 4)])
 def test_the_reduction_is_that_of_the_name(end: str, share: int) -> None:
-    """Of mini's last stage: 256 channels above, a hidden layer of so many fewer."""
+    """Of mini's last stage: 320 channels above, a hidden layer of so many fewer."""
     block = create(f"resnet50-td-top-t2-m1{end}", 10, "mini").stages()[-1][0]
-    assert block.loop.attention.searchlight.from_top.weight.shape == (256 // share, 256)
+    assert block.loop.attention.searchlight.from_top.weight.shape == (320 // share, 320)
 
 
 def test_of_a_network_without_attention_there_is_one_for_all_kinds() -> None:

@@ -55,7 +55,7 @@ def test_the_example_is_short_and_works() -> None:
     network = create("resnet50-gated", 10, "mini")
     assert network(torch.randn(2, 3, 64, 64)).shape == (2, 10)
     plain = sum(p.numel() for p in create("resnet50", 10, "mini").parameters())
-    assert sum(p.numel() for p in network.parameters()) == plain + 2 * (32 + 64 + 2 * 128 + 256)
+    assert sum(p.numel() for p in network.parameters()) == plain + 2 * (48 + 96 + 2 * 192 + 320)
 
 
 def test_a_plug_in_gets_through_the_experiments(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def kept_bytes(network: Backbone) -> int:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    images = torch.zeros(6, 3, 128, 128)  # large enough for maps to weigh more than what is of a weight's size
+    images = torch.zeros(6, 3, 160, 160)  # large enough for maps to weigh more than what is of a weight's size
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         alive = network(images)
     assert alive.requires_grad
@@ -311,7 +311,7 @@ def test_a_compiled_block_is_one_graph_with_the_same_gradients() -> None:
     _, reduced = pair(NAMES[0], torch.float32)
     block = cast(nn.Module, reduced.stages()[-1][0]).train()
     compiled = copy.deepcopy(block)
-    maps = torch.randn(4, 128, 8, 8, generator=torch.Generator().manual_seed(6))
+    maps = torch.randn(4, 192, 8, 8, generator=torch.Generator().manual_seed(6))
     results = []
     for one, run in ((block, block), (compiled, torch.compile(compiled, fullgraph=True))):
         out = run(maps)

@@ -52,10 +52,10 @@ def test_class_means_of_every_step(tmp_path: Path) -> None:
     images, view = open_mini("val", tmp_path, 24), View(32, 1.0)
     seen = collected(network, images, view, batch=7)
     means = class_means(seen.part)
-    assert (seen.part["counts"].sum(), seen.unreadable, means.shape) == (24, [], (2, 10, 256))
+    assert (seen.part["counts"].sum(), seen.unreadable, means.shape) == (24, [], (2, 10, 320))
     with torch.no_grad():
         for step in (1, 2):
-            sums = np.zeros((10, 256))
+            sums = np.zeros((10, 320))
             for i, label in enumerate(images.labels):
                 pixels = show(tensor_of(images.image(i)), view)[None]
                 last = network.feature_map(network.trunk(normalized(pixels, CPU)), step)
@@ -67,5 +67,5 @@ def test_class_means_of_every_step(tmp_path: Path) -> None:
 def test_classes_without_images_are_left_out(tmp_path: Path) -> None:
     seen = collected(create("resnet50", 10, "mini"), open_mini("val", tmp_path, 4), View(32, 1.0), batch=4)
     means = class_means(seen.part)
-    assert means.shape == (1, 4, 256)
+    assert means.shape == (1, 4, 320)
     assert np.isfinite(means).all()

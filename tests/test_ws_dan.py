@@ -124,8 +124,8 @@ def test_centers_follow_by_hand() -> None:
 
 def test_global_centers_are_one_for_all_classes() -> None:
     network = WSDAN(create("resnet50", 10, "mini"), 5, maps=2)
-    assert WSDANObjective(network, "global").centers.centers.shape == (1, 2 * 256)
-    assert WSDANObjective(network).centers.centers.shape == (5, 2 * 256)
+    assert WSDANObjective(network, "global").centers.centers.shape == (1, 2 * 320)
+    assert WSDANObjective(network).centers.centers.shape == (5, 2 * 320)
     with pytest.raises(ValueError, match="unknown centers 'none'; choose one of class, global"):
         WSDANObjective(network, "none")
 

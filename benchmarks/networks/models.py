@@ -14,12 +14,12 @@ from benchmarks.networks.names import BACKBONES, TECHNIQUES, TIMM, Model, parse,
 
 # Small versions for embedded data sets: the same code, narrower, shallower, and with a last map of useful size.
 MINI_RESNET50: dict[str, object] = {
-    "widths": (8, 16, 32, 64),
+    "widths": (12, 24, 48, 80),
     "depths": (1, 1, 2, 1),
     "strides": (1, 2, 2, 1),
     "resolution": 64,
 }
-MINI_RESNET101: dict[str, object] = {**MINI_RESNET50, "depths": (1, 1, 4, 1)}
+MINI_RESNET101: dict[str, object] = {**MINI_RESNET50, "depths": (1, 1, 3, 1)}
 MINI_RESNET18: dict[str, object] = {**MINI_RESNET50, "widths": (12, 24, 48, 96)}
 MINI_RESNET34: dict[str, object] = {**MINI_RESNET18, "depths": (1, 1, 3, 1)}
 SIZES: dict[str, dict[str, dict[str, object]]] = {
@@ -30,17 +30,18 @@ SIZES: dict[str, dict[str, dict[str, object]]] = {
         "resnet50": MINI_RESNET50,
         "resnet101": MINI_RESNET101,
         "mobilenet_v3_large": {
-            "width": 0.25,
-            "strides": (2, 2, 2, 1, 1, 1),
+            "width": 0.5,
+            "strides": (1, 2, 2, 2, 1, 1),
             "depths": (1, 1, 1, 1, 1, 3),
             "norm_momentum": 0.1,
         },
         "convnext_tiny": {
-            "widths": (16, 32, 64, 128),
+            "widths": (24, 48, 96, 192),
             "depths": (1, 1, 2, 1),
             "stochastic_depth": 0.0,
             "layer_scale": 1.0,
             "patches": (4, 2, 2, 1),
+            "by_fan_in": True,
         },
     },
 }

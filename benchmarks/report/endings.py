@@ -110,15 +110,19 @@ def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinish
 
 
 def still_gained(evidence: Evidence, training: Record) -> float | None:
-    """Points on held-out images that half as many epochs again bring; the mean over the seeds of both, None without.
+    """Points on held-out images that half as many epochs again bring: the mean of such trainings over the usual ones'.
+
+    Of the usual trainings all seeds count, for one alone differs from the next by as much as is asked for. None without
+    a longer training.
 
     Args:
         evidence: Knows the longer trainings.
         training: One of the row's.
     """
     usual, longer = by_seed(evidence, training, training.cell.kind), longer_by_seed(evidence, training)
-    gains = [longer[seed] - usual[seed] for seed in longer if seed in usual]
-    return float(np.mean(gains)) if gains else None
+    if not usual or not longer:
+        return None
+    return float(np.mean(list(longer.values())) - np.mean(list(usual.values())))
 
 
 def longer_by_seed(evidence: Evidence, training: Record) -> dict[int | None, float]:

@@ -108,7 +108,7 @@ def mean(numbers: Sequence[float], ids: str) -> Value:
 
 
 def gain(records: Sequence[Record], evidence: Evidence) -> Value:
-    """What the longer trainings of a row bring, points; the mean over the seeds of both."""
+    """What the longer trainings of a row bring over the mean of the usual ones, points."""
     training = records[-1]
     gained = still_gained(evidence, training)
     if gained is None:
@@ -123,8 +123,9 @@ def notes(evidence: Evidence) -> list[str]:
     """What the numbers decide."""
     return [
         "Top-1 (mAP for several classes) on held-out images that nothing else is judged on. A row counts as trained to "
-        f"its end if half as many epochs again bring less than {STILL_GAINED:g} point, and as trained at all above "
-        f"{TIMES_CHANCE:g} times chance; else its accuracies decide nothing, and its line says so.",
+        f"its end if half as many epochs again bring less than {STILL_GAINED:g} point over the mean of its seeds, and "
+        f"as trained at all above {TIMES_CHANCE:g} times chance; else its accuracies decide nothing, and its line says "
+        "so.",
         *evidence.left_out,
     ]
 
