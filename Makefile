@@ -9,8 +9,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity endings controls
-.PHONY: help setup test check lock check-regressions costs table1 efficiency $(EXPERIMENTS) report reference reference-report \
-	bench-sweep bench-maps bench-boxes bench-speed calibration kill-test fault-test clean
+.PHONY: help setup test check lock check-regressions gate-networks costs table1 efficiency $(EXPERIMENTS) \
+	report reference reference-report bench-sweep bench-maps bench-boxes bench-speed calibration \
+	kill-test fault-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
 # SEEDS is how many (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone).
@@ -51,8 +52,12 @@ check: $(READY)  ## format, lint, types, locked versions and tests
 lock: $(READY)  ## lock the declared versions of the kinds of work beside the code that they reach
 	$(BIN)/tdam-bench lock
 
-check-regressions: $(READY)  ## the gate: two minutes of smoke cells and probes against results/reference/smoke
+check-regressions: $(READY)  ## the gate: a minute and a half of cells and probes against results/reference/gate
 	$(BIN)/tdam-bench check $(ARGS)
+
+gate-networks: $(READY)  ## train the networks that the gate looks at by mini's recipe, and renew its reference
+	$(BIN)/tdam-bench gate-networks --results $(RESULTS) $(ARGS)
+	$(BIN)/tdam-bench check --renew
 
 costs: $(READY)  ## parameters and FLOPs of table 1 beside the paper's
 	$(BIN)/tdam-bench costs
@@ -104,8 +109,8 @@ calibration: $(READY)  ## how often verdicts are wrong where the truth is known,
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py
 
-fault-test: $(READY)  ## plant 12 faults in copies and see that the gate names each; then 20 runs without any (an hour)
-	$(BIN)/python tests/plant_faults.py
+fault-test: $(READY)  ## plant 24 faults in copies and see that the gate names each; then 20 runs without any (an hour or more)
+	$(BIN)/python tests/plant_faults.py $(ARGS)
 
 clean:  ## remove the environment and caches; records and reports stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

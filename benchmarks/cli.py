@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.core.store import Store
     from benchmarks.data.preflight import Notice
     from benchmarks.report.evidence import Evidence
-    from benchmarks.report.gate.compare import Comparison
+    from benchmarks.report.gate.numbers import Comparison
     from benchmarks.report.paper import Paper
     from benchmarks.report.report import Wanted
     from benchmarks.work.runner import Summary
@@ -653,8 +653,9 @@ junit_option = headed(WHERE, "--junit", type=folder(), help="File to write the o
 @headed(WHERE, "--against", type=folder(), help="Records to compare with; default: the paper's reference.")
 @headed(WHERE, "--keep", type=folder(), help="New folder for this run's records; default: they are not kept.")
 @junit_option
+@headed(WHAT, "--only", default="", help="Run the cells whose words hold this text, such as 'probe'; default: all.")
 @headed(WHAT, "--renew", is_flag=True, help="Make this run the reference, in the place of what --against holds.")
-def check_regressions(against: Path | None, keep: Path | None, junit: Path | None, renew: bool) -> None:
+def check_regressions(against: Path | None, keep: Path | None, junit: Path | None, only: str, renew: bool) -> None:
     """The gate: run a few minutes of cells and probes and compare with a reference.
 
     Exits with 0 if nothing regressed, 1 if something did, 2 if the run is broken or measured nothing, 3 if there is no
@@ -664,16 +665,36 @@ def check_regressions(against: Path | None, keep: Path | None, junit: Path | Non
     from benchmarks.report.gate import check as gate
 
     with broken_run(), Bar(sys.stderr) as bar:
+        if renew and only:
+            raise ValueError("--renew makes the whole reference anew; leave --only out")
         paper = the_paper()
         own = gate.gate_of(paper)
-        reference = against or Path(own.reference)
-        records = [] if renew else gate.read_reference(reference)
+        reference = against or own.reference
+        if not renew:
+            gate.read_reference(reference)  # said before minutes are spent
         with gate.fresh_session(paper, keep) as session:
             if renew:
                 gate.renew(reference, session, bar, own.cells(session))
                 return
-            comparisons = gate.check(records, session, bar, own.cells(session))
+            comparisons = gate.check(reference, session, bar, gate.named(own.cells(session), only))
     conclude(comparisons, junit)
+
+
+@main.command("gate-networks")
+@with_options(results_option, cache_option, jobs_option)
+def make_gate_networks(results: Path, **options: Any) -> None:
+    """Train the networks that the gate looks at and put them where it does; its reference is to be renewed then."""
+    from benchmarks.report.gate import networks
+    from benchmarks.report.gate.check import gate_of
+
+    paper = the_paper()
+    own = gate_of(paper)
+    told = {"profile": own.trained_by, "results": results, "device": "cpu", "plugins": ()}
+    session = make_session(paper, {**options, **told})
+    with processes_of(session):
+        tell_summary(run_cells(networks.trainings(own, session), session))
+    for file in networks.export(own, session):
+        click.echo(f"{file}: {file.stat().st_size:,} bytes")
 
 
 @main.command("compare")

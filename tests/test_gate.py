@@ -16,24 +16,18 @@ from benchmarks.networks.names import TWIN
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.gate import cells
 from benchmarks.papers.tdam.probes import PROBES
-from benchmarks.papers.tdam.recipes import SMOKE
+from benchmarks.papers.tdam.recipes import GATE
 from benchmarks.report.gate import check
 from benchmarks.report.gate.announce import annotation, lines, write_junit
-from benchmarks.report.gate.compare import (
-    Comparison,
-    State,
-    allowed_difference,
-    compare_records,
-    compare_runs,
-    compare_with_reference,
-    exit_code,
-)
+from benchmarks.report.gate.compare import compare_records, compare_runs, compare_with_reference, exit_code
+from benchmarks.report.gate.numbers import Comparison, State, allowed_difference
 from benchmarks.work.cost import COST, PARAMETERS, Cost
 from benchmarks.work.kind import Change, Kind, MetricSpec
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
 
-REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference" / "smoke"
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "results" / "reference" / "gate"
 SAME, CHANGED, NOISY, ABSENT, REFUSED = State
 COUNTED = Cell("cost", "resnet50", "any", {"resolution": 224})
 
@@ -327,7 +321,7 @@ def edited(reference: Path, value: float) -> None:
     """Let the reference's count of parameters be another."""
     store = Store(reference)
     (record,) = store.records()
-    store.record_path(record.cell, record.id).unlink()
+    store.clear()
     store.write(replace(record, metrics={**record.metrics, PARAMETERS: Metric(value, "1")}))
 
 
@@ -374,7 +368,8 @@ def test_a_broken_run_is_no_regression(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_fresh_session_sees_nothing_from_before(tmp_path: Path) -> None:
     with check.fresh_session(PAPER, None) as session:
         assert isinstance(session, Session)
-        assert session.profile is SMOKE
+        assert session.profile is GATE
+        assert session.weights == REFERENCE / "weights"
         assert session.rules is PAPER.rules()
         assert session.probes() is PROBES
         assert session.store.records() == []

@@ -51,14 +51,20 @@ class Gate:
     """What the gate of a paper runs.
 
     Attributes:
-        profile: Name of its profile.
+        profile: Its settings.
         cells: Its cells, under a session of that profile.
-        reference: Folder of the records that it compares with, below the repository.
+        reference: Folder of the records that it compares with.
+        weights: Folder of the trained networks that it looks at, ``<model>.safetensors``; None where it looks at none.
+        networks: Their names.
+        trained_by: Name of the profile that they are trained by.
     """
 
-    profile: str
+    profile: Profile
     cells: Callable[[Session], list[Cell]]
-    reference: str
+    reference: Path
+    weights: Path | None = None
+    networks: tuple[str, ...] = ()
+    trained_by: str = ""
 
 
 @dataclass(frozen=True)

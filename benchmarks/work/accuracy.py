@@ -59,6 +59,7 @@ class Accuracy(Kind):
     version = 3
     options = AccuracyOptions
     conditions = CONDITIONS
+    per_image = "predictions"
     metrics = (
         MetricSpec("top1", Change.SHARE, SYMPTOM),
         MetricSpec("top5", Change.SHARE, SYMPTOM),

@@ -82,6 +82,8 @@ class Kind(ABC):
         choices: Dataclass of what the user of a run may choose for it (see ``benchmarks.work.choices``), or None.
         conditions: Options and inputs that all rows of one table must share; the newest record decides which.
         metrics: All that its records hold.
+        per_image: Name of the note that names the Parquet file, in a folder of that name, of what is known of each
+            image; None where nothing is kept so.
         longer: Name of the kind that trains half as long again, of a kind that trains.
         trains_on: The option in which a kind that trains names its images; an unreadable one of them stops a run early.
         ruled: Whether its numbers rest on the paper's step and box rules.
@@ -95,6 +97,7 @@ class Kind(ABC):
     choices: ClassVar[type | None] = None
     conditions: ClassVar[tuple[str, ...]] = ()
     metrics: ClassVar[tuple[MetricSpec, ...]]
+    per_image: ClassVar[str | None] = None
     longer: ClassVar[str | None] = None
     trains_on: ClassVar[str | None] = None
     ruled: ClassVar[bool] = False

@@ -53,6 +53,7 @@ class Localization(Kind):
     version = 2
     options = LocalizationOptions
     conditions = CONDITIONS
+    per_image = "localizations"
     metrics = (
         *(MetricSpec(name, Change.SHARE, SYMPTOM) for name in ("top1_loc", "top5_loc", "gt_known", *MAX_BOX)),
         MetricSpec("moved", Change.SHARE, "boxes move from step to step as they did not"),

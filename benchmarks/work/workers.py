@@ -16,8 +16,9 @@ from benchmarks.work.kind import Advance, Kind
 from benchmarks.work.session import Session
 
 Group = Sequence[Cell]
-# The note of how long a record took; where a group leaves several, each has its share.
-SECONDS = "seconds"
+# The notes of how long a record took (where a group leaves several, each has its share), and of what decided the last
+# bits of its numbers.
+SECONDS, COMPUTED_WITH = "seconds", "computed_with"
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,15 @@ def run_group(kind: Kind, group: Group, session: Session, advance: Advance) -> I
     Under torchrun errors go on: the other processes wait for this one, and only an end of all of them is clean.
     """
     from benchmarks.core import distributed
+    from benchmarks.measure.device import computes_with
 
     stopwatch = Stopwatch()
     try:
         for record in kind.run(group, session, advance):
             # Groups leave their records when all of their work is done.
-            yield replace(record, notes={**record.notes, SECONDS: round(stopwatch.seconds() / len(group), 3)})
+            seconds = round(stopwatch.seconds() / len(group), 3)
+            facts = {SECONDS: seconds, COMPUTED_WITH: computes_with(session.device)}
+            yield replace(record, notes={**record.notes, **facts})
     except Exception as error:
         if distributed.size() > 1:
             raise

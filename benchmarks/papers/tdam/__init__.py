@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.core.records import Cell
-from benchmarks.papers.tdam.recipes import PROFILES
+from benchmarks.papers.tdam.recipes import GATE, GATE_NETWORKS, MINI, PROFILES
 from benchmarks.report.paper import ROOT, Gate, Paper, Part, Reference
 from benchmarks.work.session import Session
 
@@ -61,6 +61,7 @@ def gate_cells(session: Session) -> list[Cell]:
     return cells(session)
 
 
+GATE_FOLDER = ROOT / "results" / "reference" / "gate"
 PAPER = Paper(
     name="tdam",
     title="Does TDAM reproduce, here?",
@@ -97,7 +98,7 @@ PAPER = Paper(
     claims=load_claims,
     claim_rules=("last", "released"),
     probes=load_probes,
-    gate=Gate("smoke", gate_cells, "results/reference/smoke"),
+    gate=Gate(GATE, gate_cells, GATE_FOLDER, GATE_FOLDER / "weights", GATE_NETWORKS, MINI.name),
     reference=Reference("mini", "results/reference", reference_parts),
     lock=ROOT / "benchmarks" / "papers" / "tdam" / "lock.json",
     costs=printed_costs,

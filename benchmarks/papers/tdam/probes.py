@@ -2,7 +2,8 @@
 
 Together they see what would silently change every number of the suite: a network's arithmetic, what it is shown, which
 label an image has, where a box lies, how images are shared among processes, whether a cache is believed that should not
-be, and how fast networks run.
+be, and how fast networks run; and, each in a file of its own, how networks are trained, what protocols make of
+predictions and maps, and what statistics and verdicts make of numbers.
 """
 
 import json
@@ -33,6 +34,9 @@ from benchmarks.networks.models import create
 from benchmarks.networks.names import TWIN
 from benchmarks.papers.tdam.boxes import released_box
 from benchmarks.papers.tdam.numbers import TABLE1
+from benchmarks.papers.tdam.probes_protocols import protocols
+from benchmarks.papers.tdam.probes_training import tasks, training
+from benchmarks.papers.tdam.probes_verdicts import statistics, verdicts
 from benchmarks.papers.tdam.recipes import FULL
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.work.collectors.accuracy import AccuracyCollector, predictions_table
@@ -116,14 +120,15 @@ def gradients() -> Probed:
 
 
 def picture() -> Image.Image:
-    """A smooth picture, 360 x 260, whose height, width and colors cannot be taken for each other."""
+    """A picture, 360 x 260, whose height, width and colors cannot be taken for each other, with a fine pattern."""
     y, x = np.mgrid[:260, :360]
-    colors = np.stack([40 + y // 2, 200 - x // 2, 90 + (x + y) // 8], axis=2)
+    pattern = 24 * ((x // 2 + y // 3) % 2)
+    colors = np.stack([40 + y // 2, 200 - x // 2, 90 + (x + y) // 8], axis=2) + pattern[:, :, None]
     return Image.fromarray(colors.astype(np.uint8))
 
 
 def inputs() -> Probed:
-    """What networks are shown of a file: means and corners by color, at the full profile's crops and without one."""
+    """What networks are shown of a file, color by color: at the full profile's crops, without one, and squashed."""
     numbers: Numbers = {}
     crops = {f"{name} at crop {FULL.crop_of(name)}": FULL.crop_of(name) for name in ("resnet50", "resnet101")}
     views = {name: View(FULL.resolution, crop) for name, crop in crops.items()}
@@ -137,6 +142,8 @@ def inputs() -> Probed:
         shown = normalized(pixels, CPU)[0]
         for color, plane in zip(("red", "green", "blue"), shown, strict=True):
             numbers[f"{name}: mean {color}"] = float(plane.mean())
+            # The fine pattern: how pixels are put together where an image is made smaller.
+            numbers[f"{name}: steps of {color} from pixel to pixel"] = float(plane.diff(dim=1).abs().mean())
             numbers[f"{name}: {color} at the top right"] = float(plane[0, -1])
     return Probed(numbers)
 
@@ -268,5 +275,18 @@ PROBES: Mapping[str, Probe] = {
     "boxes": Probe(boxes, "boxes lie elsewhere: height and width, corners, crop or threshold"),
     "shards": Probe(shards, "images are counted several times, or not at all, where several processes share them"),
     "caches": Probe(caches, "other scenes are drawn, or something old (a cache, a record) is taken for new"),
+    "training": Probe(
+        training, "training sees other images or labels, or steps, decays or counts otherwise", tolerance=1e-6
+    ),
+    "tasks": Probe(
+        tasks, "a kind of work trains, fine-tunes, is followed or counts otherwise than it did", tolerance=1e-5
+    ),
+    "protocols": Probe(
+        protocols, "a rule or a protocol makes something else of the same predictions and maps", tolerance=1e-6
+    ),
+    "statistics": Probe(
+        statistics, "intervals, p-values or numbers of units come out otherwise for the same numbers", tolerance=1e-6
+    ),
+    "verdicts": Probe(verdicts, "verdicts come out otherwise for the same numbers", tolerance=1e-6),
     "speed": Probe(speed, "a network's forward pass has become slower"),
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from benchmarks.core.files import write_text
-from benchmarks.report.gate.compare import Comparison, State
+from benchmarks.report.gate.numbers import Comparison, State
 
 # Of one cell's numbers; the rest are counted, and all of them stand in the JUnit file.
 SHOWN = 3

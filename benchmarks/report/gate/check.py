@@ -1,5 +1,6 @@
 """What the gate of a paper runs, and what it makes of it."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,11 +9,16 @@ from pathlib import Path
 from benchmarks.core.progress import Progress
 from benchmarks.core.records import Cell, Record
 from benchmarks.core.store import Store
-from benchmarks.report.gate.compare import Comparison, absent, compare_with_reference
+from benchmarks.report.gate.compare import absent, compare_with_reference
+from benchmarks.report.gate.numbers import Comparison
 from benchmarks.report.paper import Gate, Paper
+from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import run
 from benchmarks.work.session import Session
 from benchmarks.work.training import on_one_thread
+
+# Folders of what is known of each image.
+KEPT = tuple(kind.per_image for kind in KINDS.values() if kind.per_image is not None)
 
 
 def gate_of(paper: Paper) -> Gate:
@@ -37,13 +43,16 @@ def fresh_session(paper: Paper, keep: Path | None) -> Iterator[Session]:
     Raises:
         ValueError: The paper has no gate, or ``keep`` holds something.
     """
-    profile = paper.profiles[gate_of(paper).profile]
+    gate = gate_of(paper)
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise ValueError(f"{keep} is not empty; name an empty folder or a new one, for old records would stand in")
     with tempfile.TemporaryDirectory() as folder:
         store = Store(keep or Path(folder) / "results")
         cache = Path(folder) / "cache"
-        yield Session(profile, store, cache, paper.rules(), probes=paper.probes, program=paper.program)
+        yield Session(
+            gate.profile, store, cache, paper.rules(),
+            weights=gate.weights, probes=paper.probes, program=paper.program,
+        )  # fmt: skip
 
 
 def read_reference(folder: Path) -> list[Record]:
@@ -60,10 +69,30 @@ def read_reference(folder: Path) -> list[Record]:
     return records
 
 
-def check(reference: Sequence[Record], session: Session, progress: Progress, cells: Sequence[Cell]) -> list[Comparison]:
-    """Run the gate's cells and compare with a reference; what could not be run is not measured, for its reason."""
+def named(cells: Sequence[Cell], text: str) -> list[Cell]:
+    """The cells whose words hold a text.
+
+    Raises:
+        ValueError: There is none.
+    """
+    chosen = [cell for cell in cells if text in str(cell)]
+    if not chosen:
+        raise ValueError(f"no cell of the gate holds {text!r}; they are {', '.join(str(cell) for cell in cells)}")
+    return chosen
+
+
+def check(folder: Path, session: Session, progress: Progress, cells: Sequence[Cell]) -> list[Comparison]:
+    """Run some of the gate's cells and compare with the reference of a folder, as far as it is of these cells.
+
+    What could not be run is not measured, for its reason.
+
+    Raises:
+        ValueError: As :func:`read_reference`; or what the reference keeps of images is missing.
+    """
+    wanted = set(cells)
+    reference = [record for record in read_reference(folder) if record.cell in wanted]
     broken = [absent(cell, "one", reason) for cell, reason in measure(session, progress, cells).items()]
-    return broken + compare_with_reference(reference, session.store.records())
+    return broken + compare_with_reference(reference, session.store.records(), (folder, session.store.folder))
 
 
 def measure(session: Session, progress: Progress, cells: Sequence[Cell]) -> dict[str, str]:
@@ -74,7 +103,7 @@ def measure(session: Session, progress: Progress, cells: Sequence[Cell]) -> dict
 
 
 def renew(folder: Path, session: Session, progress: Progress, cells: Sequence[Cell]) -> None:
-    """Run the gate's cells and put their records in the place of a reference's.
+    """Run the gate's cells and put their records, and what they keep of each image, in the place of a reference's.
 
     Raises:
         ValueError: A cell could not be run; the reference stays as it was.
@@ -85,5 +114,12 @@ def renew(folder: Path, session: Session, progress: Progress, cells: Sequence[Ce
         raise ValueError(f"{folder} stays as it was, for {cell} could not be run: {reason}")
     store = Store(folder)
     store.clear()
+    for name in KEPT:
+        shutil.rmtree(folder / name, ignore_errors=True)
     for record in session.store.records():
         store.write(record)
+        kept = KINDS[record.cell.kind].per_image
+        if kept is not None:
+            (folder / kept).mkdir(exist_ok=True)
+            shutil.copy(session.store.folder / kept / record.notes[kept], folder / kept)
+    store.pack()

@@ -138,9 +138,11 @@ def corners(boxes: np.ndarray) -> np.ndarray:
 def localizations_table(images: ImageSet, part: Part, rules: Rules) -> pd.DataFrame:
     """Localizations as ``benchmarks.metrics.localization`` describes them, in the order of id and step.
 
-    The columns ``objects`` (whole objects in the image, of any class) and ``gradcam_box_*`` (the top class's box by
-    Grad-CAM's rule) stand beside.
+    The columns ``objects`` (whole objects in the image, of any class), ``gradcam_box_*`` (the top class's box by
+    Grad-CAM's rule) and ``stands_<rule>`` (whether a step stands under a step rule) stand beside.
     """
-    overlaps = {f"iou_{rule.name}": (f"iou_{rule.name}",) for rule in rules.boxes}
-    by_step = {"boxes": BOX, "gradcam_boxes": GRADCAM_BOX, **overlaps, "max_box": MAX_BOX_COLUMNS}
-    return pd.DataFrame(table_columns(images, part, {"objects": "objects"}, by_step))
+    scores, boxes = part["scores"][:, :, 0].astype(np.float64), part["boxes"].astype(np.float64)
+    standing = {f"stands_{rule.name}": rule.standing(scores, boxes)[:, :, None] for rule in rules.steps}
+    own = {name: (name,) for name in (*standing, *(f"iou_{rule.name}" for rule in rules.boxes))}
+    by_step = {"boxes": BOX, "gradcam_boxes": GRADCAM_BOX, **own, "max_box": MAX_BOX_COLUMNS}
+    return pd.DataFrame(table_columns(images, {**part, **standing}, {"objects": "objects"}, by_step))
