@@ -238,6 +238,17 @@ def test_trained_to_its_end_is_less_than_a_point_more(gain: float, expected: Cla
     assert judged(GAIN, two(92.0, 90.0, World(gain=gain, held_out=50.0))).verdict == expected
 
 
+@pytest.mark.parametrize(("own", "others", "expected"), [(88.0, 90.1, HOLDS), (90.0, 88.7, UNDECIDED)])
+def test_a_longer_training_is_compared_with_all_seeds(own: float, others: float, expected: ClaimVerdict) -> None:
+    """It comes to 90.2: an unlucky seed of the usual length does not bar a row, a lucky one does not let it pass."""
+    records = list(two(92.0, 90.0).records)
+    for at, one in enumerate(records):
+        if one.cell.kind == "train":
+            end = own if one.cell.options["seed"] == 0 else others
+            records[at] = replace(one, samples={HELD_OUT: [40.0, 85.0, end]})
+    assert judged(GAIN, evidence(*records)).verdict is expected
+
+
 def test_networks_at_chance_decide_nothing() -> None:
     """Twice chance is 20 % here."""
     low = judged(GAIN, two(92.0, 90.0, World(held_out={PLAIN: 19.9})))
