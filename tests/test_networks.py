@@ -289,6 +289,13 @@ def test_released_initialization_starves_the_top_path(zero_init: str, all_steps:
         (lambda: tdam.resnet50(blocks={}), "blocks names no block"),
         (lambda: baselines.resnet50(num_classes=0), "sizes must be at least 1; got 0 classes"),
         (lambda: baselines.convnext_tiny(num_classes=0), "num_classes must be at least 1, got 0"),
+        (lambda: small_mobilenet(strides=(2, 2)), "MobileNetV3-Large has 6 stages; got strides (2, 2)"),
+        (
+            lambda: small_mobilenet(depths=(1, 1, 1, 1, 1, 9)),
+            "rows by stage; keep 1 to all of each, not (1, 1, 1, 1, 1, 9)",
+        ),
+        (lambda: small_convnext(patches=(4, 2, 2)), "a stem and three downsamplings, of patches from 1; got (4, 2, 2)"),
+        (lambda: small_convnext(patches=(4, 2, 0, 1)), "of patches from 1; got (4, 2, 0, 1)"),
         (lambda: baselines.resnet50(depths=(1, 1)), "a ResNet has 4 stages; got depths (1, 1)"),
         (lambda: baselines.SE(64, reduction=0), "reduction must be a whole number of at least 1, got 0"),
         (lambda: baselines.CBAM(64, kernel_size=4), "CBAM's kernel_size must be odd and positive, got 4"),
@@ -309,3 +316,17 @@ def test_bad_options(build: Callable[[], object], message: str) -> None:
         build()
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_narrow_convnext_drawn_by_fan_in_lets_signals_through() -> None:
+    """Each layer's outputs vary as its inputs do; drawn as the wide ones are, their variance all but vanishes."""
+    torch.manual_seed(0)
+    usual, by_fan_in = (small_convnext(layer_scale=1.0, by_fan_in=one) for one in (False, True))
+    signal = torch.randn(4000, 16)
+    spreads = [network.stages()[0][0].block[3](signal).std().item() for network in (usual, by_fan_in)]
+    assert spreads[0] < 0.1
+    assert spreads[1] == pytest.approx(1.0, abs=0.2)
+    for layer in by_fan_in.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() > 1000:
+            fan_in = layer.weight[0].numel()
+            assert layer.weight.std().item() * fan_in**0.5 == pytest.approx(1.0, abs=0.15)
