@@ -14,10 +14,10 @@ from benchmarks.data.mini import DRAWN, SIZES, Scenes, open_mini
 
 COUNT = 60
 DIGESTS = {
-    "train": "094ab8516745f464b6049b56d4226779099a88964f4246b2766fa6730fb4be37",
-    "tune": "2450cceef4c0a5a1d86b443f69537fce98acff171cf412421cf1aeccafda5d89",
-    "val": "b08307b59fe3e0dc38590bf3f5991cbdc69aa9fa3814671421b3e4675f5bd4c8",
-    "val-v2": "2a95cd41420d9f562b9f73eed7d4845500026f752d8826fafe732cc96a52fdcc",
+    "train": "7dd374d1138292d33fdde0af3ba1d6b31ae41f255ba1b86672df3f2295476751",
+    "tune": "ac373f549e8635e839a6aa4f0f6a4daa23d652c15330a4f8a0aec261c6ab2972",
+    "val": "1d7421451d81d0806467688af0914d9e0372b9bd414880c26e12a5b897791c74",
+    "val-v2": "6d0535823b12529e7c2294c85d13454142f3ebc2fc9fbb1a8e152aa89a9a85dd",
 }
 
 
@@ -133,7 +133,7 @@ def test_labeled_digits_are_drawn_alike_alone_or_not() -> None:
     """Height and place do not tell whether there is a second digit (Welch's t; a fixed draw)."""
     _, boxes = mini.draw("val", 2000)
     first, two = boxes[:, 0], boxes[:, 1, 0] != mini.NO_DIGIT.label
-    # Binomial(2000, 1/7): standard deviation 0.8 %.
+    # Binomial(2000, 1/6): standard deviation 0.8 %.
     assert abs(two.mean() - 1 / mini.SECOND_ONE_IN) < 0.025
     for column in ("x", "y", "height"):
         values = first[:, mini.Digit._fields.index(column)].astype(float)
