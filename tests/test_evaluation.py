@@ -294,8 +294,8 @@ def test_a_squashed_training_crop_keeps_its_share() -> None:
     """At a share of one it is the whole image; below, a square of that share somewhere."""
     ramp = np.tile(np.linspace(0, 255, 120).astype(np.uint8)[None, :, None], (40, 1, 3))
     recipe = replace(MINI_RECIPE, framing="squashed", resolution=20)
-    whole = augmentation(replace(recipe, crop_scale=1.0), recipe.resolution)(Image.fromarray(ramp))
-    part = augmentation(replace(recipe, crop_scale=0.5), recipe.resolution)(Image.fromarray(ramp))
+    whole = augmentation(replace(recipe, crop_scale=1.0))(Image.fromarray(ramp))
+    part = augmentation(replace(recipe, crop_scale=0.5))(Image.fromarray(ramp))
     assert whole.shape == part.shape == (3, 20, 20)
     assert int(whole[0, 0, -1]) - int(whole[0, 0, 0]) > 230
     assert 100 < int(part[0, 0, -1]) - int(part[0, 0, 0]) < 135

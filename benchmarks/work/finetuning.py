@@ -13,16 +13,15 @@ from benchmarks.work.session import Session
 from benchmarks.work.training import (
     LOSS,
     TRAIN,
+    HalfAsLongAgain,
     chance_of,
     curves,
-    lengthened,
     on_one_thread,
     recipe_hash,
     trained_inputs,
     training_images,
     weights_notes,
     with_epochs,
-    without_weights,
 )
 from benchmarks.work.weights import (
     CONDITIONS,
@@ -151,18 +150,11 @@ class FineTune(Kind):
 FINETUNE = FineTune()
 
 
-class FineTuneLonger(FineTune):
-    """The same fine-tuning half as long again: of it no weights are kept, only how far it came."""
+class FineTuneLonger(HalfAsLongAgain, FineTune):
+    """The usual fine-tuning half as long again: how far it comes tells whether the usual one had ended."""
 
     name = "finetune_longer"
     version = 1
-    longer = None
-
-    def recipe(self, cell: Cell, session: Session) -> Recipe:
-        return lengthened(super().recipe(cell, session))
-
-    def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
-        return without_weights(super().finished(record, trained, recipe), trained)
 
 
 FINETUNE_LONGER = FineTuneLonger()

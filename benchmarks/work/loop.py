@@ -123,9 +123,9 @@ def squashed_crop(resolution: int, share: float) -> list[nn.Module]:
 FRAMINGS: dict[str, Callable[[int, float], list[nn.Module]]] = {"resized": resized_crop, "squashed": squashed_crop}
 
 
-def augmentation(recipe: Recipe, side: int) -> v2.Compose:
-    """Framing, flip and color jitter of one PIL image, to a uint8 tensor (3, side, side)."""
-    steps = FRAMINGS[recipe.framing](side, recipe.crop_scale)
+def augmentation(recipe: Recipe) -> v2.Compose:
+    """Framing, flip and color jitter of one PIL image, to a uint8 tensor (3, S, S) of the recipe's resolution."""
+    steps = FRAMINGS[recipe.framing](recipe.resolution, recipe.crop_scale)
     if recipe.flip:
         steps.append(v2.RandomHorizontalFlip(recipe.flip))
     if recipe.color_jitter:
@@ -209,7 +209,7 @@ class Training:
         self.recipe, self.seed, self.device = recipe, seed, device
         self.objective: Objective = objective.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: nn.Module = DistributedDataParallel(self.objective) if distributed.size() > 1 else self.objective
-        shown = TrainingImages(images, augmentation(recipe, recipe.side_of(0)), data.count)
+        shown = TrainingImages(images, augmentation(recipe), data.count)
         self.sampler: DistributedSampler[tuple[Tensor, Target]] = DistributedSampler(
             shown, distributed.size(), distributed.rank(), seed=seed, drop_last=False
         )
@@ -228,7 +228,7 @@ class Training:
         self.scaler = torch.amp.GradScaler(enabled=self.amp)
         self.finish = finishing(recipe)
         self.mix = mixing(recipe, len(images.classes))
-        self.shown, self.held_out = shown, data.held_out
+        self.held_out = data.held_out
         names = ("loss", "lr", "held_out") if data.held_out else ("loss", "lr")
         self.history: dict[str, list[float]] = {name: [] for name in names}
 
@@ -244,7 +244,6 @@ class Training:
             Diverged: The loss is not a number.
         """
         self.sampler.set_epoch(self.epoch)
-        self.shown.transform = augmentation(self.recipe, self.recipe.side_of(self.epoch))
         # All randomness of an epoch follows from seed, epoch and process, so a resumed run repeats it.
         torch.manual_seed((self.seed * 1000 + self.epoch) * 1000 + distributed.rank())
         self.model.train()

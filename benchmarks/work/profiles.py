@@ -27,8 +27,6 @@ class Recipe:
         mixup: Alpha of mixup, 0 for none.
         cutmix: Alpha of cutmix, 0 for none; where both are set, each batch draws one of them.
         resolution: Side of the training images in pixels.
-        smaller_first: Sides of the images up to shares of the epochs, such as ``((0.5, 160),)`` for the first half;
-            the rest at ``resolution``. Small images first take less time for the same end (progressive resizing).
         amp: Automatic mixed precision on CUDA.
     """
 
@@ -50,13 +48,7 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     resolution: int = 224
-    smaller_first: tuple[tuple[float, int], ...] = ()
     amp: bool = True
-
-    def side_of(self, epoch: int) -> int:
-        """Side of the training images in an epoch from 0, pixels."""
-        sides = (side for share, side in self.smaller_first if epoch < share * self.epochs)
-        return next(sides, self.resolution)
 
 
 @dataclass(frozen=True)

@@ -156,20 +156,21 @@ def best_by_size(says: str, first: str, second: str, size: float) -> Part:
 
 def steps(backbone: str, first: int, second: int) -> Part:
     """One number of steps is above another on a backbone."""
-    labels = [f"{TITLES[backbone]}, t={t}" for t in (first, second)]
-    first_ask, second_ask = (variant(fig8.STEPS, label) for label in labels)
-    terms = versus(first_ask, second_ask, top1)
-    paper = printed_ablation(fig8.STEPS, labels[0], labels[1])
-    return above(f"{TITLES[backbone]}: t={first} above t={second}", terms, paper)
+    says = f"{TITLES[backbone]}: t={first} above t={second}"
+    return ablated(says, fig8.STEPS, [f"{TITLES[backbone]}, t={t}" for t in (first, second)])
 
 
 def distances(kind: str, m: int, other: int) -> Part:
     """One feedback distance is above another."""
-    labels = [f"TD{kind} (t=2, m={distance})" for distance in (m, other)]
-    near, far = (variant(fig8.DISTANCE, label) for label in labels)
-    terms = versus(near, far, top1)
-    paper = printed_ablation(fig8.DISTANCE, labels[0], labels[1])
-    return above(f"TD{kind}: m={m} above m={other}", terms, paper)
+    says = f"TD{kind}: m={m} above m={other}"
+    return ablated(says, fig8.DISTANCE, [f"TD{kind} (t=2, m={distance})" for distance in (m, other)])
+
+
+def ablated(says: str, study: str, labels: Sequence[str]) -> Part:
+    """The first of two variants of an ablation is above the second."""
+    first, second = labels
+    terms = versus(variant(study, first), variant(study, second), top1)
+    return above(says, terms, printed_ablation(study, first, second))
 
 
 ACCURACY = (
