@@ -13,8 +13,8 @@ from benchmarks.data.mini_marks import MARKS, open_marks
 
 COUNT = 40
 DIGESTS = {
-    "spots": "b5fd8293de3b250a369880b6ebf84c1f8b40c24c8515ce8985b8b3b1fa4453f0",
-    "cuts": "1b96d1013a156ad24ffe90e16b8af0726653f41d2f8a0f9be36c772b199e3e4d",
+    "bars": "9b97e38f2ede5ffb4e0c20a0f090a35a2608c660a1a581ed21858dcef9da8c59",
+    "cuts": "1cfd74ff804595cfbb8a7a45454675817c40aa68822c799c38a5ec893c91010b",
     "many": "a71c5911a289e585a2ccbf9d0c7f7355ae85a4ab3c965ee02640bfd70a7879dc",
 }
 
@@ -70,8 +70,8 @@ def test_shuffling_reaches_every_order() -> None:
 
 
 def test_unknown_splits_and_counts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="unknown split 'val' of spots; choose one of train, tune, test"):
-        open_marks("spots", "val", tmp_path)
+    with pytest.raises(DataError, match="unknown split 'val' of bars; choose one of train, tune, test"):
+        open_marks("bars", "val", tmp_path)
     with pytest.raises(DataError, match="unknown split 'val' of many"):
         open_many("val", tmp_path)
     for count in (0, 5000):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.transforms import v2
 
@@ -175,6 +176,14 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, lr: float, steps_per_epo
     return SequentialLR(optimizer, [start, decay], milestones=[warmup])
 
 
+def make_average(network: nn.Module, recipe: Recipe) -> AveragedModel | None:
+    """The moving average of a network's weights and of its running statistics, where the recipe wants one."""
+    if not recipe.averaging:
+        return None
+    mix = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=mix, use_buffers=True)
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """What a training is shown.
@@ -224,6 +233,7 @@ class Training:
         lr = recipe.lr * recipe.batch * distributed.size() / recipe.reference_batch
         self.optimizer = make_optimizer(self.model, recipe, lr)
         self.schedule = make_schedule(self.optimizer, recipe, lr, len(self.loader))
+        self.average = make_average(self.objective.network, recipe)
         self.amp = recipe.amp and device.type == "cuda"
         self.scaler = torch.amp.GradScaler(enabled=self.amp)
         self.finish = finishing(recipe)
@@ -236,6 +246,12 @@ class Training:
     def epoch(self) -> int:
         """Epochs finished."""
         return len(self.history["loss"])
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that the training is for: with the averaged weights, if the recipe averages."""
+        network: nn.Module = self.objective.network if self.average is None else self.average.module
+        return network
 
     def run_epoch(self, progress: Callable[[int], None]) -> None:
         """One pass over the training images, and a look at the held-out ones.
@@ -259,7 +275,7 @@ class Training:
         self.history["loss"].append(mean)
         self.history["lr"].append(float(self.schedule.get_last_lr()[0]))
         if self.held_out is not None:
-            self.history["held_out"].append(self.held_out(self.objective.network))
+            self.history["held_out"].append(self.held_out(self.result))
 
     def step(self, images: Tensor, targets: Tensor) -> Tensor:
         """One optimizer step on a uint8 batch (N, 3, H, W) and its targets; returns the batch's loss."""
@@ -273,6 +289,8 @@ class Training:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.schedule.step()
+        if self.average is not None:
+            self.average.update_parameters(self.objective.network)
         return loss.detach()  # type: ignore[no-any-return]
 
     def save(self, path: Path) -> None:
@@ -284,6 +302,8 @@ class Training:
             "scaler": self.scaler.state_dict(),
             "history": self.history,
         }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
         write_atomically(path, lambda temporary: torch.save(state, temporary))
 
     def resume(self, path: Path) -> None:
@@ -293,6 +313,8 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.history = state["history"]
 
 
@@ -313,9 +335,7 @@ def train(training: Training, weights: Path, progress: Callable[[int], None]) ->
         if distributed.rank() == 0 and training.epoch < training.recipe.epochs:
             training.save(checkpoint)
     if distributed.rank() == 0:
-        state = {
-            key: value.detach().cpu().contiguous() for key, value in training.objective.network.state_dict().items()
-        }
+        state = {key: value.detach().cpu().contiguous() for key, value in training.result.state_dict().items()}
         # One entry only: safetensors writes several in random order, and the file's hash is the weights' identity.
         facts = {"training": json.dumps({"recipe": asdict(training.recipe), "seed": training.seed}, sort_keys=True)}
         write_atomically(weights, lambda temporary: safetensors.torch.save_file(state, temporary, facts))

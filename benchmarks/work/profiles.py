@@ -28,6 +28,8 @@ class Recipe:
         cutmix: Alpha of cutmix, 0 for none; where both are set, each batch draws one of them.
         resolution: Side of the training images in pixels.
         amp: Automatic mixed precision on CUDA.
+        averaging: Decay a step of an exponential moving average of the weights, which then is what is followed and
+            saved; 0 for none.
     """
 
     epochs: int
@@ -49,6 +51,7 @@ class Recipe:
     cutmix: float = 0.0
     resolution: int = 224
     amp: bool = True
+    averaging: float = 0.0
 
 
 @dataclass(frozen=True)
