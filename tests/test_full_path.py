@@ -231,7 +231,7 @@ def test_a_reduced_networks_weights_are_not_those_of_the_reduced_data(tmp_path: 
 
 def test_loader_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default the CPU's cores for images on disk that a GPU waits for, else none; or the user's number."""
-    splits = {"smoke": ("val", "bars/test", "mini-reduced/val"), "full": ("val", "cub/test", "imagenet-reduced/val")}
+    splits = {"smoke": ("val", "dots/test", "mini-reduced/val"), "full": ("val", "cub/test", "imagenet-reduced/val")}
 
     def processes(profile: str, **changes: Any) -> set[int]:
         session = make_session(tmp_path, profile, **changes)

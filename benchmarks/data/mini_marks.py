@@ -1,8 +1,8 @@
-"""Two embedded fine-grained sets: the same digit twice, told apart by a small mark on its ink.
+"""Two embedded fine-grained sets: the same digit twice, told apart by a small mark beside it, in its own ink.
 
-They stand for the paper's CUB-200 and Stanford Dogs: 20 classes each, ten digits by two marks. ``bars`` lays a dark bar
-across the ink, level or upright; ``cuts`` cuts a thin slit through it, rising or falling. A mark is as long as a third
-of its digit, and lies anywhere on the ink.
+They stand for the paper's CUB-200 and Stanford Dogs: 20 classes each, ten digits by two marks. The mark of ``dots`` is
+a disc or a dash, that of ``strokes`` a rising or a falling stroke. It is a third of its digit tall at most, and lies
+beside or inside the digit where it hides the least of it.
 """
 
 import json
@@ -22,7 +22,6 @@ SIZES = {"train": 4000, "tune": 1000, "test": 1000}
 DIGITS_OF = {"train": "train", "tune": "tune", "test": "val"}
 DIGIT = (72, 100)
 FRAGMENTS = (1, 4)
-DARKER = 70
 PARTS = 3  # a mark's side is its digit's over this
 
 Shape = NDArray[np.bool_]
@@ -34,29 +33,29 @@ def offsets(side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return position[:, None], position[None, :]
 
 
-def level(side: int) -> Shape:
-    """A horizontal bar."""
+def disc(side: int) -> Shape:
+    """A filled circle."""
+    y, x = offsets(side)
+    inside: Shape = x * x + y * y <= side * side
+    return inside
+
+
+def dash(side: int) -> Shape:
+    """A level bar."""
     y, x = offsets(side)
     inside: Shape = np.abs(y + 0 * x) * 3 <= side
     return inside
 
 
-def upright(side: int) -> Shape:
-    """A vertical bar."""
-    y, x = offsets(side)
-    inside: Shape = np.abs(x + 0 * y) * 3 <= side
-    return inside
-
-
 def rising(side: int) -> Shape:
-    """A slit from the lower left to the upper right."""
+    """A stroke from the lower left to the upper right."""
     y, x = offsets(side)
     inside: Shape = np.abs(x + y) * 3 <= side
     return inside
 
 
 def falling(side: int) -> Shape:
-    """A slit from the upper left to the lower right."""
+    """A stroke from the upper left to the lower right."""
     y, x = offsets(side)
     inside: Shape = np.abs(x - y) * 3 <= side
     return inside
@@ -64,8 +63,8 @@ def falling(side: int) -> Shape:
 
 # The two marks of each set.
 MARKS: dict[str, tuple[tuple[str, Callable[[int], Shape]], ...]] = {
-    "bars": (("level bar", level), ("upright bar", upright)),
-    "cuts": (("rising slit", rising), ("falling slit", falling)),
+    "dots": (("disc", disc), ("dash", dash)),
+    "strokes": (("rising stroke", rising), ("falling stroke", falling)),
 }
 
 
@@ -121,19 +120,21 @@ def scene(artist: Artist, digit: int, shape: Callable[[int], Shape]) -> tuple[Ca
     source, mask = artist.digit(digit, side)
     box = artist.place(digit, mask, 0, 0, DRAWN, DRAWN)
     artist.scatter(canvas, base, box, FRAGMENTS)
-    mini.paste(canvas, mask, box.x, box.y, artist.color(base))
-    mark, x, y = placed(mask, shape(side // PARTS), dice)
-    dark = np.array([max(0, shade - DARKER) for shade in base], np.int16)
-    mini.paste(canvas, mark, box.x + x, box.y + y, dark)
+    color = artist.color(base)
+    mini.paste(canvas, mask, box.x, box.y, color)
+    mark = shape(side // PARTS) * np.int16(mini.OPAQUE)
+    mini.paste(canvas, mark, *beside(mask, box, len(mark), dice), color)
     return artist.finish(canvas), source
 
 
-def placed(mask: Mask, shape: Shape, dice: mini.Dice) -> tuple[Mask, int, int]:
-    """A mark around a random pixel of full ink: its opacity, and where in the digit's mask it begins."""
-    rows, columns = np.nonzero(mask == mini.OPAQUE)
+def beside(mask: Mask, box: mini.Digit, side: int, dice: mini.Dice) -> tuple[int, int]:
+    """Where a mark of some side begins, x and y: at random, at the digit's height, where it hides the least of it."""
+    drawn = np.zeros((DRAWN + 1, DRAWN + 1), np.int64)
+    drawn[box.y + 1 :, box.x + 1 :][: box.height, : box.width] = mask
+    sums = drawn.cumsum(axis=0).cumsum(axis=1)
+    hidden = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    top, left = box.y, max(0, box.x - side)
+    near = hidden[top : max(top, box.y + box.height - side) + 1, left : box.x + box.width + 1]
+    rows, columns = np.nonzero(near == near.min())
     chosen = dice.between(0, len(rows))
-    height, width = mask.shape
-    side = len(shape)
-    y = min(max(0, int(rows[chosen]) - side // 2), max(0, height - side))
-    x = min(max(0, int(columns[chosen]) - side // 2), max(0, width - side))
-    return (shape[:height, :width] * np.int16(mini.OPAQUE)), x, y
+    return left + int(columns[chosen]), top + int(rows[chosen])

@@ -169,8 +169,8 @@ DATA_SETS: dict[str, DataSet] = {
     "coco": DataSet(coco, ("train", "val"), look=partial(look_at_lists, "coco")),
     "mini": DataSet(mini, ("train", "tune", "val", "val-v2"), drawn_boxes),
     "mini-reduced": DataSet(reduced_mini, ("train", "tune", "val")),
-    "bars": DataSet(partial(marks, "bars"), ("train", "tune", "test")),
-    "cuts": DataSet(partial(marks, "cuts"), ("train", "tune", "test")),
+    "dots": DataSet(partial(marks, "dots"), ("train", "tune", "test")),
+    "strokes": DataSet(partial(marks, "strokes"), ("train", "tune", "test")),
     "many": DataSet(many, ("train", "tune", "test")),
 }
 

@@ -123,7 +123,7 @@ def notes(evidence: Evidence) -> list[str]:
     ]
     if not evidence.profile.papers_data:
         said.append(
-            "The sets are embedded: bars and cuts have 20 classes, ten digits by two small marks; many shows one to "
+            "The sets are embedded: dots and strokes have 20 classes, ten digits by two small marks; many shows one to "
             "four digits. The numbers are never judged against the paper's."
         )
     return [*said, *evidence.left_out]
