@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.core.records import MetricKey
 from benchmarks.data.boxes import AnnotationError, ObjectBox, check_boxes, shown_boxes
 from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import open_imagenet
@@ -33,6 +34,7 @@ from benchmarks.metrics.rules import LAST, BoxRule, StepRule
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.papers.tdam.steps import CONFIDENT
 from benchmarks.suite.boxes import literal_hits
+from benchmarks.work.localization import moving_boxes
 from tests.merging import released_places
 from tests.trees import draw_imagenet, write_voc
 
@@ -303,6 +305,7 @@ def two_steps(ids: list[str], objects: list[int], top: list[tuple[int, int]], mo
     """Localizations of label 0 with given top classes at both steps and boxes that move or stay."""
     table = random_table(len(ids), 2).sort_values(["id", "step"], ignore_index=True)
     table["id"], table["label"] = np.repeat(ids, 2), 0
+    table["cluster"] = np.repeat(range(len(ids)), 2)
     table["objects"] = np.repeat(objects, 2)
     table["class_1"] = np.array(top).reshape(-1)
     boxes = [[(0, 0, 10, 10), (30, 30, 10, 10) if move else (0, 0, 10, 10)] for move in moved]
@@ -320,6 +323,16 @@ def test_telling_images_follow_the_rule() -> None:
     assert step_overlaps(td)["iou"].tolist() == [0, 0, 1, 0, 0]
     with pytest.raises(ValueError, match="one step"):
         step_overlaps(plain)
+
+
+def test_images_of_one_source_move_together() -> None:
+    """Forty images of eight sources: the share is the same, its interval as wide as that of about eight images."""
+    ids = [f"{i:02d}" for i in range(40)]
+    table = two_steps(ids, [2] * 40, [(0, 0)] * 40, [i // 5 % 2 == 0 for i in range(40)])
+    alone, together = MetricKey("moved", of="several"), table.assign(cluster=np.repeat(np.arange(8), 10))
+    independent, clustered = (moving_boxes(one)[0][alone] for one in (table, together))
+    assert independent.value == clustered.value == 50
+    assert clustered.high - clustered.low > 1.8 * (independent.high - independent.low)
 
 
 def test_spread_and_histogram() -> None:

@@ -22,7 +22,7 @@ def step_overlaps(table: pd.DataFrame) -> pd.DataFrame:
         table: Localizations, see ``benchmarks.work.collectors.localization``; of a network with several steps.
 
     Returns:
-        Columns ``iou`` and ``objects``, by id in ascending order.
+        Columns ``iou``, ``objects`` and ``cluster`` (images of one number show the same), by id in ascending order.
 
     Raises:
         ValueError: The network has one step.
@@ -33,10 +33,8 @@ def step_overlaps(table: pd.DataFrame) -> pd.DataFrame:
     table = table.sort_values(["id", "step"])
     boxes = table[list(GRADCAM_BOX)].to_numpy(dtype=np.float64).reshape(-1, steps, 4)
     overlaps: npt.NDArray[np.float64] = ious(boxes[:, 0], boxes[:, -1])
-    return pd.DataFrame(
-        {"iou": overlaps, "objects": table["objects"].to_numpy()[::steps]},
-        index=pd.Index(table["id"].iloc[::steps], name="id"),
-    )
+    by_image = {name: table[name].to_numpy()[::steps] for name in ("objects", "cluster")}
+    return pd.DataFrame({"iou": overlaps, **by_image}, index=pd.Index(table["id"].iloc[::steps], name="id"))
 
 
 def telling_images(plain: pd.DataFrame, feedback: pd.DataFrame) -> list[str]:

@@ -50,7 +50,7 @@ class Localization(Kind):
     """Class activation maps against boxes, under every box rule and step rule; kept per image and step."""
 
     name = "localization"
-    version = 2
+    version = 3
     options = LocalizationOptions
     conditions = CONDITIONS
     per_image = "localizations"
@@ -176,7 +176,7 @@ def moving_boxes(table: "pd.DataFrame") -> tuple[Metrics, dict[MetricKey, list[f
         Of each kind of image ``moved`` (share whose boxes are apart) and ``overlap`` (mean IoU); the IoUs' histogram.
     """
     from benchmarks.metrics.movement import MOVED_BELOW, OBJECTS, histogram, step_overlaps
-    from benchmarks.metrics.statistics import wilson
+    from benchmarks.metrics.statistics import clustered
 
     metrics: Metrics = {}
     samples: dict[MetricKey, list[float]] = {}
@@ -184,9 +184,11 @@ def moving_boxes(table: "pd.DataFrame") -> tuple[Metrics, dict[MetricKey, list[f
         return metrics, samples
     moved = step_overlaps(table)
     for kind in OBJECTS:
-        ious = moved["iou"][(moved["objects"] == 1) == (kind == "one")]
+        of_kind = moved[(moved["objects"] == 1) == (kind == "one")]
+        ious = of_kind["iou"]
         if len(ious):
-            metrics[MetricKey("moved", of=kind)] = percent(wilson(int((ious < MOVED_BELOW).sum()), len(ious)))
+            share = clustered((ious < MOVED_BELOW).to_numpy(), of_kind["cluster"].tolist())
+            metrics[MetricKey("moved", of=kind)] = percent(share)
             metrics[MetricKey("overlap", of=kind)] = Metric(float(ious.mean()), "1", len(ious))
             samples[MetricKey("overlap", of=kind)] = histogram(ious).tolist()
     return metrics, samples
