@@ -31,7 +31,8 @@ from benchmarks.work.collectors.localization import LocalizationCollector, Truth
 from benchmarks.work.collectors.selectivity import SelectivityCollector, class_means
 from benchmarks.work.collectors.transfer import TransferCollector
 from benchmarks.work.loop import augmentation
-from benchmarks.work.passes import VIEWS_FACTOR, Part, Show, View, batches, normalized, run_pass, show
+from benchmarks.work.passes import VIEWS_FACTOR, Show, View, batches, normalized, run_pass, show
+from benchmarks.work.shelves import Part
 
 CPU = torch.device("cpu")
 VIEWS = [View(32, 1.0), View(64, 1.0), View(96, 0.875)]
@@ -145,11 +146,11 @@ def test_what_adds_up_is_kept_once(networks: dict[str, Backbone]) -> None:
     """However many batches there are, one part is held; of images it would be a part for each batch."""
     collector = SelectivityCollector(VIEWS[0], networks["resnet50"], 10)
     kept: list[Part] = []
-    part = {"sums": np.ones((1, 10, 3)), "counts": np.ones(10, np.int64)}
+    part = {"sums": np.ones((10, 1, 3)), "counts": np.ones(10, np.int64)}
     for _ in range(4):
         collector.keep(kept, part)
     assert len(kept) == 1
-    assert kept[0]["sums"].tolist() == np.full((1, 10, 3), 4.0).tolist()
+    assert kept[0]["sums"].tolist() == np.full((10, 1, 3), 4.0).tolist()
     assert part["sums"].max() == 1
 
 
@@ -206,7 +207,7 @@ def test_boxes_are_made_only_where_they_can_decide(images: Scenes) -> None:
 
 def all_boxes(network: Backbone, images: ImageSet, view: View) -> np.ndarray:
     """Boxes (N * T, 4) of the top class by the rule that step rules look at, in the order of id and step."""
-    (batch,) = batches(images, [view], CPU, COUNT, 0, None)
+    (batch,) = batches(Show(images, CPU, COUNT), [view], [range(COUNT)])
     with torch.inference_mode():
         trunk = network.trunk(normalized(batch.views[0], CPU))
         boxes = []
@@ -238,7 +239,9 @@ def test_a_subset_is_some_images_in_their_order(images: Scenes) -> None:
 def test_a_batchs_memory_does_not_grow_with_its_views(images: Scenes, views: int) -> None:
     """Bytes of a batch stay within a bound that the first view and the batch size set."""
     shown = [View(32 + 4 * i, 1.0) for i in range(views)]
-    sizes = [sum(pixels.numel() for pixels in batch.views) for batch in batches(images, shown, CPU, 16, 0, None)]
+    how = Show(images, CPU, 16)
+    (chosen,) = how.stretches(shown)
+    sizes = [sum(pixels.numel() for pixels in batch.views) for batch in batches(how, shown, chosen)]
     assert max(sizes) <= VIEWS_FACTOR * 16 * 3 * 32**2
 
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch import distributed as dist
 
 # The first process may evaluate or measure alone for long while the others wait.
 PATIENCE = timedelta(hours=12)
+
+ItemT = TypeVar("ItemT")
 
 
 @contextlib.contextmanager
@@ -40,7 +42,7 @@ def size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def shard(items: Sequence[int], process: int, processes: int) -> Sequence[int]:
+def shard(items: Sequence[ItemT], process: int, processes: int) -> Sequence[ItemT]:
     """The share of one process: each item goes to exactly one, and shares differ by one item at most."""
     return items[process::processes]
 

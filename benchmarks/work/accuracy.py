@@ -1,12 +1,13 @@
 """Accuracy of trained networks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
 from benchmarks.networks.names import parse
-from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
+from benchmarks.work.evaluation import Evaluation
+from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
 from benchmarks.work.results import percent, require_images, status_of, write_table
 from benchmarks.work.session import Session
 from benchmarks.work.weights import (
@@ -14,16 +15,15 @@ from benchmarks.work.weights import (
     WeightsOptions,
     evaluated_inputs,
     known_inputs,
-    loaded_network,
-    weights_name,
     weights_options,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from baselines.backbone import Backbone
     from benchmarks.metrics.rules import StepRule
-    from benchmarks.work.passes import Collected
+    from benchmarks.work.passes import Collected, Collector
 
 SYMPTOM = "weights, images or the rule that counts an image as correct are not what they were"
 GUESSES, RUNNER_UP = "guesses", "runner_up"
@@ -46,7 +46,7 @@ class AccuracyOptions(WeightsOptions):
     dtype: str
 
 
-class Accuracy(Kind):
+class Accuracy(Evaluation["Backbone"]):
     """Top-1 and top-5 on one image set, under every step rule; predictions are kept per image.
 
     Under rules that may let several steps stand also ``guesses``, the further guesses that steps with other best
@@ -67,7 +67,6 @@ class Accuracy(Kind):
         MetricSpec(RUNNER_UP, Change.SHARE, SYMPTOM),
     )
     ruled = True
-    shared = True
 
     def cell(
         self,
@@ -96,25 +95,18 @@ class Accuracy(Kind):
         """One pass over the images serves every model at every resolution."""
         return options_of(cell, AccuracyOptions).data
 
-    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
-        """Images; all models see each of them in one go."""
-        return evaluated_images(options_of(cells[0], AccuracyOptions).data, session)
-
-    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
-        """One pass over one image set."""
+    def collectors(self, networks: "Mapping[Cell, Backbone]", session: Session) -> "dict[Cell, Collector]":
+        """Predictions under each cell's view."""
         from benchmarks.work.collectors.accuracy import AccuracyCollector
-        from benchmarks.work.passes import View, evaluated, run_pass
+        from benchmarks.work.passes import View
 
-        options = {cell: options_of(cell, AccuracyOptions) for cell in cells}
-        sources = {weights_name(cell): cell for cell in cells}
-        networks = {name: loaded_network(cell, session) for name, cell in sources.items()}
-        collectors = [
-            AccuracyCollector(View(one.resolution, one.crop), networks[weights_name(cell)], session.rules)
-            for cell, one in options.items()
-        ]
-        passed = run_pass(collectors, evaluated(options[cells[0]].data, session), advance)
-        for cell, collected in zip(cells, passed, strict=True):
-            yield accuracy_record(cell, collected, session)
+        options = {cell: options_of(cell, AccuracyOptions) for cell in networks}
+        views = {cell: View(one.resolution, one.crop) for cell, one in options.items()}
+        return {cell: AccuracyCollector(views[cell], one, session.rules) for cell, one in networks.items()}
+
+    def record(self, cell: Cell, collected: "Collected", session: Session) -> Record:
+        """Numbers under every step rule."""
+        return accuracy_record(cell, collected, session)
 
 
 ACCURACY = Accuracy()

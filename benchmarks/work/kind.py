@@ -32,6 +32,14 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """A cell that came to nothing while others of its group go on: why, in one line."""
+
+    cell: Cell
+    reason: str
+
+
+@dataclass(frozen=True)
 class Amount:
     """How much work there is: ``total`` units, such as images."""
 
@@ -117,7 +125,7 @@ class Kind(ABC):
         """How much work a group is, for the progress bar."""
 
     @abstractmethod
-    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
+    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record | Trouble]:
         """Run a group; each cell's record as soon as it is there. ``advance`` is told what is done, in units."""
 
     def versioned(self, session: Session) -> Inputs:

@@ -1,6 +1,6 @@
 """Weakly supervised localization by trained networks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,8 @@ from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record,
 from benchmarks.data.errors import DataError
 from benchmarks.networks.names import parse
 from benchmarks.work.accuracy import SYMPTOM
-from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
+from benchmarks.work.evaluation import Evaluation
+from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
 from benchmarks.work.results import percent, require_images, status_of, write_table
 from benchmarks.work.session import Session
 from benchmarks.work.weights import (
@@ -17,7 +18,6 @@ from benchmarks.work.weights import (
     data_command,
     evaluated_inputs,
     known_inputs,
-    loaded_network,
     weights_options,
 )
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from baselines.backbone import Backbone
+    from benchmarks.work.passes import Collected, Collector
 
 MAX_BOX = ("max_box_acc", "max_box_acc_v2")
 
@@ -46,7 +47,7 @@ class LocalizationOptions(WeightsOptions):
     crop: float
 
 
-class Localization(Kind):
+class Localization(Evaluation["Backbone"]):
     """Class activation maps against boxes, under every box rule and step rule; kept per image and step."""
 
     name = "localization"
@@ -60,7 +61,6 @@ class Localization(Kind):
         MetricSpec("overlap", Change.NEAR, "boxes move from step to step as they did not", tolerance=0.2),
     )
     ruled = True
-    shared = True
 
     def cell(self, model: str, split: str, seed: int, session: Session) -> Cell:
         """The cell of one model on one image set."""
@@ -88,56 +88,39 @@ class Localization(Kind):
         options = options_of(cell, LocalizationOptions)
         return options.data, options.resolution, options.crop
 
-    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
-        """Images; all models see each of them in one go."""
-        return evaluated_images(options_of(cells[0], LocalizationOptions).data, session)
+    def collectors(self, networks: "Mapping[Cell, Backbone]", session: Session) -> "dict[Cell, Collector]":
+        """Localizations under the one view of a group; an image's boxes are read once for all networks."""
+        from benchmarks.work.collectors.localization import LocalizationCollector, Truths
+        from benchmarks.work.passes import View
 
-    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
-        """One pass over the image set."""
-        networks = [loaded_network(cell, session) for cell in cells]
-        options = options_of(cells[0], LocalizationOptions)
-        for cell, localized in zip(cells, localize(networks, options, session, advance), strict=True):
-            yield localization_record(cell, localized, session)
+        if not networks:
+            return {}
+        options = options_of(next(iter(networks)), LocalizationOptions)
+        images, boxes = session.image_set(options.data), session.boxes(options.data)
+        truths = Truths(images, boxes, View(options.resolution, options.crop))
+        return {cell: LocalizationCollector(network, truths, session.rules) for cell, network in networks.items()}
+
+    def record(self, cell: Cell, collected: "Collected", session: Session) -> Record:
+        """Numbers under every rule."""
+        return localization_record(cell, collected, session)
 
 
 LOCALIZATION = Localization()
 
 
-@dataclass(frozen=True)
-class Localized:
-    """Localizations of one network: their table, and a line for each image that was left out."""
-
-    table: "pd.DataFrame"
-    unreadable: list[str]
-
-
-def localize(
-    networks: "Sequence[Backbone]", options: LocalizationOptions, session: Session, advance: Advance
-) -> list[Localized]:
-    """Localizations of networks, in one pass.
+def localization_record(cell: Cell, collected: "Collected", session: Session) -> Record:
+    """Numbers of one model under every rule; the localizations go beside the record.
 
     Raises:
         DataError: No image could be used.
     """
-    from benchmarks.work.collectors.localization import LocalizationCollector, Truths, localizations_table
-    from benchmarks.work.passes import View, evaluated, run_pass
-
-    images = session.image_set(options.data)
-    truths = Truths(images, session.boxes(options.data), View(options.resolution, options.crop))
-    collectors = [LocalizationCollector(network, truths, session.rules) for network in networks]
-    passed = run_pass(collectors, evaluated(options.data, session), advance)
-    for collected in passed:
-        require_images(len(collected.part["position"]), options.data, collected.unreadable)
-    return [Localized(localizations_table(images, one.part, session.rules), one.unreadable) for one in passed]
-
-
-def localization_record(cell: Cell, localized: Localized, session: Session) -> Record:
-    """Numbers of one model under every rule; the localizations go beside the record."""
     from benchmarks.metrics.localization import localized as hits_of
     from benchmarks.metrics.outcomes import images_hash, pack
+    from benchmarks.work.collectors.localization import localizations_table
 
     options = options_of(cell, LocalizationOptions)
-    table = localized.table
+    require_images(len(collected.part["position"]), options.data, collected.unreadable)
+    table = localizations_table(session.image_set(options.data), collected.part, session.rules)
     ids = sorted(set(table["id"]))
     status = status_of(len(ids), evaluated_images(options.data, session).total, "left out")
     metrics = localization_metrics(table, session, status)
@@ -150,7 +133,7 @@ def localization_record(cell: Cell, localized: Localized, session: Session) -> R
         MetricKey("top1_loc", steps=rule.name, boxes=paired): pack(hits_of(table, rule, paired)["top1_loc"])
         for rule in session.rules.steps
     }
-    notes = {"localizations": path.name, "unreadable": localized.unreadable, "images": images_hash(ids)}
+    notes = {"localizations": path.name, "unreadable": collected.unreadable, "images": images_hash(ids)}
     return replace(record, outcomes=outcomes, notes=notes)
 
 

@@ -1,7 +1,8 @@
 """One pass over an image set for all that is asked of it: each image is decoded once, each view of a batch made once.
 
-What a pass keeps is its collectors' matter. Each gives, batch by batch, a part: a plain dictionary of arrays whose
-first axis is the image. Parts of all processes come together in :func:`whole`, and nowhere else.
+What a pass keeps is its collectors' matter. Each gives, batch by batch, a part: a plain dictionary of arrays. Every few
+thousand images they go to a shelf, see ``benchmarks.work.shelves``. A collector whose network is in trouble is left
+out from there on; the others go on.
 """
 
 from abc import ABC, abstractmethod
@@ -20,15 +21,17 @@ from torchvision.transforms.v2 import functional as F
 
 from baselines.backbone import Backbone
 from benchmarks.core import distributed
+from benchmarks.core.processes import one_line
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
 from benchmarks.work.session import Session
+from benchmarks.work.shelves import Memory, Part, Shelf, Stretch, joined
 
 # A batch of several views holds as many images as fill this many times the pixels of a batch at its smallest demand.
 VIEWS_FACTOR = 16
 
-# Arrays (N, ...) by name; ``position`` (N,) is the images' place in their set.
-Part = dict[str, np.ndarray]
+# Images that go on a shelf together.
+TOGETHER = 2000
 
 
 class View(NamedTuple):
@@ -62,23 +65,20 @@ class Batch(NamedTuple):
     reasons: list[str]
 
 
-class ShardedImages(Dataset[Sample]):
-    """This process's share of an image set; an unreadable image is passed on by its reason."""
+class ShownImages(Dataset[Sample]):
+    """The images of a set by position; an unreadable one is passed on by its reason."""
 
-    def __init__(self, images: ImageSet, count: int | None) -> None:
-        everything = range(len(images) if count is None else min(count, len(images)))
-        self.indices = distributed.shard(everything, distributed.rank(), distributed.size())
+    def __init__(self, images: ImageSet) -> None:
         self.images = images
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.images)
 
     def __getitem__(self, position: int) -> Sample:
-        index = self.indices[position]
         try:
-            return Sample(index, tensor_of(self.images.image(index)), "")
+            return Sample(position, tensor_of(self.images.image(position)), "")
         except UnreadableImage as error:
-            return Sample(index, None, str(error))
+            return Sample(position, None, str(error))
 
 
 def tensor_of(picture: Image.Image) -> Tensor:
@@ -122,18 +122,14 @@ def normalized(pixels: Tensor, device: torch.device) -> Tensor:
     return inputs
 
 
-def batches(
-    images: ImageSet, views: Sequence[View], device: torch.device, batch: int, workers: int, count: int | None
-) -> Iterator[Batch]:
-    """This process's images in batches, each decoded once; the memory of a batch does not grow with its views."""
-    pixels = [view.resolution**2 for view in views]
-    fitting = VIEWS_FACTOR * batch * min(pixels) // sum(pixels)
+def batches(how: "Show", views: Sequence[View], chosen: Sequence[Sequence[int]]) -> Iterator[Batch]:
+    """Batches of chosen positions, each image decoded once."""
     yield from DataLoader(
-        ShardedImages(images, count),
-        max(1, min(batch, fitting)),
-        num_workers=workers,
+        ShownImages(how.images),
+        batch_sampler=[list(positions) for positions in chosen],
+        num_workers=how.workers,
         collate_fn=partial(make_batch, views=views),
-        pin_memory=device.type == "cuda",
+        pin_memory=how.device.type == "cuda",
     )
 
 
@@ -147,6 +143,7 @@ class Show:
         batch: Images of a step; fewer where views are many or large.
         workers: Loader processes.
         count: The first so many images, None for all.
+        together: Images that are put on a shelf together.
     """
 
     images: ImageSet
@@ -154,12 +151,29 @@ class Show:
     batch: int
     workers: int = 0
     count: int | None = None
+    together: int = TOGETHER
+
+    @property
+    def total(self) -> int:
+        """How many images are shown."""
+        return len(self.images) if self.count is None else min(self.count, len(self.images))
+
+    def stretches(self, views: Sequence[View]) -> list[list[range]]:
+        """The images in stretches, each in batches, the same for any number of processes.
+
+        The memory of a batch does not grow with its views.
+        """
+        pixels = [view.resolution**2 for view in views]
+        size = max(1, min(self.batch, VIEWS_FACTOR * self.batch * min(pixels) // sum(pixels)))
+        whole = [range(begin, min(begin + self.together, self.total)) for begin in range(0, self.total, self.together)]
+        return [[one[place : place + size] for place in range(0, len(one), size)] for one in whole]
 
 
 def evaluated(split: str, session: Session) -> Show:
     """How a run shows an image set that networks are evaluated on."""
-    device, count = torch.device(session.device), session.profile.val_count
-    return Show(session.image_set(split), device, session.profile.batch, session.loaders(split), count)
+    profile, device = session.profile, torch.device(session.device)
+    images, workers = session.image_set(split), session.loaders(split)
+    return Show(images, device, profile.batch, workers, profile.val_count, profile.together)
 
 
 class Shown(NamedTuple):
@@ -196,10 +210,13 @@ class Collector(ABC):
     Attributes:
         view: What the network sees of an image.
         network: The network; collectors may share one.
+        rows_are_images: Whether rows of a part are images, so that it may end at any of them; else parts add up, and
+            only equal shares of the images give equal sums to the bit.
     """
 
     view: View
     network: nn.Module
+    rows_are_images = True
 
     def __init__(self, view: View, network: nn.Module) -> None:
         self.view = view
@@ -218,19 +235,15 @@ class Collector(ABC):
         kept.append(part)
 
     def merge(self, parts: Sequence[Part]) -> Part:
-        """All parts as one, its images in the order of their positions; of none, no positions."""
-        if not parts:
-            return {"position": np.empty(0, np.int64)}
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(joined["position"], kind="stable")
-        return {name: array[order] for name, array in joined.items()}
+        """Parts as one, in their order; of none, no positions."""
+        return joined(parts) if parts else {"position": np.empty(0, np.int64)}
 
 
 class Collected(NamedTuple):
     """What a collector has in the end.
 
     Attributes:
-        part: Of all images.
+        part: Of all images, in the order of their positions.
         unreadable: One line for each image that was left out.
     """
 
@@ -238,44 +251,187 @@ class Collected(NamedTuple):
     unreadable: list[str]
 
 
-@dataclass
-class Kept:
-    """What one process has of one collector so far: parts, and reasons of images left out."""
-
-    parts: list[Part]
-    reasons: list[str]
-
-
 def run_pass(collectors: Sequence[Collector], how: Show, advance: Callable[[int], None]) -> list[Collected]:
-    """Show every image once to all collectors' networks; the processes share the images.
+    """Show every image once to all collectors' networks, and keep in memory what they have.
 
     Args:
         collectors: What is asked; each of their views is made once for all of them.
-        how: Which images, and how.
+        how: Which images, and how; the processes share them.
         advance: Told how many images a step was, of all processes.
 
     Returns:
         For each collector what it has of every image, whatever the number of processes; complete on every process.
+
+    Raises:
+        NetworkTrouble: A network gives numbers that are not finite, or does not fit into memory.
     """
-    views = list(dict.fromkeys(collector.view for collector in collectors))
-    kept = [Kept([], []) for _ in collectors]
-    reasons: list[str] = []
-    put((collector.network for collector in collectors), how.device)
-    with torch.inference_mode():
-        for batch in batches(how.images, views, how.device, how.batch, how.workers, how.count):
-            for view, pixels in zip(views, batch.views, strict=False):
-                shown = shown_batch(batch, pixels, how)
-                for collector, own in zip(collectors, kept, strict=True):
-                    if collector.view == view:
-                        take(collector, shown, own)
-            reasons += batch.reasons
-            advance((len(batch.positions) + len(batch.reasons)) * distributed.size())
-    shards = distributed.gather((kept, reasons))
-    everywhere = [reason for _, shard in shards for reason in shard]
-    return [
-        whole(collector, [shard[place] for shard, _ in shards], everywhere)
-        for place, collector in enumerate(collectors)
+    passed = [Passing(collector, Memory()) for collector in collectors]
+    pass_over(passed, how, advance)
+    for one in passed:
+        if one.trouble is not None:
+            raise NetworkTrouble(one.trouble)
+    return [one.collected() for one in passed]
+
+
+class NetworkTrouble(ValueError):
+    """A network cannot be evaluated; in one line why."""
+
+
+class Passing:
+    """A collector on its way through the images.
+
+    Args:
+        collector: What is asked.
+        shelf: Where its parts go, and are, as far as it came before.
+
+    Attributes:
+        trouble: Why it is left out from some batch on, None where all is well.
+    """
+
+    def __init__(self, collector: Collector, shelf: Shelf) -> None:
+        self.collector, self.shelf = collector, shelf
+        self.trouble: str | None = None
+        self.held = shelf.covered()
+        self.parts: list[Part] = []
+        self.reasons: list[str] = []
+        self.since: int | None = None
+        self.until = 0
+
+    def lacks(self, total: int) -> np.ndarray:
+        """Which of so many positions are not on the shelf (total,)."""
+        lacks = np.ones(total, dtype=bool)
+        for one in self.held:
+            lacks[one.start : one.stop] = False
+        return lacks
+
+    def has(self, position: int) -> bool:
+        """Whether an image was on the shelf before."""
+        return any(position in one for one in self.held)
+
+    def take(self, shown: Shown) -> None:
+        """Let the collector have a batch, but for the images that it has or cannot use; trouble ends its way."""
+        places = zip(shown.positions.tolist(), shown.sizes, strict=True)
+        why = {place: self.collector.unusable(*one) for place, one in enumerate(places) if not self.has(one[0])}
+        usable = [place for place, reason in why.items() if reason is None]
+        self.reasons += [reason for reason in why.values() if reason is not None]
+        try:
+            if usable:
+                some = shown if len(usable) == len(shown.positions) else shown.only(usable)
+                self.collector.keep(self.parts, collected(self.collector, some))
+        except Exception as error:  # whatever it is, it is this network's own
+            self.trouble = one_line(error)
+
+    def reach(self, positions: Sequence[int], reasons: Sequence[str]) -> None:
+        """A batch of these positions is done; of images that nobody could read there are reasons."""
+        mine = [position for position in positions if not self.has(position)]
+        if mine and self.trouble is None:
+            self.since = mine[0] if self.since is None else self.since
+            self.until = mine[-1] + 1
+            self.reasons += reasons
+
+    def put(self) -> None:
+        """Put on the shelf what came since the last time."""
+        if self.since is not None and self.trouble is None:
+            part = self.collector.merge(self.parts)
+            self.shelf.put(Stretch(self.since, self.until, part, self.reasons))
+        self.parts, self.reasons, self.since = [], [], None
+
+    def collected(self) -> Collected:
+        """What there is of all images, in the order of their positions; every process must ask."""
+        stretches = self.shelf.stretches()
+        part = self.collector.merge([one.part for one in stretches if any(map(len, one.part.values()))])
+        return Collected(part, sorted(reason for one in stretches for reason in one.reasons))
+
+
+def pass_over(passed: Sequence[Passing], how: Show, advance: Callable[[int], None]) -> None:
+    """Show every image that is not on all shelves to the networks that lack it; the processes share the images.
+
+    An interrupted pass puts on the shelves what it has.
+
+    Args:
+        passed: Collectors and their shelves.
+        how: Which images, and how.
+        advance: Told how many images a step was, of all processes.
+    """
+    views = list(dict.fromkeys(one.collector.view for one in passed))
+    put((one.collector.network for one in passed), how.device)
+    wanted = np.any([one.lacks(how.total) for one in passed], axis=0)
+    advance(int(how.total - wanted.sum()))
+    plan = [
+        [at for at in ([place for place in batch if wanted[place]] for batch in stretch) if at]
+        for stretch in distributed.shard(how.stretches(views), distributed.rank(), distributed.size())
     ]
+    shown = batches(how, views, [at for stretch in plan for at in stretch])
+    try:
+        with torch.inference_mode():
+            for stretch in plan:
+                for positions, batch in zip(stretch, shown, strict=False):
+                    show_batch(passed, batch, views, how)
+                    for one in passed:
+                        one.reach(positions, batch.reasons)
+                    advance(len(positions) * distributed.size())
+                for one in passed:
+                    one.put()
+    except KeyboardInterrupt:
+        for one in passed:
+            if one.collector.rows_are_images:
+                one.put()
+        raise
+    share_troubles(passed)
+
+
+def show_batch(passed: Sequence[Passing], batch: Batch, views: Sequence[View], how: Show) -> None:
+    """Show a batch to all networks that are not in trouble, each under its view."""
+    for view, pixels in zip(views, batch.views, strict=False):
+        asked = [one for one in passed if one.collector.view == view and one.trouble is None]
+        if asked:
+            shown = shown_batch(batch, pixels, how)
+            for one in asked:
+                one.take(shown)
+
+
+def share_troubles(passed: Sequence[Passing]) -> None:
+    """Let every process know of every trouble; behind this all parts are on their shelves."""
+    told = distributed.gather([one.trouble for one in passed])
+    for place, one in enumerate(passed):
+        one.trouble = next((shard[place] for shard in told if shard[place] is not None), None)
+
+
+def collected(collector: Collector, shown: Shown) -> Part:
+    """The part of a batch; where memory is short, of smaller and smaller batches.
+
+    Raises:
+        NetworkTrouble: It is too short for a single image.
+    """
+    try:
+        return collector.collect(shown)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        count, side = len(shown.positions), shown.inputs.shape[3]
+        if count == 1:
+            raise NetworkTrouble(f"out of memory with a single image of {side} x {side} pixels") from error
+    if shown.inputs.device.type == "cuda":
+        torch.cuda.empty_cache()
+    halves = (range(count // 2), range(count // 2, count))
+    return collector.merge([collected(collector, shown.only(list(half))) for half in halves])
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error is the allocator's: Python's, CUDA's, or that of torch on the CPU, which has no type."""
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def require_finite(numbers: np.ndarray, shown: Shown) -> None:
+    """Refuse what a network gives for a batch, numbers (N, ...), if one of them is not finite.
+
+    Raises:
+        NetworkTrouble: One is; the message says for which image.
+    """
+    good = np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1)
+    if not good.all():
+        first = int(shown.positions[int(good.argmin())])
+        raise NetworkTrouble(f"the network gives numbers that are not finite, first for image {first + 1} of the set")
 
 
 def shown_batch(batch: Batch, pixels: Tensor, how: Show) -> Shown:
@@ -283,22 +439,6 @@ def shown_batch(batch: Batch, pixels: Tensor, how: Show) -> Shown:
     positions = np.array(batch.positions, np.int64)
     labels = np.array([how.images.labels[position] for position in batch.positions], np.int64)
     return Shown(normalized(pixels, how.device), pixels, positions, labels, batch.sizes)
-
-
-def take(collector: Collector, shown: Shown, own: Kept) -> None:
-    """Let a collector have a batch, but for the images that it cannot use."""
-    why = [collector.unusable(*one) for one in zip(shown.positions.tolist(), shown.sizes, strict=True)]
-    usable = [place for place, reason in enumerate(why) if reason is None]
-    own.reasons += [reason for reason in why if reason is not None]
-    if usable:
-        part = collector.collect(shown if len(usable) == len(why) else shown.only(usable))
-        collector.keep(own.parts, part)
-
-
-def whole(collector: Collector, shards: Sequence[Kept], unreadable: Sequence[str]) -> Collected:
-    """One collector's parts of all processes as one, with the reasons of the images that it lacks."""
-    reasons = [*unreadable, *(reason for shard in shards for reason in shard.reasons)]
-    return Collected(collector.merge([part for shard in shards for part in shard.parts]), sorted(reasons))
 
 
 def put(networks: Iterable[nn.Module], device: torch.device) -> None:

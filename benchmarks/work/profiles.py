@@ -134,6 +134,7 @@ class Profile:
         resolution: Side of the evaluated images.
         crop: Side of the center crop over the resized side; by backbone, ``""`` for all others.
         batch: Images of an evaluation batch.
+        together: Images of a part of an evaluation: a run that is cut off loses one part at most.
         held_out: Image set that trainings are followed on, None for none.
         reduced: The reduced data set.
         transfers: By the data set of the paper that they stand for: ``cub``, ``dogs``, ``coco``.
@@ -149,6 +150,7 @@ class Profile:
     recipe: Recipe | None = None
     resolution: int = 224
     batch: int = 256
+    together: int = 2000
     efficiency: EfficiencyPlan = EfficiencyPlan()
     reduced: Reduced = Reduced()
     transfers: Mapping[str, Transfer] = field(default_factory=dict)

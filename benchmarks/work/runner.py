@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from benchmarks.core.progress import Progress
 from benchmarks.core.records import Cell, Record
-from benchmarks.work.kind import Blocked, Kind, Waiting
+from benchmarks.work.kind import Blocked, Kind, Trouble, Waiting
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
-from benchmarks.work.workers import Group, Result, jobs_of, run_group, run_groups
+from benchmarks.work.workers import Failure, Group, Result, jobs_of, run_group, run_groups
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -130,12 +130,14 @@ def run_kind(kind: Kind, cells: Sequence[Cell], session: Session, progress: Prog
             if isinstance(result, Record):
                 keep(result, session)
                 del left[str(result.cell)]
-            elif result.errno in NO_SPACE:
+                continue
+            if isinstance(result, Failure) and result.errno in NO_SPACE:
                 raise DiskFull(session)
-            else:
-                for cell in (one for one in group if str(one) in left):
-                    session.store.note_absence(cell, f"failed ({result.reason})", run_command(session))
-                    failed[str(cell)] = result.reason
+            ended = [result.cell] if isinstance(result, Trouble) else [one for one in group if str(one) in left]
+            for cell in ended:
+                session.store.note_absence(cell, f"failed ({result.reason})", run_command(session))
+                failed[str(cell)] = result.reason
+                del left[str(cell)]
     return failed
 
 

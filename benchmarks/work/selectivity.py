@@ -1,12 +1,13 @@
 """Class selectivity of the channels of trained networks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
 from benchmarks.networks.names import parse
-from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
+from benchmarks.work.evaluation import Evaluation
+from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
 from benchmarks.work.results import require_images, status_of
 from benchmarks.work.session import Session
 from benchmarks.work.weights import (
@@ -14,13 +15,13 @@ from benchmarks.work.weights import (
     WeightsOptions,
     evaluated_inputs,
     known_inputs,
-    loaded_network,
     weights_options,
 )
 
 if TYPE_CHECKING:
+    from baselines.backbone import Backbone
     from benchmarks.metrics.selectivity import Floats
-    from benchmarks.work.passes import Collected
+    from benchmarks.work.passes import Collected, Collector
 
 SYMPTOM = "weights, images or the last stage's activations are not what they were"
 
@@ -40,7 +41,7 @@ class SelectivityOptions(WeightsOptions):
     crop: float
 
 
-class Selectivity(Kind):
+class Selectivity(Evaluation["Backbone"]):
     """The class selectivity index of every channel of the last stage, at every step."""
 
     name = "selectivity"
@@ -52,7 +53,6 @@ class Selectivity(Kind):
         MetricSpec("silent", Change.NEVER, "it is judged through the median, which is of the other channels"),
         MetricSpec("index", Change.NEVER, "it is judged through its median"),
     )
-    shared = True
 
     def cell(self, model: str, split: str, seed: int, session: Session) -> Cell:
         """The cell of one model on one image set."""
@@ -73,21 +73,21 @@ class Selectivity(Kind):
         options = options_of(cell, SelectivityOptions)
         return options.data, options.resolution, options.crop
 
-    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
-        """Images; all models see each of them in one go."""
-        return evaluated_images(options_of(cells[0], SelectivityOptions).data, session)
-
-    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
-        """One pass over the image set."""
+    def collectors(self, networks: "Mapping[Cell, Backbone]", session: Session) -> "dict[Cell, Collector]":
+        """Sums of activations by class."""
         from benchmarks.work.collectors.selectivity import SelectivityCollector
-        from benchmarks.work.passes import View, evaluated, run_pass
+        from benchmarks.work.passes import View
 
-        options = options_of(cells[0], SelectivityOptions)
-        view, classes = View(options.resolution, options.crop), len(session.image_set(options.data).classes)
-        collectors = [SelectivityCollector(view, loaded_network(cell, session), classes) for cell in cells]
-        passed = run_pass(collectors, evaluated(options.data, session), advance)
-        for cell, collected in zip(cells, passed, strict=True):
-            yield selectivity_record(cell, collected, session)
+        collectors: dict[Cell, Collector] = {}
+        for cell, network in networks.items():
+            options = options_of(cell, SelectivityOptions)
+            classes = len(session.image_set(options.data).classes)
+            collectors[cell] = SelectivityCollector(View(options.resolution, options.crop), network, classes)
+        return collectors
+
+    def record(self, cell: Cell, collected: "Collected", session: Session) -> Record:
+        """Every step's index."""
+        return selectivity_record(cell, collected, session)
 
 
 SELECTIVITY = Selectivity()

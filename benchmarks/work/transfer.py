@@ -1,6 +1,6 @@
 """How well networks do at the tasks that they were fine-tuned for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -8,17 +8,19 @@ from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record,
 from benchmarks.data.errors import DataError
 from benchmarks.work.accuracy import SYMPTOM
 from benchmarks.work.choices import choice
+from benchmarks.work.evaluation import Evaluation
 from benchmarks.work.finetuning import FINETUNE, FineTuneOptions, transfer_of, tuned_network, tuned_weights
-from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
+from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
 from benchmarks.work.results import percent, require_images, write_arrays
 from benchmarks.work.session import Session
 from benchmarks.work.weights import CONDITIONS, known_inputs, shown_inputs
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     from benchmarks.data.images import ImageSet
-    from benchmarks.work.passes import Collected
+    from benchmarks.work.passes import Collected, Collector
 
 TOP = 5
 TOP1 = MetricKey("top1")
@@ -50,7 +52,7 @@ class TransferOptions(FineTuneOptions):
     threshold: float | None
 
 
-class Transfer(Kind):
+class Transfer(Evaluation["nn.Module"]):
     """Top-1 and top-5, or for several classes at once mAP and F1; probabilities are kept per image."""
 
     name = "transfer"
@@ -62,7 +64,6 @@ class Transfer(Kind):
         MetricSpec(name, Change.SHARE, SYMPTOM)
         for name in ("top1", f"top{TOP}", "map", "f1_overall", "f1_class", "f1_class_mean")
     )
-    shared = True
 
     def cell(self, model: str, target: str, seed: int, session: Session) -> Cell:
         """The cell of one network at one task."""
@@ -89,24 +90,35 @@ class Transfer(Kind):
         options = options_of(cell, TransferOptions)
         return options.data, options.resolution, options.crop
 
-    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
-        """Images; all networks see each of them in one go."""
-        return evaluated_images(options_of(cells[0], TransferOptions).data, session)
+    def network_name(self, cell: Cell) -> str:
+        """Each cell has its own."""
+        return str(cell)
 
-    def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
-        """One pass over one image set."""
-        from benchmarks.work.collectors.transfer import TransferCollector
-        from benchmarks.work.passes import View, evaluated, run_pass
+    def network(self, cell: Cell, session: Session) -> "nn.Module":
+        """The fine-tuned network.
 
-        options = options_of(cells[0], TransferOptions)
+        Raises:
+            DataError: There is none, or it was tuned on other classes than it would be evaluated on.
+        """
+        options = options_of(cell, TransferOptions)
         images = session.image_set(options.data)
         check_classes(session.image_set(options.tuned_on), images)
-        view, classes = View(options.resolution, options.crop, squashed=True), len(images.classes)
-        networks = [tuned_network(tuning_cell(cell, session), classes, session) for cell in cells]
-        collectors = [TransferCollector(view, network) for network in networks]
-        passed = run_pass(collectors, evaluated(options.data, session), advance)
-        for cell, collected in zip(cells, passed, strict=True):
-            yield transfer_record(cell, collected, session)
+        return tuned_network(tuning_cell(cell, session), len(images.classes), session)
+
+    def collectors(self, networks: "Mapping[Cell, nn.Module]", session: Session) -> "dict[Cell, Collector]":
+        """Probabilities of images without regard to their proportions."""
+        from benchmarks.work.collectors.transfer import TransferCollector
+        from benchmarks.work.passes import View
+
+        collectors: dict[Cell, Collector] = {}
+        for cell, network in networks.items():
+            options = options_of(cell, TransferOptions)
+            collectors[cell] = TransferCollector(View(options.resolution, options.crop, squashed=True), network)
+        return collectors
+
+    def record(self, cell: Cell, collected: "Collected", session: Session) -> Record:
+        """Numbers of the task."""
+        return transfer_record(cell, collected, session)
 
 
 TRANSFER = Transfer()

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from benchmarks.core.processes import ending
+from benchmarks.core.processes import ending, one_line
 from benchmarks.core.records import Cell, Record
 from benchmarks.measure.stopwatch import Stopwatch
-from benchmarks.work.kind import Advance, Kind
+from benchmarks.work.kind import Advance, Kind, Trouble
 from benchmarks.work.session import Session
 
 Group = Sequence[Cell]
@@ -35,11 +35,11 @@ class Failure:
 
     @classmethod
     def of(cls, error: Exception) -> "Failure":
-        """An error in words, which unlike the error itself pass between processes."""
-        return cls(" ".join(f"{type(error).__name__}: {error}".split()), getattr(error, "errno", None))
+        """An error in words."""
+        return cls(one_line(error), getattr(error, "errno", None))
 
 
-Result = Record | Failure
+Result = Record | Trouble | Failure
 
 
 def jobs_of(kind: Kind, groups: int, session: Session) -> int:
@@ -52,7 +52,7 @@ def jobs_of(kind: Kind, groups: int, session: Session) -> int:
 
 
 def run_group(kind: Kind, group: Group, session: Session, advance: Advance) -> Iterator[Result]:
-    """The records of one group, and what ended it early, if anything did.
+    """The records of one group, the troubles of its cells, and what ended it early, if anything did.
 
     Under torchrun errors go on: the other processes wait for this one, and only an end of all of them is clean.
     """
@@ -61,11 +61,14 @@ def run_group(kind: Kind, group: Group, session: Session, advance: Advance) -> I
 
     stopwatch = Stopwatch()
     try:
-        for record in kind.run(group, session, advance):
+        for result in kind.run(group, session, advance):
+            if isinstance(result, Trouble):
+                yield result
+                continue
             # Groups leave their records when all of their work is done.
             seconds = round(stopwatch.seconds() / len(group), 3)
             facts = {SECONDS: seconds, COMPUTED_WITH: computes_with(session.device)}
-            yield replace(record, notes={**record.notes, **facts})
+            yield replace(result, notes={**result.notes, **facts})
     except Exception as error:
         if distributed.size() > 1:
             raise

@@ -137,7 +137,7 @@ def inputs() -> Probed:
         path = Path(root) / V2 / "0" / "0.jpeg"
         path.parent.mkdir(parents=True)
         picture().save(path, quality=100, subsampling=0)
-        (batch,) = batches(open_imagenet(Path(root), "v2", 1), list(views.values()), CPU, 1, 0, None)
+        (batch,) = batches(Show(open_imagenet(Path(root), "v2", 1), CPU, 1), list(views.values()), [[0]])
     for name, pixels in zip(views, batch.views, strict=True):
         shown = normalized(pixels, CPU)[0]
         for color, plane in zip(("red", "green", "blue"), shown, strict=True):

@@ -159,6 +159,7 @@ SMOKE = replace(
     },
     train_count=384,
     val_count=250,
+    together=50,
     efficiency=EfficiencyPlan(inference_batch=1, training_batch=1, rounds=1, warmup=1),
 )
 

@@ -12,7 +12,8 @@ from benchmarks.data.images import ImageSet
 from benchmarks.metrics.accuracy import BOX, CLASSES, SCORES, TOP
 from benchmarks.metrics.rules import Rules
 from benchmarks.networks.maps import class_maps
-from benchmarks.work.passes import Collector, Part, Shown, View, run_steps
+from benchmarks.work.passes import Collector, Shown, View, require_finite, run_steps
+from benchmarks.work.shelves import Part
 
 UNKNOWN = -1
 
@@ -39,6 +40,7 @@ class AccuracyCollector(Collector):
         feature_maps, logits = run_steps(self.network, shown.inputs)
         scores, classes = logits.float().softmax(dim=2).topk(min(TOP, logits.shape[2]))
         best, shares = classes.cpu().numpy().astype(np.int16), scores.cpu().numpy()
+        require_finite(shares.swapaxes(0, 1), shown)
         boxes = np.full((len(feature_maps), len(shown.positions), 4), UNKNOWN, np.int16)
         needed = self.needed(best, best == shown.labels[:, None], shares[:, :, 0].T)
         if needed.any():

@@ -6,7 +6,8 @@ import torch
 from baselines.backbone import Backbone
 from benchmarks.metrics.boxes import gradcam_box, resize_map
 from benchmarks.networks.maps import class_maps
-from benchmarks.work.passes import Collector, Part, Shown
+from benchmarks.work.passes import Collector, Shown
+from benchmarks.work.shelves import Part
 
 
 class AttentionCollector(Collector):

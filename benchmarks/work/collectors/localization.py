@@ -17,7 +17,8 @@ from benchmarks.metrics.movement import GRADCAM_BOX
 from benchmarks.metrics.rules import Rules
 from benchmarks.networks.maps import class_maps
 from benchmarks.work.collectors.accuracy import table_columns
-from benchmarks.work.passes import Collector, Part, Shown, View
+from benchmarks.work.passes import Collector, Shown, View, require_finite
+from benchmarks.work.shelves import Part
 
 
 class Truth(NamedTuple):
@@ -110,6 +111,7 @@ class LocalizationCollector(Collector):
         """A step's arrays (N, k)."""
         probabilities = self.network.classify(feature_map).float().softmax(dim=1)
         scores, classes = probabilities.topk(min(TOP, probabilities.shape[1]))
+        require_finite(scores.cpu().numpy(), shown)
         # The top class's map and the true class's.
         wanted = torch.stack([classes[:, 0], torch.from_numpy(shown.labels).to(classes.device)], dim=1)
         maps = class_maps(self.network, feature_map, wanted).float().cpu().numpy()

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from baselines.backbone import Backbone
-from benchmarks.work.passes import Collector, Part, Shown, View
+from benchmarks.work.passes import Collector, Shown, View, require_finite
+from benchmarks.work.shelves import Part
 
 
 class SelectivityCollector(Collector):
@@ -20,11 +21,12 @@ class SelectivityCollector(Collector):
         network: The network.
         classes: K.
 
-    Parts hold no images, but add up: float64 ``sums`` (T, K, C) of the spatial means of the last feature map, and
+    Parts hold no images, but add up: float64 ``sums`` (K, T, C) of the spatial means of the last feature map, and
     ``counts`` (K,) of the images.
     """
 
     network: Backbone
+    rows_are_images = False
 
     def __init__(self, view: View, network: Backbone, classes: int) -> None:
         super().__init__(view, network)
@@ -33,14 +35,15 @@ class SelectivityCollector(Collector):
     def collect(self, shown: Shown) -> Part:
         pooled = pooled_steps(self.network, shown.inputs).double().cpu()
         sums = torch.zeros(len(pooled), self.classes, pooled.shape[2], dtype=torch.float64)
+        require_finite(pooled.permute(1, 0, 2).numpy(), shown)
         sums.index_add_(1, torch.from_numpy(shown.labels), pooled)
-        return {"sums": sums.numpy(), "counts": np.bincount(shown.labels, minlength=self.classes)}
+        return {"sums": sums.permute(1, 0, 2).numpy(), "counts": np.bincount(shown.labels, minlength=self.classes)}
 
     def keep(self, kept: list[Part], part: Part) -> None:
         kept[:] = [self.merge([*kept, part])]
 
     def merge(self, parts: Sequence[Part]) -> Part:
-        nothing = {"sums": np.zeros((self.network.steps, self.classes, 0)), "counts": np.zeros(self.classes, np.int64)}
+        nothing = {"sums": np.zeros((self.classes, self.network.steps, 0)), "counts": np.zeros(self.classes, np.int64)}
         return {name: reduce(np.add, [part[name] for part in parts]) for name in nothing} if parts else nothing
 
 
@@ -53,4 +56,4 @@ def pooled_steps(network: Backbone, inputs: Tensor) -> Tensor:
 def class_means(part: Part) -> npt.NDArray[np.float64]:
     """Mean over places and images by step, class and channel (T, K, C); classes without images are left out."""
     seen = part["counts"] > 0
-    return np.asarray(part["sums"][:, seen] / part["counts"][seen, None])
+    return np.asarray(part["sums"][seen].swapaxes(0, 1) / part["counts"][seen, None])

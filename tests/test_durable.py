@@ -1,0 +1,242 @@
+"""A pass loses nothing: its parts are on disk, it goes on where it was cut off, one network's trouble is its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from baselines.backbone import Backbone
+from benchmarks.data.images import UnreadableImage
+from benchmarks.data.mini import Scenes, open_mini
+from benchmarks.networks.models import create
+from benchmarks.papers.tdam.rules import RULES
+from benchmarks.work.accuracy import ACCURACY
+from benchmarks.work.collectors.accuracy import AccuracyCollector
+from benchmarks.work.collectors.localization import LocalizationCollector, Truths
+from benchmarks.work.collectors.selectivity import SelectivityCollector
+from benchmarks.work.collectors.transfer import TransferCollector
+from benchmarks.work.passes import Collected, Collector, Passing, Show, Shown, View, pass_over
+from benchmarks.work.shelves import PARTS, Disk, Memory, Part, Shelf, Stretch, shelf_of
+from tests.sessions import make_session
+
+CPU = torch.device("cpu")
+COUNT, TOGETHER, BATCH = 40, 12, 5
+VIEW, SMALL = View(48, 1.0), View(32, 1.0)
+MODELS = ("resnet50", "resnet50-td-joint-t2-m1")
+UNREADABLE = 17
+
+
+class Counted(Scenes):
+    """Scenes that count how often each is decoded; one cannot be read."""
+
+    reads: list[int]
+
+    def image(self, i: int):  # type: ignore[no-untyped-def]
+        self.reads[i] += 1
+        if i == UNREADABLE:
+            raise UnreadableImage("seventeen.JPEG", "broken")
+        return super().image(i)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Counted:
+    scenes = open_mini("val", tmp_path / "cache", COUNT)
+    scenes.__class__ = Counted
+    scenes.reads = [0] * COUNT  # type: ignore[attr-defined]
+    return scenes  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def networks() -> list[Backbone]:
+    made = []
+    for seed, name in enumerate(MODELS):
+        torch.manual_seed(seed)
+        made.append(create(name, 10, "mini"))
+    return made
+
+
+def asked(images: Scenes, networks: Sequence[Backbone]) -> list[Collector]:
+    """Every kind of question, to both networks or one, under two views."""
+    truths = Truths(images, images, VIEW)
+    return [
+        *(AccuracyCollector(view, network, RULES) for network in networks for view in (VIEW, SMALL)),
+        *(LocalizationCollector(network, truths, RULES) for network in networks),
+        SelectivityCollector(VIEW, networks[1], 10),
+        TransferCollector(SMALL, nn.Sequential(networks[0], nn.Softmax(1))),
+    ]
+
+
+def passing(collectors: Sequence[Collector], folder: Path | None) -> list[Passing]:
+    """Collectors with shelves in a folder, or in memory."""
+    shelves: list[Shelf] = [Memory() if folder is None else Disk(folder / str(i)) for i in range(len(collectors))]
+    return [Passing(one, shelf) for one, shelf in zip(collectors, shelves, strict=True)]
+
+
+def ignored(count: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def how(images: Scenes) -> Show:
+    return Show(images, CPU, BATCH, together=TOGETHER)
+
+
+def whole(collectors: Sequence[Collector], images: Scenes) -> list[Collected]:
+    """What an undisturbed pass in memory has."""
+    passed = passing(collectors, None)
+    pass_over(passed, how(images), ignored)
+    assert [one.trouble for one in passed] == [None] * len(passed)
+    return [one.collected() for one in passed]
+
+
+def same(one: Collected, other: Collected) -> bool:
+    """Whether two collected parts are equal to the bit."""
+    if one.unreadable != other.unreadable or one.part.keys() != other.part.keys():
+        return False
+    arrays = [(array, other.part[name]) for name, array in one.part.items()]
+    return all(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in arrays)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=np.int64),
+        np.arange(12, dtype=np.int16).reshape(6, 2),
+        np.arange(24, dtype=np.uint64).reshape(6, 2, 2) * 2**58,
+        np.array([[0.1, np.nan], [np.inf, -0.0]] * 3, np.float32),
+        np.arange(6, dtype=np.float64)[:, None, None] / 3,
+        np.array([True, False] * 3),
+        np.zeros((0, 3, 2), np.float32),
+    ],
+)
+def test_what_is_shelved_comes_back_to_the_bit(tmp_path: Path, array: np.ndarray) -> None:
+    """Values, types and shapes; positions and reasons too."""
+    shelf = Disk(tmp_path / "shelf")
+    shelf.put(Stretch(3, 9, {"one": array, "position": np.arange(len(array))}, ["why not"]))
+    (back,) = shelf.stretches()
+    assert (back.begin, back.end, back.reasons) == (3, 9, ["why not"])
+    assert back.part["one"].dtype == array.dtype
+    assert back.part["one"].shape == array.shape
+    assert back.part["one"].tobytes() == array.tobytes()
+    assert shelf.covered() == [range(3, 9)]
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 7])
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_a_pass_goes_on_where_it_was_cut_off(
+    images: Counted, networks: list[Backbone], tmp_path: Path, after: int, ending: type[BaseException]
+) -> None:
+    """To the bit; no more than one part is shown again, and whoever has all is shown nothing."""
+    expected = whole(asked(images, networks), images)
+    images.reads[:] = [0] * COUNT
+    steps = iter(range(100))
+
+    def cut(count: int) -> None:
+        if count and next(steps) == after:
+            raise ending
+
+    with pytest.raises(ending):
+        pass_over(passing(asked(images, networks), tmp_path), how(images), cut)
+    passed = passing(asked(images, networks), tmp_path)
+    pass_over(passed, how(images), ignored)
+    for one, other in zip(passed, expected, strict=True):
+        assert same(one.collected(), other)
+    again = sum(images.reads) - COUNT
+    # What adds up to the bit only in whole parts is shown its part again, alone.
+    assert 0 <= again <= TOGETHER
+    third = passing(asked(images, networks), tmp_path)
+    pass_over(third, how(images), ignored)
+    assert sum(images.reads) == COUNT + again
+
+
+def test_an_interrupted_pass_keeps_each_image_that_it_saw(
+    images: Counted, networks: list[Backbone], tmp_path: Path
+) -> None:
+    """Where rows are images: nothing is shown again."""
+    collectors = [one for one in asked(images, networks) if one.rows_are_images]
+    steps = iter(range(100))
+
+    def cut(count: int) -> None:
+        if count and next(steps) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pass_over(passing(collectors, tmp_path), how(images), cut)
+    pass_over(passing(collectors, tmp_path), how(images), ignored)
+    assert images.reads == [1] * COUNT
+
+
+class Cramped(Collector):
+    """A collector that has memory for so many images only, and says so as torch does on the CPU."""
+
+    def __init__(self, own: Collector, fits: int) -> None:
+        super().__init__(own.view, own.network)
+        self.own, self.fits = own, fits
+
+    def collect(self, shown: Shown) -> Part:
+        if len(shown.positions) > self.fits:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+        return self.own.collect(shown)
+
+
+def test_a_networks_trouble_is_its_own(images: Counted, networks: list[Backbone]) -> None:
+    """Not finite, or out of memory with one image: these end with a reason, all others have what they have alone."""
+    expected = whole(asked(images, networks), images)
+    torch.manual_seed(0)
+    broken = create("resnet50", 10, "mini")
+    with torch.no_grad():
+        next(broken.parameters()).fill_(torch.nan)
+    ill: list[Collector] = [
+        AccuracyCollector(VIEW, broken, RULES),
+        LocalizationCollector(broken, Truths(images, images, VIEW), RULES),
+        SelectivityCollector(VIEW, broken, 10),
+        TransferCollector(SMALL, broken),
+        Cramped(AccuracyCollector(VIEW, networks[0], RULES), 0),
+    ]
+    passed = passing([*ill, *asked(images, networks)], None)
+    pass_over(passed, how(images), ignored)
+    troubles = [one.trouble for one in passed]
+    finite = "NetworkTrouble: the network gives numbers that are not finite, first for image 1 of the set"
+    memory = "NetworkTrouble: out of memory with a single image of 48 x 48 pixels"
+    assert troubles == [*[finite] * 4, memory, *[None] * len(expected)]
+    for one, other in zip(passed[len(ill) :], expected, strict=True):
+        assert same(one.collected(), other)
+
+
+def test_short_memory_makes_smaller_batches(images: Counted, networks: list[Backbone]) -> None:
+    """Numbers are those of the whole batch, up to rounding."""
+    own = AccuracyCollector(VIEW, networks[1], RULES)
+    (expected,) = whole([own], images)
+    (seen,) = whole([Cramped(own, 2)], images)
+    for name, array in expected.part.items():
+        np.testing.assert_allclose(seen.part[name], array, rtol=1e-4, atol=1e-5)
+
+
+def test_a_fault_that_is_no_shortness_is_not_tried_again(images: Counted, networks: list[Backbone]) -> None:
+    """It is the network's trouble at once."""
+
+    class Faulty(Cramped):
+        calls = 0
+
+        def collect(self, shown: Shown) -> Part:
+            self.calls += 1
+            raise RuntimeError("shapes do not match")
+
+    one = Faulty(AccuracyCollector(VIEW, networks[0], RULES), 0)
+    (passed,) = passing([one], None)
+    pass_over([passed], how(images), ignored)
+    assert (passed.trouble, one.calls) == ("RuntimeError: shapes do not match", 1)
+
+
+def test_parts_of_other_inputs_are_void(tmp_path: Path) -> None:
+    """A cell's shelf is empty when any input changed, and what lay there is gone; another cell's stays."""
+    session = make_session(tmp_path)
+    cell = ACCURACY.cell("resnet50", "val", 0, session)
+    other = ACCURACY.cell("resnet50", "val", 1, session)
+    for one in (cell, other):
+        shelf_of(one, {"weights": "old"}, session).put(Stretch(0, 2, {"position": np.arange(2)}, []))
+    assert shelf_of(cell, {"weights": "new"}, session).covered() == []
+    assert shelf_of(other, {"weights": "old"}, session).covered() == [range(2)]
+    assert len(list((session.store.folder / PARTS).iterdir())) == 1
