@@ -43,7 +43,12 @@ class Counted(Scenes):
 
 @pytest.fixture
 def images(tmp_path: Path) -> Counted:
-    scenes = open_mini("val", tmp_path / "cache", COUNT)
+    return counted(tmp_path)
+
+
+def counted(folder: Path) -> Counted:
+    """Scenes with a cache in a folder."""
+    scenes = open_mini("val", folder / "cache", COUNT)
     scenes.__class__ = Counted
     scenes.reads = [0] * COUNT  # type: ignore[attr-defined]
     return scenes  # type: ignore[return-value]
@@ -51,6 +56,11 @@ def images(tmp_path: Path) -> Counted:
 
 @pytest.fixture(scope="module")
 def networks() -> list[Backbone]:
+    return made_networks()
+
+
+def made_networks() -> list[Backbone]:
+    """A plain network and one with feedback, the same ones every time."""
     made = []
     for seed, name in enumerate(MODELS):
         torch.manual_seed(seed)
@@ -228,6 +238,29 @@ def test_a_fault_that_is_no_shortness_is_not_tried_again(images: Counted, networ
     (passed,) = passing([one], None)
     pass_over([passed], how(images), ignored)
     assert (passed.trouble, one.calls) == ("RuntimeError: shapes do not match", 1)
+
+
+def share(rank: int, size: int, folder: Path) -> None:
+    """One of several processes that share a pass."""
+    torch.set_num_threads(1)
+    meeting = f"file://{folder / 'meeting'}"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
+    try:
+        images = counted(folder)
+        pass_over(passing(asked(images, made_networks()), folder / "shelves"), how(images), ignored)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_any_number_of_processes_leaves_the_same(
+    images: Counted, networks: list[Backbone], tmp_path: Path, size: int
+) -> None:
+    """To the bit: whole stretches are shared, whoever shows them shows the same batches."""
+    expected = whole(asked(images, networks), images)
+    torch.multiprocessing.spawn(share, (size, tmp_path), nprocs=size)
+    for one, other in zip(passing(asked(images, networks), tmp_path / "shelves"), expected, strict=True):
+        assert same(one.collected(), other)
 
 
 def test_parts_of_other_inputs_are_void(tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ from benchmarks.work.passes import Collector, Shown, View, require_finite
 from benchmarks.work.shelves import Part
 
 
+# Networks see a batch one after the other; what is longer ago is not asked for again.
+KNOWN = 4096
+
+
 class Truth(NamedTuple):
     """What is known of an image.
 
@@ -49,6 +53,8 @@ class Truths:
     def of(self, position: int, size: tuple[int, int]) -> Truth | str:
         """What is known of an image of this stored height and width, or why nothing usable is."""
         if position not in self.known:
+            if len(self.known) >= KNOWN:
+                self.known.clear()
             try:
                 self.known[position] = self.read(position, size)
             except AnnotationError as error:
