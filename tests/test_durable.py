@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 
 from baselines.backbone import Backbone
+from benchmarks.core.records import MetricKey
 from benchmarks.data.images import UnreadableImage
 from benchmarks.data.mini import Scenes, open_mini
 from benchmarks.networks.models import create
@@ -18,9 +20,12 @@ from benchmarks.work.collectors.accuracy import AccuracyCollector
 from benchmarks.work.collectors.localization import LocalizationCollector, Truths
 from benchmarks.work.collectors.selectivity import SelectivityCollector
 from benchmarks.work.collectors.transfer import TransferCollector
+from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.passes import Collected, Collector, Passing, Show, Shown, View, pass_over
+from benchmarks.work.runner import Summary, run
 from benchmarks.work.shelves import PARTS, Disk, Memory, Part, Shelf, Stretch, shelf_of
 from tests.sessions import make_session
+from tests.test_runner import Silent
 
 CPU = torch.device("cpu")
 COUNT, TOGETHER, BATCH = 40, 12, 5
@@ -258,7 +263,7 @@ def test_any_number_of_processes_leaves_the_same(
 ) -> None:
     """To the bit: whole stretches are shared, whoever shows them shows the same batches."""
     expected = whole(asked(images, networks), images)
-    torch.multiprocessing.spawn(share, (size, tmp_path), nprocs=size)
+    spawn(share, (size, tmp_path), nprocs=size)
     for one, other in zip(passing(asked(images, networks), tmp_path / "shelves"), expected, strict=True):
         assert same(one.collected(), other)
 
@@ -273,3 +278,43 @@ def test_parts_of_other_inputs_are_void(tmp_path: Path) -> None:
     assert shelf_of(cell, {"weights": "new"}, session).covered() == []
     assert shelf_of(other, {"weights": "old"}, session).covered() == [range(2)]
     assert len(list((session.store.folder / PARTS).iterdir())) == 1
+
+
+def given(folder: Path, ill: bool) -> Path:
+    """A folder of weights; ill: one file with NaN and one that is no file of weights beside the two good ones."""
+    folder.mkdir()
+    for name, network in zip(MODELS, made_networks(), strict=True):
+        torch.save(network.state_dict(), folder / f"{name}.pth")
+    if ill:
+        torch.manual_seed(0)
+        state = create("resnet50-se", 10, "mini").state_dict()
+        torch.save({name: value * torch.nan for name, value in state.items()}, folder / "resnet50-se.pth")
+        (folder / "resnet50-eca.pth").write_bytes(b"no weights")
+    return folder
+
+
+Numbers = dict[str, dict[MetricKey, float | None]]
+
+
+def evaluated(folder: Path, weights: Path, models: Sequence[str]) -> tuple[Summary, Numbers]:
+    """What a run of accuracies and localizations says of itself, and its numbers by cell."""
+    session = make_session(folder, weights=weights, models=tuple(models))
+    cells = [kind.cell(model, "val", 0, session) for kind in (ACCURACY, LOCALIZATION) for model in models]
+    summary = run(cells, session, Silent())
+    assert not (session.store.folder / PARTS).exists() or not list((session.store.folder / PARTS).glob("*-resnet50-*"))
+    records = session.store.records()
+    numbers = {str(one.cell): {key: metric.value for key, metric in one.metrics.items()} for one in records}
+    return summary, numbers
+
+
+def test_a_run_records_all_but_the_ill(tmp_path: Path) -> None:
+    """Cells of weights that are not finite, or are none, end with a note; the others' records equal a clean run's."""
+    _, clean = evaluated(tmp_path / "clean", given(tmp_path / "good", ill=False), MODELS)
+    models = ("resnet50-se", "resnet50-eca", *MODELS)
+    summary, numbers = evaluated(tmp_path / "ill", given(tmp_path / "bad", ill=True), models)
+    assert numbers == clean
+    assert summary.ran == len(clean) == 4
+    assert len(summary.failed) == 4
+    reasons = {name.split()[1]: reason for name, reason in summary.failed.items()}
+    assert reasons["resnet50-se"].startswith("NetworkTrouble: the network gives numbers that are not finite")
+    assert "resnet50-eca.pth" in reasons["resnet50-eca"]

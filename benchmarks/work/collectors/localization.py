@@ -20,7 +20,6 @@ from benchmarks.work.collectors.accuracy import table_columns
 from benchmarks.work.passes import Collector, Shown, View, require_finite
 from benchmarks.work.shelves import Part
 
-
 # Networks see a batch one after the other; what is longer ago is not asked for again.
 KNOWN = 4096
 
