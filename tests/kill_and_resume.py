@@ -1,12 +1,15 @@
-"""Kill a smoke run of table 1 with SIGKILL at random moments, resume it, and compare it with an undisturbed run.
+"""Kill smoke runs at random moments, by SIGKILL and by SIGTERM, resume them, and compare with an undisturbed run.
 
     make kill-test
 
-Checks: the run, resumed until it ends, leaves the same records; their numbers are equal where they are no timings;
-every record is whole after each kill; no cell that had finished is run again. A run that ends by itself is compared,
-and the next begins anew. Prints one line a kill and ends with exit code 1 if a check fails.
+The run trains, evaluates at one and at several resolutions, localizes and fine-tunes. Checks: resumed until it ends, it
+leaves the same records; their numbers are equal where no clock made them; every record is whole after each kill; no
+cell that had finished is run again, and no part of a pass that was written is made again, so that each kill costs one
+part at most. SIGTERM ends with exit code 143. A run that ends by itself is compared, and the next begins anew. Prints
+one line a kill and ends with exit code 1 if a check fails.
 """
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -19,16 +22,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
+from benchmarks.work.shelves import PARTS
 
-KILLS = 20
-# Three models with all kinds of cells: the moments of a shorter run are closer to each other.
-COMMAND = [sys.executable, "-m", "benchmarks", "run", "table1", "--profile", "smoke"]
-MODELS = ["--models", "resnet50,resnet50-se,resnet50-td-joint-t2-m1"]
+KILLS = {signal.SIGKILL: 20, signal.SIGTERM: 5}
+EXIT = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM}
+# Two models with all kinds of cells that a kill can find in the middle.
+COMMAND = [sys.executable, "-m", "benchmarks", "run", "table1", "table4", "table7-wsol", "table7-tasks"]
+SETTINGS = ["--profile", "smoke", "--models", "resnet50,resnet50-td-joint-t2-m1"]
 
 
 def start(folder: Path) -> "subprocess.Popen[bytes]":
     """A run on its own results folder. Only its first process is killed: the others must end by themselves."""
-    command = [*COMMAND, *MODELS, "--results", str(folder), "--out", str(folder / "report")]
+    command = [*COMMAND, *SETTINGS, "--results", str(folder), "--out", str(folder / "report")]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).resolve().parents[1]
     )
@@ -38,6 +43,20 @@ def stamps(folder: Path) -> dict[str, tuple[str, int]]:
     """When each record was made and its file written, by the record's id; reading them checks that they are whole."""
     loose, _ = Store(folder).contents()
     return {one.record.id: (one.record.created, one.path.stat().st_mtime_ns) for one in loose}
+
+
+def parts(folder: Path) -> dict[Path, int]:
+    """When each part of a pass was written."""
+    written = {}
+    for path in folder.glob(f"{PARTS}/*/[0-9]*.parquet"):
+        with contextlib.suppress(FileNotFoundError):  # its record has come while we looked
+            written[path] = path.stat().st_mtime_ns
+    return written
+
+
+def repeated(before: dict[Path, int], after: dict[Path, int]) -> list[Path]:
+    """Parts that were written a second time."""
+    return [path for path, moment in after.items() if before.get(path, moment) != moment]
 
 
 def numbers(record: Record) -> dict[MetricKey, float | None]:
@@ -54,47 +73,54 @@ def same_records(one: Path, other: Path) -> bool:
     return left.keys() == expected.keys() and all(numbers(left[i]) == numbers(expected[i]) for i in expected)
 
 
-def kill_until_done(folder: Path, moments: random.Random, longest: float, kills: int) -> int:
+def kill_until_done(folder: Path, moments: random.Random, longest: float, kills: list[signal.Signals]) -> None:
     """Start a run again and again until it ends by itself; each start is killed at a random moment before that.
 
-    Returns:
-        The number of kills so far; minus one if a finished record was lost or written again.
+    Args:
+        folder: Its results.
+        moments: Where they are drawn from.
+        longest: The latest moment, seconds.
+        kills: By what it is still to be killed, taken from the end.
+
+    Raises:
+        AssertionError: A finished record or part was lost or made again, or an exit code is wrong.
     """
-    before: dict[str, tuple[str, int]] = {}
+    records: dict[str, tuple[str, int]] = {}
+    pieces: dict[Path, int] = {}
     while True:
-        process = start(folder)
+        process, by = start(folder), None
         try:
-            process.wait(timeout=moments.uniform(0.3, longest) if kills < KILLS else None)
+            process.wait(timeout=moments.uniform(0.3, longest) if kills else None)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+            by = kills.pop()
+            process.send_signal(by)
             process.wait()
-            kills += 1
-        after = stamps(folder) if folder.exists() else {}
-        if any(after.get(id_) != stamp for id_, stamp in before.items()):
-            return -1
-        if process.returncode >= 0:
-            assert process.returncode == 0, "a resumed run failed"
-            return kills
-        print(f"kill {kills}: {len(after)} records", flush=True)
-        before = after
+        after, made = (stamps(folder), parts(folder)) if folder.exists() else ({}, {})
+        assert all(after.get(id_) == stamp for id_, stamp in records.items()), "a finished record was lost or run again"
+        assert not repeated(pieces, made), f"parts were made again: {repeated(pieces, made)}"
+        if by is None or process.returncode == 0:
+            assert process.returncode == 0, f"a resumed run failed with exit code {process.returncode}"
+            return
+        assert process.returncode == EXIT[by], f"exit code {process.returncode} after {by.name}"
+        print(f"{by.name}: {len(after)} records, {len(made)} parts", flush=True)
+        records, pieces = after, made
 
 
 def main() -> int:
     """Run the comparison; returns the exit code."""
     moments = random.Random(0)
+    kills = [by for by, count in KILLS.items() for _ in range(count)]
+    moments.shuffle(kills)
     with tempfile.TemporaryDirectory() as name:
         plain = Path(name) / "plain"
         begin = time.monotonic()
         assert start(plain).wait() == 0, "the undisturbed run failed"
         longest = 0.6 * (time.monotonic() - begin)
-        kills = 0
-        while kills < KILLS:
-            killed = Path(name) / f"killed-{kills}"
-            kills = kill_until_done(killed, moments, longest, kills)
-            if kills < 0 or not same_records(killed, plain):
-                print("FAILED: records were lost, written again, or differ")
-                return 1
-    print(f"{kills} kills, all records as in an undisturbed run")
+        while kills:
+            killed = Path(name) / f"killed-{len(kills)}"
+            kill_until_done(killed, moments, longest, kills)
+            assert same_records(killed, plain), "records differ from those of an undisturbed run"
+    print(f"{sum(KILLS.values())} kills, all records as in an undisturbed run")
     return 0
 
 
