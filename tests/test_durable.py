@@ -23,7 +23,8 @@ from benchmarks.work.collectors.transfer import TransferCollector
 from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.passes import Collected, Collector, Passing, Show, Shown, View, pass_over
 from benchmarks.work.runner import Summary, run
-from benchmarks.work.shelves import PARTS, Disk, Memory, Part, Shelf, Stretch, shelf_of
+from benchmarks.work.shelves import PARTS, Disk, Memory, Part, Shelf, Stretch, clear_recorded, shelf_of
+from benchmarks.work.weights import known_inputs
 from tests.sessions import make_session
 from tests.test_runner import Silent
 
@@ -278,6 +279,18 @@ def test_parts_of_other_inputs_are_void(tmp_path: Path) -> None:
     assert shelf_of(cell, {"weights": "new"}, session).covered() == []
     assert shelf_of(other, {"weights": "old"}, session).covered() == [range(2)]
     assert len(list((session.store.folder / PARTS).iterdir())) == 1
+
+
+def test_parts_that_became_a_record_go(tmp_path: Path) -> None:
+    """A run that was killed between record and clearing leaves parts; the next pass removes them, and no others."""
+    session = make_session(tmp_path, weights=given(tmp_path / "good", ill=False), models=MODELS)
+    cells = [ACCURACY.cell(model, "val", 0, session) for model in MODELS]
+    run(cells[:1], session, Silent())
+    shelves = [shelf_of(cell, known_inputs(ACCURACY, cell, session), session) for cell in cells]
+    for shelf in shelves:
+        shelf.put(Stretch(0, 2, {"position": np.arange(2)}, []))
+    clear_recorded(session.store)
+    assert [len(shelf.covered()) for shelf in shelves] == [0, 1]
 
 
 def given(folder: Path, ill: bool) -> Path:

@@ -92,6 +92,11 @@ class Store:
         self.require_equal(loose, packed)
         return loose.record
 
+    def holds(self, record_id: str) -> bool:
+        """Whether there is a record of an id."""
+        loose = (self.folder / "records").glob(f"*-{record_id}.json")
+        return record_id in read_pack(self.pack_path) or any(loose)
+
     def read(self, path: Path) -> Loose:
         """One loose record.
 

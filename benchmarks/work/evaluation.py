@@ -62,8 +62,10 @@ class Evaluation(Kind, Generic[NetworkT]):
         """One pass over one image set."""
         from benchmarks.core import distributed
         from benchmarks.work.passes import Passing, evaluated, pass_over
-        from benchmarks.work.shelves import shelf_of
+        from benchmarks.work.shelves import clear_recorded, shelf_of
 
+        if distributed.rank() == 0:
+            clear_recorded(session.store)
         networks: dict[Cell, NetworkT] = {}
         for cell, loaded in self.loaded(cells, session):
             if isinstance(loaded, Trouble):

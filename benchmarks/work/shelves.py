@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.core import distributed
 from benchmarks.core.files import short_hash, write_atomically
 from benchmarks.core.records import Cell, identity
+from benchmarks.core.store import Store
 from benchmarks.work.kind import Inputs
 from benchmarks.work.session import Session
 
@@ -119,6 +120,13 @@ def shelf_of(cell: Cell, inputs: Inputs, session: Session) -> Disk:
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
     return Disk(folder)
+
+
+def clear_recorded(store: Store) -> None:
+    """Remove the parts of what has become a record: a run may be killed between the two."""
+    for folder in (store.folder / PARTS).glob("*"):
+        if store.holds(folder.name.rpartition("-")[2]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def table_of(stretch: Stretch) -> "pyarrow.Table":
