@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.core.processes import Terminated, terminable
 from benchmarks.work.choices import Choice
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 CONVENTIONS = ("fvcore", "ptflops", "torch", "layers")
 FORMATS = ("md", "tex", "csv", "json")
 MOST_SEEDS, LARGEST_SEED = 1000, 2**32 - 1  # the latter is numpy's
-INTERRUPTED = 130  # as shells have it: 128 and the signal's number
+INTERRUPTED, TERMINATED = 130, 143  # as shells have it: 128 and the signal's number
 WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
 
@@ -67,14 +68,16 @@ class CleanErrors(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with terminable():
+                return super().invoke(ctx)
         except (ValueError, OSError, ModuleNotFoundError) as error:
             if ctx.params["traceback"]:
                 raise
             raise click.ClickException(" ".join(str(error).split())) from error
-        except KeyboardInterrupt:
-            click.echo("\ninterrupted: what is finished stays; the same command goes on from there", err=True)
-            sys.exit(INTERRUPTED)
+        except KeyboardInterrupt as signal:
+            how, code = ("terminated", TERMINATED) if isinstance(signal, Terminated) else ("interrupted", INTERRUPTED)
+            click.echo(f"\n{how}: what is finished stays; the same command goes on from there", err=True)
+            sys.exit(code)
 
 
 def headed(heading: str, *names: str, **facts: Any) -> Callable[[Command], Command]:

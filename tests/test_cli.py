@@ -4,6 +4,7 @@ import csv
 import errno
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from benchmarks.core.store import Store
 from benchmarks.measure import efficiency
 from benchmarks.work import loop
 from benchmarks.work.cost import Cost
-from benchmarks.work.kind import Kind
+from benchmarks.work.kind import Kind, Trouble
 from benchmarks.work.kinds import KINDS
 
 
@@ -108,17 +109,25 @@ def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
     assert "4 cells run, 0 done before" in output
 
 
-def test_ctrl_c_is_one_line_and_keeps_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Cost.run
+@pytest.mark.parametrize(
+    ("sent", "code", "says"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_is_one_line_and_keeps_what_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals, code: int, says: str
+) -> None:
+    """Ctrl-C, and what clusters send before they kill; afterwards SIGTERM means what it meant before."""
+    run, before = Cost.run, signal.getsignal(signal.SIGTERM)
 
-    def interrupted(*arguments: Any) -> Iterator[Record]:
+    def interrupted(*arguments: Any) -> Iterator[Record | Trouble]:
         yield next(run(*arguments))
-        raise KeyboardInterrupt
+        signal.raise_signal(sent)
+        raise AssertionError("the signal did nothing")
 
     monkeypatch.setattr(Cost, "run", interrupted)
     result = run_in(tmp_path)
-    assert result.exit_code == 130
-    assert result.stderr.strip().splitlines()[-1].startswith("interrupted: what is finished stays")
+    assert result.exit_code == code
+    assert result.stderr.strip().splitlines()[-1].startswith(f"{says}: what is finished stays")
+    assert signal.getsignal(signal.SIGTERM) == before
     monkeypatch.undo()
     assert "3 cells run, 1 done before" in run_in(tmp_path).stdout
 
