@@ -4,7 +4,9 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
+from typing import Any
 
 
 def ending(code: int) -> str:
@@ -40,3 +42,38 @@ def terminate(number: int, frame: FrameType | None) -> None:
     """A handler of SIGTERM. A second signal while the first is dealt with changes nothing."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated
+
+
+class Deferred:
+    """Signals that end a run, held back until it is a good moment: inside, the first one only leaves its mark.
+
+    A second one acts at once. In a thread, or where nobody deals with signals, nothing is held back.
+
+    Attributes:
+        asked: The error that the signal would have raised, None while there was none.
+    """
+
+    def __init__(self) -> None:
+        self.asked: type[KeyboardInterrupt] | None = None
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Deferred":
+        if threading.current_thread() is threading.main_thread():
+            for number, error in ENDINGS.items():
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    self.before[number] = signal.signal(number, partial(self.mark, error))
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def mark(self, error: type[KeyboardInterrupt], number: int, frame: FrameType | None) -> None:
+        """Remember the first signal; act on the second."""
+        if self.asked is not None:
+            raise error
+        self.asked = error
+
+
+ENDINGS: dict[int, type[KeyboardInterrupt]] = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}

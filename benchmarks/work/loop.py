@@ -1,8 +1,10 @@
 """Training a network by a recipe: one process or several under torchrun, resumable from its last epoch."""
 
 import contextlib
+import itertools
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,17 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampler, Sampler, get_worker_info
 from torchvision.transforms import v2
 
 from baselines.backbone import Backbone
 from benchmarks.core import distributed
 from benchmarks.core.files import file_hash, write_atomically
+from benchmarks.core.processes import Deferred
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
 from benchmarks.work.profiles import Recipe
+from benchmarks.work.saving import MINUTES, Saver
 
 STEP_LOSSES = ("highest", "last")
 
@@ -95,18 +99,61 @@ class Classification(Objective):
         return steps[highest.argmax(dim=0), torch.arange(steps.shape[1], device=steps.device)]
 
 
-class TrainingImages(Dataset[tuple[Tensor, Target]]):
-    """An image set under random augmentation; an unreadable image ends the training with its path."""
+class Batches(Sampler[list[int]]):
+    """This process's batches of an epoch, in random order; those that a resumed run has done are passed over unread.
 
-    def __init__(self, images: ImageSet, transform: Callable[[Any], Tensor], count: int | None = None) -> None:
+    Args:
+        shown: What is sampled.
+        batch: Images of a batch; a smaller last one is left out where there are others.
+        seed: Of the order.
+
+    Attributes:
+        epoch: Its order follows from this and the seed.
+        done: Batches of it that are done.
+    """
+
+    def __init__(self, shown: "TrainingImages", batch: int, seed: int) -> None:
+        self.order: DistributedSampler[int] = DistributedSampler(
+            shown, distributed.size(), distributed.rank(), seed=seed, drop_last=False
+        )
+        self.whole = BatchSampler(self.order, batch, drop_last=len(self.order) > batch)
+        self.epoch = self.done = 0
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        self.order.set_epoch(self.epoch)
+        return itertools.islice(iter(self.whole), self.done, None)
+
+
+class TrainingImages(Dataset[tuple[Tensor, Target]]):
+    """An image set under random augmentation; an unreadable image ends the training with its path.
+
+    In the training's own process images draw in turn from one stream of random numbers. In loader processes each draws
+    from its own, so that neither their number nor an interruption changes what is drawn.
+
+    Args:
+        images: The image set.
+        transform: The augmentation.
+        count: The first so many images, None for all.
+        seed: Of what images draw in loader processes, with ``epoch``.
+    """
+
+    def __init__(
+        self, images: ImageSet, transform: Callable[[Any], Tensor], count: int | None = None, seed: int = 0
+    ) -> None:
         self.images = images
         self.transform = transform
         self.count = len(images) if count is None else min(count, len(images))
+        self.seed, self.epoch = seed, 0
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> tuple[Tensor, Target]:
+        if get_worker_info() is not None:
+            torch.manual_seed((self.seed * 1000 + self.epoch) * 10**8 + index)
         return self.transform(self.images.image(index)), self.images.target(index)
 
 
@@ -218,17 +265,10 @@ class Training:
         self.recipe, self.seed, self.device = recipe, seed, device
         self.objective: Objective = objective.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: nn.Module = DistributedDataParallel(self.objective) if distributed.size() > 1 else self.objective
-        shown = TrainingImages(images, augmentation(recipe), data.count)
-        self.sampler: DistributedSampler[tuple[Tensor, Target]] = DistributedSampler(
-            shown, distributed.size(), distributed.rank(), seed=seed, drop_last=False
-        )
+        shown = TrainingImages(images, augmentation(recipe), data.count, seed)
+        self.shown, self.batches = shown, Batches(shown, recipe.batch, seed)
         self.loader = DataLoader(
-            shown,
-            recipe.batch,
-            sampler=self.sampler,
-            num_workers=data.workers,
-            drop_last=len(self.sampler) > recipe.batch,
-            pin_memory=device.type == "cuda",
+            shown, batch_sampler=self.batches, num_workers=data.workers, pin_memory=device.type == "cuda"
         )
         lr = recipe.lr * recipe.batch * distributed.size() / recipe.reference_batch
         self.optimizer = make_optimizer(self.model, recipe, lr)
@@ -241,6 +281,8 @@ class Training:
         self.held_out = data.held_out
         names = ("loss", "lr", "held_out") if data.held_out else ("loss", "lr")
         self.history: dict[str, list[float]] = {name: [] for name in names}
+        self.losses = torch.zeros((), device=device, dtype=torch.float64)
+        self.random: Tensor | None = None
 
     @property
     def epoch(self) -> int:
@@ -253,22 +295,40 @@ class Training:
         network: nn.Module = self.objective.network if self.average is None else self.average.module
         return network
 
-    def run_epoch(self, progress: Callable[[int], None]) -> None:
-        """One pass over the training images, and a look at the held-out ones.
+    def run_epoch(self, progress: Callable[[int], None], after_step: Callable[[], None] = lambda: None) -> None:
+        """One pass over the training images, or what is left of it, and a look at the held-out ones.
+
+        Args:
+            progress: Called with the number of images of each step, of all processes.
+            after_step: Called where the training may be saved.
 
         Raises:
             Diverged: The loss is not a number.
         """
-        self.sampler.set_epoch(self.epoch)
+        self.batches.epoch = self.shown.epoch = self.epoch
         # All randomness of an epoch follows from seed, epoch and process, so a resumed run repeats it.
         torch.manual_seed((self.seed * 1000 + self.epoch) * 1000 + distributed.rank())
         self.model.train()
-        total = torch.zeros((), device=self.device, dtype=torch.float64)
-        for images, targets in self.loader:
-            total += self.step(images, targets)
+        batches = iter(self.loader)  # draws a number
+        if self.batches.done and self.random is not None:
+            torch.set_rng_state(self.random)
+        for images, targets in batches:
+            self.losses += self.step(images, targets)
+            self.batches.done += 1
             progress(len(images) * distributed.size())
-        mean = float(distributed.total(total)) / (len(self.loader) * distributed.size())
-        if not torch.isfinite(torch.tensor(mean)):
+            after_step()
+        self.end_epoch()
+
+    def end_epoch(self) -> None:
+        """Add an epoch to the history.
+
+        Raises:
+            Diverged: Its loss is not a number.
+        """
+        mean = float(distributed.total(self.losses)) / (len(self.loader) * distributed.size())
+        self.losses = torch.zeros_like(self.losses)
+        self.batches.done = 0
+        if not math.isfinite(mean):
             raise Diverged(
                 f"the training loss is {mean} after epoch {self.epoch + 1}; a smaller learning rate may help"
             )
@@ -294,8 +354,15 @@ class Training:
         return loss.detach()  # type: ignore[no-any-return]
 
     def save(self, path: Path) -> None:
-        """Keep all that a resumed run needs."""
+        """Keep all that a resumed run needs; every process must ask, and the first one writes."""
+        random = distributed.gather(torch.get_rng_state())
+        losses = distributed.gather(self.losses.cpu())
+        if distributed.rank() > 0:
+            return
         state = {
+            "done": self.batches.done,
+            "losses": losses,
+            "random": random,
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -308,7 +375,10 @@ class Training:
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of this run."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        rank = distributed.rank()
+        self.batches.done, self.random = state["done"], state["random"][rank]
+        self.losses = state["losses"][rank].to(self.device)
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -318,22 +388,32 @@ class Training:
         self.history = state["history"]
 
 
-def train(training: Training, weights: Path, progress: Callable[[int], None]) -> Trained:
-    """Run a training to its end, from its last finished epoch if it was cut off.
+def train(training: Training, weights: Path, progress: Callable[[int], None], minutes: float = MINUTES) -> Trained:
+    """Run a training to its end, from where it was saved last if it was cut off.
+
+    It is saved after each epoch, every so many minutes, and where a signal asks for its end.
 
     Args:
         training: The run.
         weights: Where the final weights go; the checkpoint of an unfinished run lies beside it.
         progress: Called with the number of images of each step.
+        minutes: Between two checkpoints.
+
+    Raises:
+        Diverged: The loss is not a number.
+        KeyboardInterrupt: A signal asked for the end, and the training is saved.
     """
     checkpoint = weights.with_suffix(".unfinished")
     if checkpoint.exists():
         training.resume(checkpoint)
-        progress(training.epoch * len(training.loader) * training.recipe.batch * distributed.size())
-    while training.epoch < training.recipe.epochs:
-        training.run_epoch(progress)
-        if distributed.rank() == 0 and training.epoch < training.recipe.epochs:
-            training.save(checkpoint)
+        steps = training.epoch * len(training.loader) + training.batches.done
+        progress(steps * training.recipe.batch * distributed.size())
+    with Deferred() as signals:
+        saver = Saver(lambda: training.save(checkpoint), signals, minutes)
+        while training.epoch < training.recipe.epochs:
+            training.run_epoch(progress, saver.after_step)
+            if training.epoch < training.recipe.epochs:
+                saver.save()
     if distributed.rank() == 0:
         state = {key: value.detach().cpu().contiguous() for key, value in training.result.state_dict().items()}
         # One entry only: safetensors writes several in random order, and the file's hash is the weights' identity.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOSS, LR, HELD_OUT = MetricKey("loss"), MetricKey("lr"), MetricKey("held_out")
 # What a longer training is to the usual one; it tells whether that was long enough.
 LONGER = 1.5
-USUAL = {"processes": 1, "workers": 0}
+USUAL = {"processes": 1, "drawn": "in turn"}
 
 
 @dataclass(frozen=True)
@@ -267,13 +267,14 @@ def class_list_hash(session: Session) -> str:
 def trained_inputs(split: str, session: Session) -> dict[str, Scalar]:
     """What decides the bits of whatever is trained on an image set, besides its images.
 
-    How many of them, what the processor computes with, and, where it is not the usual one process without workers, how
-    random numbers are drawn.
+    How many of them, what the processor computes with, and, where it is not the usual one process without loader
+    processes, how many processes there are and how random numbers are drawn.
     """
     from benchmarks.core import distributed
     from benchmarks.measure.device import computes_with
 
-    unusual: dict[str, Scalar] = {"processes": distributed.size(), "workers": session.loaders(split)}
+    how = "by image" if session.loaders(split) else "in turn"
+    unusual: dict[str, Scalar] = {"processes": distributed.size(), "drawn": how}
     drawn = {name: value for name, value in unusual.items() if value != USUAL[name]}
     return {"count": session.profile.train_count, "computes_with": computes_with(session.device), **drawn}
 

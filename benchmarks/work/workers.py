@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from benchmarks.core.processes import ending, one_line
+from benchmarks.core.processes import Terminated, ending, one_line, terminable
 from benchmarks.core.records import Cell, Record
 from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.work.kind import Advance, Kind, Trouble
 from benchmarks.work.session import Session
 
 Group = Sequence[Cell]
+# How long processes have to write what they have, seconds; clusters give half a minute between their signals.
+GRACE = 20.0
 # The notes of how long a record took (where a group leaves several, each has its share), and of what decided the last
 # bits of its numbers.
 SECONDS, COMPUTED_WITH = "seconds", "computed_with"
@@ -99,9 +101,20 @@ def run_groups(
                     yield group, result
                 if worker.group is None and waiting:
                     worker.begin(waiting.popleft())
+    except KeyboardInterrupt:
+        stop(workers)
+        raise
     finally:
         for worker in workers:
             worker.end()
+
+
+def stop(workers: "Sequence[Worker]") -> None:
+    """Ask processes to write what they have and to end, and wait a while for that."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(GRACE)
 
 
 class Worker:
@@ -165,7 +178,7 @@ def serve(pipe: Connection, kind: Kind, session: Session) -> None:
     # Ctrl-C reaches all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # When the first process is gone, the pipe has no other end.
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, Terminated), terminable():
         while True:
             for result in run_group(kind, pipe.recv(), session, pipe.send):
                 pipe.send(result)
