@@ -13,7 +13,7 @@ from benchmarks.core.processes import Deferred, Terminated
 from benchmarks.data.mini import open_mini
 from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import MINI_RECIPE
-from benchmarks.work.loop import Classification, Training, TrainingData, train
+from benchmarks.work.loop import Classification, Diverged, Training, TrainingData, train
 from benchmarks.work.profiles import Recipe
 from benchmarks.work.saving import Saver
 
@@ -141,3 +141,19 @@ def test_time_between_checkpoints() -> None:
         with pytest.raises(KeyboardInterrupt):
             saver.after_step()
         assert saved == [1, 1]
+
+
+@pytest.mark.parametrize("unwatched", [1, 4, 50])
+def test_a_loss_that_is_no_number_ends_the_training_with_its_images(tmp_path: Path, unwatched: int) -> None:
+    """Named by step, epoch and ids, also where losses are looked at a few steps later."""
+    own = training(tmp_path, RECIPE, 0)
+    own.unwatched = unwatched
+    step, steps = own.step, iter(range(100))
+    own.step = lambda images, targets: step(images, targets) * (torch.nan if next(steps) == STEPS + 1 else 1)  # type: ignore[method-assign]
+    own.run_epoch(ignored)
+    with pytest.raises(Diverged) as raised:
+        own.run_epoch(ignored)
+    own.batches.epoch = 1
+    ids = [own.shown.images.ids[place] for place in list(own.batches.whole)[1]]
+    assert "the training loss is nan at step 2 of epoch 2;" in str(raised.value)
+    assert str(raised.value).endswith(f"its images: {', '.join(ids)}")

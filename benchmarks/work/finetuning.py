@@ -14,6 +14,7 @@ from benchmarks.work.training import (
     LOSS,
     TRAIN,
     HalfAsLongAgain,
+    TrainingChoices,
     chance_of,
     curves,
     on_one_thread,
@@ -135,7 +136,7 @@ class FineTune(Kind):
         training = Training(objective, recipe, options.tuning_seed, shown)
         weights = session.store.path("weights", f"{cell.model}-{options.target}-{record.id}", ".safetensors")
         with on_one_thread(session):
-            trained = train(training, weights, advance)
+            trained = train(training, weights, advance, session.chosen(TrainingChoices).checkpoint_every)
         yield self.finished(record, trained, recipe)
 
     def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:

@@ -3,8 +3,7 @@
 import contextlib
 import itertools
 import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,8 @@ from benchmarks.work.profiles import Recipe
 from benchmarks.work.saving import MINUTES, Saver
 
 STEP_LOSSES = ("highest", "last")
+# Steps after which a loss on CUDA is looked at.
+UNWATCHED = 50
 
 
 class Diverged(ValueError):
@@ -125,6 +126,11 @@ class Batches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         self.order.set_epoch(self.epoch)
         return itertools.islice(iter(self.whole), self.done, None)
+
+    def places(self, step: int) -> list[int]:
+        """The images of a step of this epoch, by their places in what is sampled."""
+        self.order.set_epoch(self.epoch)
+        return next(itertools.islice(iter(self.whole), step, None))
 
 
 class TrainingImages(Dataset[tuple[Tensor, Target]]):
@@ -283,6 +289,8 @@ class Training:
         self.history: dict[str, list[float]] = {name: [] for name in names}
         self.losses = torch.zeros((), device=device, dtype=torch.float64)
         self.random: Tensor | None = None
+        # On CUDA the process would wait for each step that it looks at.
+        self.unwatched = UNWATCHED if device.type == "cuda" else 1
 
     @property
     def epoch(self) -> int:
@@ -312,26 +320,40 @@ class Training:
         batches = iter(self.loader)  # draws a number
         if self.batches.done and self.random is not None:
             torch.set_rng_state(self.random)
+        recent: list[Tensor] = []
         for images, targets in batches:
-            self.losses += self.step(images, targets)
+            recent.append(self.step(images, targets))
+            self.losses += recent[-1]
             self.batches.done += 1
+            if len(recent) == self.unwatched or self.batches.done == len(self.loader):
+                self.require_finite(recent)
+                recent.clear()
             progress(len(images) * distributed.size())
             after_step()
         self.end_epoch()
 
-    def end_epoch(self) -> None:
-        """Add an epoch to the history.
+    def require_finite(self, recent: Sequence[Tensor]) -> None:
+        """Look at the losses of the last steps.
 
         Raises:
-            Diverged: Its loss is not a number.
+            Diverged: One is no number; the message names the step and its images.
         """
+        losses = torch.stack(list(recent)).cpu()
+        bad = ~torch.isfinite(losses)
+        if bad.any():
+            first = int(bad.int().argmax())
+            step = self.batches.done - len(recent) + first
+            ids = ", ".join(self.shown.images.ids[place] for place in self.batches.places(step))
+            raise Diverged(
+                f"the training loss is {float(losses[first])} at step {step + 1} of epoch {self.epoch + 1}; a smaller "
+                f"learning rate may help; its images: {ids}"
+            )
+
+    def end_epoch(self) -> None:
+        """Add an epoch to the history."""
         mean = float(distributed.total(self.losses)) / (len(self.loader) * distributed.size())
         self.losses = torch.zeros_like(self.losses)
         self.batches.done = 0
-        if not math.isfinite(mean):
-            raise Diverged(
-                f"the training loss is {mean} after epoch {self.epoch + 1}; a smaller learning rate may help"
-            )
         self.history["loss"].append(mean)
         self.history["lr"].append(float(self.schedule.get_last_lr()[0]))
         if self.held_out is not None:

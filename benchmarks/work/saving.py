@@ -1,8 +1,7 @@
-"""When a training is saved: every so many minutes, and before it ends because a signal asks it to."""
+"""When a training is saved: every so many minutes, and before it ends because a signal asks it to. Cheap to import."""
 
 from collections.abc import Callable
 
-from benchmarks.core import distributed
 from benchmarks.core.processes import Deferred
 from benchmarks.measure.stopwatch import Stopwatch
 
@@ -36,6 +35,8 @@ class Saver:
         Raises:
             KeyboardInterrupt: A signal asked, in whichever process.
         """
+        from benchmarks.core import distributed
+
         self.steps += 1
         if distributed.size() > 1 and self.steps % STEPS_BETWEEN:
             return

@@ -16,6 +16,7 @@ from benchmarks.networks.plugins import fingerprint
 from benchmarks.work.choices import choice
 from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec
 from benchmarks.work.profiles import Recipe
+from benchmarks.work.saving import MINUTES
 from benchmarks.work.session import Session
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class TrainingChoices:
     epochs: int | None = choice(None, "Epochs of training.", kind="int", least=1, shown="the recipe's")
     step_loss: str = choice(
         "highest", "Which step's prediction enters the loss of networks with feedback.", allowed=("highest", "last")
+    )
+    checkpoint_every: float = choice(
+        MINUTES, "Minutes between the checkpoints of a training inside an epoch.", kind="float", least=0
     )
 
 
@@ -156,7 +160,7 @@ class Train(Kind):
         weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
         try:
             with on_one_thread(session):
-                trained = train(training, weights, advance)
+                trained = train(training, weights, advance, session.chosen(TrainingChoices).checkpoint_every)
         except Diverged as error:
             yield diverged(record, training.history, str(error))
             return
