@@ -372,20 +372,34 @@ def plan(experiments: Sequence[str], tasks: Sequence[str] | None, **options: Any
 @experiment_arguments
 @with_options(*session_options, *experiment_options, out_option)
 def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, **options: Any) -> None:
-    """Run what has no valid record, then render. Also under torchrun.
+    """Say what there is to do, run what has no valid record, render, and say the answer. Also under torchrun.
 
-    Exits with 1 if a cell failed or could not be run.
+    Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
+    alone is measured by `run efficiency` or `--tasks efficiency`.
     """
     paper = the_paper()
     names = chosen_names(paper, experiments)
     session = make_session(paper, options)
     cells = cells_of(paper, names, tasks, session)
+    say_first(paper, experiments, cells, session)
     with processes_of(session) as first:
         summary = run_cells(cells, session)
         if first:
             tell_summary(summary)
             render_all(paper, names, session.store, session.profile.name, session.models, out)
     if summary.failed or summary.blocked:
+        sys.exit(1)
+
+
+def say_first(paper: "Paper", names: Sequence[str], cells: "list[Cell]", session: "Session") -> None:
+    """Print the plan of a run; exit with 1 where nothing of what was asked for can be run."""
+    from benchmarks.core.processes import is_first
+    from benchmarks.report.opening import opening
+
+    said = opening(paper, names, cells, session)
+    if is_first():
+        click.echo("\n".join(said.lines), err=said.refused)
+    if said.refused:
         sys.exit(1)
 
 

@@ -203,12 +203,14 @@ def test_bad_input_is_one_line(tree: Path, tmp_path: Path, change: dict[str, str
 
 
 def test_missing_data_are_said_in_one_line(tree: Path, trained: Path, tmp_path: Path) -> None:
-    """What a folder lacks is no crash: the cell could not run, and why."""
+    """What a folder lacks is no crash: nothing of what was asked for can run, and why; it ends there."""
     given = ["--weights", str(next((trained / "weights").glob("*.safetensors")))]
     (tmp_path / "empty").mkdir()
     result = run(*options(tree, tmp_path / "runs", *given, "--data-root", str(tmp_path / "empty")))
     assert result.exit_code == 1
-    assert "could not run: " in result.stderr
+    assert "none of the 2 cells that look at images can run" in result.stderr
+    assert "imagenet-val is missing" in result.stderr
+    assert not (tmp_path / "runs").exists()
     assert "Traceback" not in result.output
 
 

@@ -1,12 +1,18 @@
-"""What became of processes."""
+"""Which process this is, and what became of others. Without torch."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from functools import partial
 from types import FrameType
 from typing import Any
+
+
+def is_first() -> bool:
+    """Whether this process is the only one, or the first of those that torchrun starts, before they join."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def ending(code: int) -> str:

@@ -17,7 +17,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
-from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
 from benchmarks.data.errors import DataError
 from benchmarks.data.images import ImageFiles, ImageSet
@@ -33,6 +32,8 @@ PLACES: dict[Split, tuple[str, ...]] = {
     "v2": ("imagenetv2-matched-frequency-format-val", "imagenetv2-matched-frequency", "."),
 }
 BASES = (".", "imagenet")
+# What torchvision's ImageFolder takes for an image.
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 DEVKIT = "ILSVRC2012_devkit_t12/data"
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 SOLUTION = "LOC_val_solution.csv"
@@ -56,11 +57,17 @@ def open_imagenet(root: Path, split: Split, num_classes: int = 1000) -> ImageSet
     refuse(folder_problems(split, folders, loose_images, num_classes), folder)
     classes = [str(label) for label in range(num_classes)] if split == "v2" else folders
     class_to_label = {name: label for label, name in enumerate(classes)}
-    samples: list[tuple[str, int]] = make_dataset(folder, class_to_label, IMG_EXTENSIONS, allow_empty=True)
+    samples = [(path, label) for name, label in sorted(class_to_label.items()) for path in images_below(folder / name)]
     labels = [label for _, label in samples]
     refuse(empty_class_problems(split, classes, {classes[label] for label in set(labels)}), folder)
     ids = [path.removeprefix(f"{folder}{os.sep}").replace(os.sep, "/") for path, _ in samples]
     return ImageFiles(f"imagenet-{split}", folder, classes, ids, labels)
+
+
+def images_below(folder: Path) -> list[str]:
+    """Paths of the images in a folder and in those below it, in the order that ImageFolder has."""
+    walked = sorted(os.walk(folder, followlinks=True))
+    return [os.path.join(place, name) for place, _, names in walked for name in sorted(names) if is_image(name)]
 
 
 def find_split(root: Path, split: Split) -> Path:
@@ -99,7 +106,7 @@ def entries(folder: Path) -> tuple[list[str], list[str]]:
 
 def is_image(name: str) -> bool:
     """Whether a file name has an image extension, in upper or lower case."""
-    return bool(has_file_allowed_extension(name, IMG_EXTENSIONS))
+    return name.lower().endswith(EXTENSIONS)
 
 
 def is_wordnet_id(name: str) -> bool:

@@ -63,9 +63,10 @@ def root_of(source: Source) -> Path:
 
 def imagenet(split: str, source: Source) -> "ImageSet":
     """ImageNet, see ``benchmarks.data.imagenet``."""
+    root = root_of(source)  # a missing one is said before anything is imported
     from benchmarks.data.imagenet import open_imagenet
 
-    return open_imagenet(root_of(source), split, source.num_classes)  # type: ignore[arg-type]
+    return open_imagenet(root, split, source.num_classes)  # type: ignore[arg-type]
 
 
 def reduced_imagenet(split: str, source: Source) -> "ImageSet":

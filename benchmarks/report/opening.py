@@ -1,0 +1,157 @@
+"""What a run says first: what it will do, what it cannot and why, and what that takes. Planning needs no torch."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.core.records import Cell
+from benchmarks.data.errors import DataError
+from benchmarks.report.paper import CLAIMS, Paper
+from benchmarks.work.demand import GUESSED_SPEED, Rates, demand, shows_images
+from benchmarks.work.forecast import Forecast, forecast, likeness
+from benchmarks.work.runner import Planned, in_order, plan
+from benchmarks.work.session import Session
+from benchmarks.work.weights import data_command
+from benchmarks.work.workers import SECONDS
+
+# The name in whose place a reason or command holds for several networks.
+ANY_MODEL = "MODEL"
+FEW = 4
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a run says before its first cell.
+
+    Attributes:
+        lines: The plan.
+        refused: Whether nothing of what was asked for can be run.
+    """
+
+    lines: Sequence[str]
+    refused: bool
+
+
+def opening(paper: Paper, names: Sequence[str], cells: Sequence[Cell], session: Session) -> Opening:
+    """The plan of a run.
+
+    Nothing is run where every cell that looks at images is blocked, unless an experiment without such cells was named.
+
+    Args:
+        paper: The paper.
+        names: The experiments that the user named, none for all.
+        cells: Their cells, of the chosen kinds of work.
+        session: The run's settings.
+    """
+    cells = in_order(cells)
+    shown, others = [cell for cell in cells if shows_images(cell)], [cell for cell in cells if not shows_images(cell)]
+    looked = plan(shown, session)
+    blocked = [one for one in looked if one.state == "blocked"]
+    if blocked and len(blocked) == len(looked) and not asked_alone(paper, names, session):
+        return Opening(refusal(paper, names, blocked, others, session), refused=True)
+    planned = [*looked, *plan(others, session)]
+    left = [one.cell for one in planned if one.state in ("run", "wait")]
+    lines = [f"{len(cells)} cells: {', '.join(counted(planned)) or 'nothing to do'}", *reasons(blocked, session)]
+    if left:
+        lines += [f"time: {time_of(paper, names, left, session)}", *demand_of(left, session)]
+    return Opening(lines, refused=False)
+
+
+def asked_alone(paper: Paper, names: Sequence[str], session: Session) -> bool:
+    """Whether an experiment was named that looks at no image."""
+    named = [paper.experiment(name).cells(session) for name in names if name != CLAIMS]
+    return any(not any(map(shows_images, cells)) for cells in named)
+
+
+def refusal(
+    paper: Paper, names: Sequence[str], blocked: Sequence[Planned], others: Sequence[Cell], session: Session
+) -> list[str]:
+    """Why nothing is run, and what mends it."""
+    lines = [f"none of the {len(blocked)} cells that look at images can run:", *reasons(blocked, session)]
+    if others:
+        kinds = Counter(cell.kind for cell in others)
+        what = " and ".join(f"{count} of {kind}" for kind, count in kinds.items())
+        wanted = " ".join([paper.program, "run", *names, "--profile", session.profile.name, "--tasks", ",".join(kinds)])
+        lines.append(f"{len(others)} other cells ({what}) need neither data nor weights: `{wanted}` runs them alone")
+    return lines
+
+
+def counted(planned: Sequence[Planned]) -> list[str]:
+    """How many cells are in each state, by kind of work."""
+    said = []
+    for state, words in (("run", "to run"), ("wait", "to run after others"), ("done", "done"), ("blocked", "blocked")):
+        kinds = Counter(one.cell.kind for one in planned if one.state == state)
+        if kinds:
+            by_kind = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+            said.append(f"{kinds.total()} {words} ({by_kind})")
+    return said
+
+
+def reasons(blocked: Sequence[Planned], session: Session) -> list[str]:
+    """Why cells are blocked, one line for each reason with the command that mends it."""
+    grouped: dict[tuple[str, str], list[Cell]] = {}
+    for one in blocked:
+        why = [(one.reason, one.command), *lacking_data(one, session)]
+        for reason, command in dict.fromkeys(why):
+            key = general(reason, one.cell.model), general(command, one.cell.model)
+            grouped.setdefault(key, []).append(one.cell)
+    return [reason_line(*key, cells) for key, cells in grouped.items()]
+
+
+def lacking_data(one: Planned, session: Session) -> list[tuple[str, str]]:
+    """What a blocked cell lacks of data, where its reason is another; with the command that names their folder."""
+    if "data" not in one.cell.options:
+        return []
+    try:
+        session.image_set(str(one.cell.options["data"]))
+    except DataError as error:
+        return [(str(error), data_command(one.cell, session))]
+    return []
+
+
+def general(text: str, model: str) -> str:
+    """A text that holds for any network: the name of this one, as a whole word, becomes ``ANY_MODEL``."""
+    return " ".join(ANY_MODEL if word == model else word for word in text.split())
+
+
+def reason_line(reason: str, command: str, cells: Sequence[Cell]) -> str:
+    """A reason, how many cells it blocks, and what mends it."""
+    models = list(dict.fromkeys(cell.model for cell in cells))
+    if len(models) == 1:
+        reason, command = reason.replace(ANY_MODEL, models[0]), command.replace(ANY_MODEL, models[0])
+    of = f", {ANY_MODEL} each of {several(models)}" if ANY_MODEL in reason and len(models) > 1 else ""
+    kinds = Counter(cell.kind for cell in cells)
+    count = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    mend = f": {command}" if command else ""
+    return f"  blocked: {count}: {reason}{of}{mend}"
+
+
+def several(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    shown = names if len(names) <= FEW + 1 else names[:FEW]
+    more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+    return ", ".join(shown) + more
+
+
+def time_of(paper: Paper, names: Sequence[str], left: Sequence[Cell], session: Session) -> str:
+    """How long cells will take: as long as like ones took, else by speed, else what their experiment says of itself."""
+    records = session.store.records()
+    timed = {key for record in records if SECONDS in record.notes for key in likeness(record.cell)}
+    unlike = [cell for cell in left if not timed.intersection(likeness(cell))]
+    rates = Rates(records, session)
+    by_speed = {cell: seconds for cell in unlike if (seconds := rates.seconds(cell)) is not None}
+    predicted = forecast([cell for cell in left if cell not in by_speed], records, session)
+    told = [paper.experiment(name).time for name in names if name != CLAIMS]
+    untold = f" ({told[0]})" if predicted.unknown and len(told) == 1 else ""
+    rest = f"{predicted + Forecast(sum(by_speed.values()), 0)}{untold}"
+    how = (
+        "the speed measured here"
+        if rates.speeds
+        else f"a guess, {GUESSED_SPEED[session.device_kind]:g} images a second"
+    )
+    return f"{rest}; {len(by_speed)} cells by {how}" if by_speed else rest
+
+
+def demand_of(left: Sequence[Cell], session: Session) -> list[str]:
+    """Disk and memory."""
+    return demand(left, session.store.records(), session).lines()

@@ -1,0 +1,203 @@
+"""What a run will need: bytes on disk and in memory, and time where nothing like it was timed, by stated guesses."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.core.records import Cell, MetricKey, Record
+from benchmarks.networks.names import parse
+from benchmarks.work.cost import PARAMETERS
+from benchmarks.work.kind import evaluated_images
+from benchmarks.work.kinds import KINDS
+from benchmarks.work.session import Session
+
+FLOAT = 4
+# What an id and the columns that every table has take of an image, in a file beside the record.
+LABELED = 40
+# Guesses, where no record tells. Parameters by the size of networks; bytes of feature maps for each pixel of the input,
+# in inference and in training; and what the libraries themselves hold in memory.
+GUESSED_PARAMETERS = {"paper": 27e6, "mini": 0.3e6}
+GUESSED_INFERENCE, GUESSED_TRAINING = 256.0, 2000.0
+LIBRARIES = 400e6
+# Images a second that one network is shown, by device; a step of training takes as long as three of inference.
+GUESSED_SPEED = {"cpu": 10.0, "cuda": 1000.0}
+TRAINING_TAKES = 3
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a pass keeps of an image, in bytes: whatever the network, and for each of its steps."""
+
+    image: int
+    step: int
+
+
+# By kind of work; the arrays stand in the collector of that name (``benchmarks.work.collectors``), indices and boxes as
+# the two bytes that they need.
+KEPT = {
+    # The position; of each step five classes, five scores and a box.
+    "accuracy": Kept(8, 5 * 2 + 5 * 4 + 4 * 2),
+    # Besides how many objects; a second box, an overlap by each of two box rules, and sixteen words of hits.
+    "localization": Kept(16, 5 * 2 + 5 * 4 + 2 * 4 * 2 + 2 * 4 + 16 * 8),
+}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A prediction, in bytes.
+
+    Attributes:
+        weights: Of the networks that are trained.
+        tables: What stays of each image, by the folder's name.
+        parts: Of passes, until each has ended.
+        memory: The most at any time, of all processes.
+        guessed: Whether ``memory`` rests on guesses.
+    """
+
+    weights: float
+    tables: dict[str, float]
+    parts: float
+    memory: float
+    guessed: bool
+
+    @property
+    def disk(self) -> float:
+        """All on disk."""
+        return self.weights + sum(self.tables.values()) + self.parts
+
+    def lines(self) -> list[str]:
+        """Disk and memory, a line each."""
+        named = {"weights": self.weights, **self.tables, "parts of passes until they end": self.parts}
+        shown = ", ".join(f"{name} {in_bytes(size)}" for name, size in named.items() if size)
+        why = " (guessed: no record here tells what these networks hold)" if self.guessed else ""
+        return [f"disk: {in_bytes(self.disk)}{f' ({shown})' if shown else ''}", f"memory: {in_bytes(self.memory)}{why}"]
+
+
+def in_bytes(size: float) -> str:
+    """A number of bytes as people say it."""
+    for factor, unit in ((1e9, "GB"), (1e6, "MB")):
+        if size >= factor:
+            return f"about {size / factor:,.1f} {unit}"
+    return "less than 1 MB"
+
+
+def demand(cells: Sequence[Cell], records: Iterable[Record], session: Session) -> Demand:
+    """What running cells needs.
+
+    Args:
+        cells: What is to be run; the data that they need can be opened.
+        records: What was measured before.
+        session: The run's settings.
+    """
+    rates = Rates(records, session)
+    tables: dict[str, float] = {}
+    parts = 0.0
+    for cell in cells:
+        if cell.kind in KEPT:
+            images, kept = images_of(cell, session), KEPT[cell.kind]
+            folder, steps = str(KINDS[cell.kind].per_image), parse(cell.model).steps
+            tables[folder] = tables.get(folder, 0.0) + images * (LABELED + kept.step * steps)
+            parts += images * (kept.image + kept.step * steps)
+    trained = [cell for cell in cells if KINDS[cell.kind].longer is not None]
+    weights = sum(FLOAT * rates.parameters(cell.model) for cell in trained)
+    memory = max((rates.memory(group) for group in groups_of(cells)), default=0.0)
+    return Demand(weights, tables, parts, LIBRARIES + memory if cells else 0.0, rates.guessed)
+
+
+def images_of(cell: Cell, session: Session) -> int:
+    """How many images a cell looks at."""
+    return evaluated_images(str(cell.options["data"]), session).total
+
+
+def shows_images(cell: Cell) -> bool:
+    """Whether a cell looks at images, or is trained on them."""
+    return "data" in cell.options or KINDS[cell.kind].trains_on is not None
+
+
+def groups_of(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """Cells that look at images, as they run together."""
+    grouped: dict[object, list[Cell]] = {}
+    for cell in filter(shows_images, cells):
+        grouped.setdefault((cell.kind, KINDS[cell.kind].group(cell)), []).append(cell)
+    return list(grouped.values())
+
+
+class Rates:
+    """What records tell of networks' sizes, and guesses where they do not.
+
+    Attributes:
+        guessed: Whether a guess was asked for.
+    """
+
+    def __init__(self, records: Iterable[Record], session: Session) -> None:
+        self.session = session
+        self.guessed = False
+        self.counted: dict[str, float] = {}
+        # Bytes for each pixel of an input and images a second, by mode and network.
+        self.measured: dict[tuple[str, str], float] = {}
+        self.speeds: dict[tuple[str, str], float] = {}
+        for record in records:
+            value = record.metrics[PARAMETERS].value if PARAMETERS in record.metrics else None
+            if value is not None:
+                self.counted[record.cell.model] = value
+            if "mode" in record.cell.options:
+                self.measured |= held_by_pixel(record)
+                self.speeds |= speeds_in(record) if record.cell.options["device"] == session.device_kind else {}
+
+    def parameters(self, model: str) -> float:
+        """How many a network has; counts are of the paper's size."""
+        size = self.session.profile.size
+        known = self.counted.get(model) if size == "paper" else None
+        return GUESSED_PARAMETERS.get(size, GUESSED_PARAMETERS["paper"]) if known is None else known
+
+    def by_pixel(self, model: str, mode: str) -> float:
+        """Bytes that a network holds for each pixel of its input, its parameters included."""
+        known = [rate for (own, _), rate in self.measured.items() if own == mode]
+        if self.session.profile.size != "paper" or not known:
+            self.guessed = True
+            return GUESSED_TRAINING if mode == "training" else GUESSED_INFERENCE
+        return self.measured.get((mode, model), median(known))
+
+    def seconds(self, cell: Cell) -> float | None:
+        """How long a cell that looks at images takes at the paper's size; None of others, which nothing tells."""
+        if self.session.profile.size != "paper" or not shows_images(cell):
+            return None
+        kind = KINDS[cell.kind]
+        mode = "inference" if kind.trains_on is None else "training"
+        guess = GUESSED_SPEED[self.session.device_kind] / (1 if kind.trains_on is None else TRAINING_TAKES)
+        return kind.amount([cell], self.session).total / self.speeds.get((mode, cell.model), guess)
+
+    def memory(self, cells: Sequence[Cell]) -> float:
+        """The most bytes that a group of cells holds: all networks, and the feature maps of one at a time."""
+        models = {cell.model for cell in cells}
+        weights = sum(FLOAT * self.parameters(model) for model in models)
+        recipe, trained = self.session.profile.recipe, KINDS[cells[0].kind].trains_on is not None
+        if trained and recipe is not None:
+            pixels = float(recipe.batch * self.session.profile.resolution**2)
+            own = max(self.by_pixel(model, "training") for model in models) * pixels
+            # Gradients and the optimizer's two moments at most, of as many networks as are trained at a time.
+            return (own + 4 * weights) * (self.session.jobs if self.session.device_kind == "cpu" else 1)
+        side = max(int(str(cell.options.get("resolution", self.session.profile.resolution))) for cell in cells)
+        pixels = float(self.session.profile.batch * side**2)
+        return weights + max(self.by_pixel(model, "inference") for model in models) * pixels
+
+
+def held_by_pixel(record: Record) -> dict[tuple[str, str], float]:
+    """What a measurement of memory tells of each of its networks, bytes for each pixel of an input."""
+    options = record.cell.options
+    pixels = float(str(options["batch"])) * float(str(options["resolution"])) ** 2
+    return {place: value / pixels for place, value in measured_in(record, "memory").items()}
+
+
+def speeds_in(record: Record) -> dict[tuple[str, str], float]:
+    """What a measurement of speed tells of each of its networks, images a second."""
+    return {place: value for place, value in measured_in(record, "fps").items() if value > 0}
+
+
+def measured_in(record: Record, metric: str) -> dict[tuple[str, str], float]:
+    """One metric of every network that was measured in one run, by mode and network."""
+    mode = str(record.cell.options["mode"])
+    keys = {(mode, name): MetricKey(metric, of=name) for name in str(record.cell.options["models"]).split(",")}
+    values = {place: record.metrics[key].value for place, key in keys.items() if key in record.metrics}
+    return {place: value for place, value in values.items() if value is not None and math.isfinite(value)}

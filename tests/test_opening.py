@@ -1,0 +1,195 @@
+"""What a run says first: what it will do, what it cannot and why, time, disk and memory; and where it ends at once."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from benchmarks.cli import main
+from benchmarks.core.records import Cell, MetricKey
+from benchmarks.networks.models import create
+from benchmarks.papers.tdam import PAPER
+from benchmarks.papers.tdam.rules import RULES
+from benchmarks.report import opening
+from benchmarks.work.accuracy import ACCURACY
+from benchmarks.work.collectors.accuracy import AccuracyCollector
+from benchmarks.work.cost import PARAMETERS
+from benchmarks.work.demand import FLOAT, GUESSED_INFERENCE, KEPT, Rates, demand, in_bytes
+from benchmarks.work.passes import Show, View, run_pass
+from benchmarks.work.runner import Planned
+from benchmarks.work.training import TRAIN
+from tests.recorded import recorded
+from tests.sessions import make_session
+from tests.trees import draw_imagenet, draw_imagenet_v2
+
+ROOT = Path(__file__).resolve().parents[1]
+WITHOUT_TORCH = """
+import sys
+from benchmarks.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    print("code", end.code, sorted({"torch", "torchvision", "pandas"} & set(sys.modules)))
+"""
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    places = ["--results", str(folder / "runs"), "--cache", str(folder / "cache"), "--out", str(folder / "report")]
+    return CliRunner().invoke(main, ["run", *arguments, *places])
+
+
+def test_without_data_and_weights_a_run_ends_with_what_mends_it_and_no_torch(tmp_path: Path) -> None:
+    """Both are named, each on one line with its command, and how to measure the rest; nothing is written."""
+    command = [sys.executable, "-c", WITHOUT_TORCH, "run", "table1", "--profile", "full", "--results"]
+    ended = subprocess.run([*command, str(tmp_path / "runs")], capture_output=True, text=True, cwd=ROOT)
+    assert ended.stdout.strip() == "code 1 []"
+    first, weights, data, others = ended.stderr.strip().splitlines()
+    assert first == "none of the 28 cells that look at images can run:"
+    assert weights.startswith("  blocked: 28 accuracy: no weights of MODEL, MODEL each of resnet50, resnet50-se, ")
+    assert weights.endswith(" and 10 more: tdam-bench train MODEL --profile full --data-root DIR (or --weights DIR)")
+    assert data.startswith("  blocked: 28 accuracy: the profile full needs the paper's data")
+    assert data.endswith(": tdam-bench run --profile full --data-root DIR")
+    assert "`tdam-bench run table1 --profile full --tasks cost,efficiency` runs them alone" in others
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_empty_data_folder_needs_no_torch_either(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    command = [sys.executable, "-c", WITHOUT_TORCH, "run", "table1", "table7-wsol", "--profile", "full"]
+    command += ["--data-root", str(tmp_path / "data"), "--results", str(tmp_path / "runs")]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert ended.stdout.strip() == "code 1 []"
+    assert "imagenet-val is missing: no folder val" in ended.stderr
+
+
+def test_what_looks_at_no_image_runs_where_it_was_asked_for(tmp_path: Path) -> None:
+    """By its kind, where the networks' weights and the data are missing."""
+    result = run(tmp_path, "table1", "--tasks", "cost", "--profile", "full", "--models", "resnet50")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("2 cells: 2 to run (2 cost)\ntime: ")
+
+
+def test_a_named_experiment_without_images_goes_on_beside_a_blocked_one(tmp_path: Path) -> None:
+    session = make_session(tmp_path, "full", models=("resnet18",))
+    assert opening.asked_alone(PAPER, ("table1", "efficiency"), session)
+    assert not opening.asked_alone(PAPER, ("table1",), session)
+    # All experiments, of which none was named.
+    assert not opening.asked_alone(PAPER, (), session)
+
+
+def test_blocked_cells_stop_no_other(tmp_path: Path) -> None:
+    """Weights of one network of two: its cells run, those of the other are told with the command."""
+    draw_imagenet(tmp_path / "data", classes=4, per_class=2)
+    draw_imagenet_v2(tmp_path / "data", classes=4, per_class=1)
+    torch.manual_seed(0)
+    torch.save(create("resnet18", 4).state_dict(), tmp_path / "resnet18.pth")
+    arguments = ["supplement", "--profile", "full", "--num-classes", "4", "--models", "resnet18,resnet18-se"]
+    arguments += ["--data-root", str(tmp_path / "data"), "--weights", str(tmp_path), "--tasks", "accuracy"]
+    result = run(tmp_path, *arguments)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == "4 cells: 2 to run (2 accuracy), 2 blocked (2 accuracy)"
+    assert lines[1].startswith(f"  blocked: 2 accuracy: no weights of resnet18-se in {tmp_path}: tdam-bench train resn")
+    assert lines[2] == "time: about 1 min; 2 cells by a guess, 10 images a second"
+    assert lines[3].startswith("disk: ")
+    assert lines[4].startswith("memory: about ")
+    assert lines[4].endswith("(guessed: no record here tells what these networks hold)")
+    assert len(list((tmp_path / "runs" / "records").glob("accuracy-resnet18-*.json"))) == 2
+    again = run(tmp_path, *arguments).stdout.splitlines()
+    assert again[0] == "4 cells: 2 done (2 accuracy), 2 blocked (2 accuracy)"
+    assert not any(line.startswith(("time", "disk", "memory")) for line in again)
+
+
+def test_one_line_for_each_reason(tmp_path: Path) -> None:
+    """Networks' names within words stay; a reason of one network names it; few networks are all named."""
+    session = make_session(tmp_path, "smoke")
+
+    def blocked(model: str, reason: str) -> Planned:
+        return Planned(Cell("accuracy", model, "full", {}), "blocked", reason=reason, command=f"train {model} x")
+
+    planned = [blocked(name, f"no weights of {name} in /w/resnet50/") for name in ("resnet50", "resnet18", "resnet34")]
+    assert opening.reasons([*planned, blocked("resnet50", "it is broken")], session) == [
+        "  blocked: 3 accuracy: no weights of MODEL in /w/resnet50/, MODEL each of resnet50, resnet18, resnet34: "
+        "train MODEL x",
+        "  blocked: 1 accuracy: it is broken: train resnet50 x",
+    ]
+
+
+# ---------------------------------------------------------------- disk and memory
+
+
+def test_what_a_pass_keeps_is_what_its_arrays_are(tmp_path: Path) -> None:
+    """The bytes that the plan states for each image, against those of a pass."""
+    session = make_session(tmp_path)
+    images = session.image_set("val")
+    network = create("resnet50-td-joint-t2-m1", 10, "mini")
+    collector = AccuracyCollector(View(32, 1.0), network, RULES)
+    (collected,) = run_pass([collector], Show(images, torch.device("cpu"), 8, count=8), lambda count: None)
+    held = sum(np.asarray(array).nbytes for array in collected.part.values())
+    assert held == 8 * (KEPT["accuracy"].image + 2 * KEPT["accuracy"].step)
+
+
+def test_disk_by_hand(tmp_path: Path) -> None:
+    """Two passes of smoke's images by networks of one step and of two, and one training."""
+    session = make_session(tmp_path)
+    cells = [ACCURACY.cell(name, "val", 0, session) for name in ("resnet50", "resnet50-td-joint-t2-m1")]
+    images = session.profile.val_count
+    assert images
+    needed = demand(cells, [], session)
+    assert needed.parts == images * (8 + 38 + 8 + 2 * 38)
+    assert needed.tables == {"predictions": images * (40 + 38 + 40 + 2 * 38)}
+    assert needed.weights == 0
+    assert needed.disk == needed.parts + needed.tables["predictions"]
+
+
+def test_parameters_and_memory_from_records(tmp_path: Path) -> None:
+    """At the paper's size records count; of the small networks no record tells, and that is said."""
+    session = make_session(tmp_path, "full", models=("resnet50", "resnet50-se"))
+    records = [recorded(cell) for cell in PAPER.experiment("table1").cells(session) if cell.kind != "accuracy"]
+    by_cell = {(record.cell.kind, record.cell.options.get("mode")): record for record in records}
+    rates = Rates(records, session)
+    counts = [
+        one.metrics[PARAMETERS].value
+        for one in records
+        if one.cell.model == "resnet50-se" and PARAMETERS in one.metrics
+    ]
+    assert rates.parameters("resnet50-se") == counts[-1]
+    run_ = by_cell["efficiency", "inference"]
+    pixels = int(str(run_.cell.options["batch"])) * 224**2
+    held = next(metric.value for key, metric in run_.metrics.items() if (key.name, key.of) == ("memory", "resnet50-se"))
+    assert held is not None
+    assert rates.by_pixel("resnet50-se", "inference") == held / pixels
+    cell = ACCURACY.cell("resnet50-se", "val", 0, session)
+    expected = FLOAT * rates.parameters("resnet50-se") + held / pixels * session.profile.batch * 224**2
+    assert rates.memory([cell]) == pytest.approx(expected)
+    assert not rates.guessed
+    small = Rates(records, replace(session, profile=make_session(tmp_path).profile))
+    assert small.by_pixel("resnet50-se", "inference") == GUESSED_INFERENCE
+    assert small.guessed
+
+
+def test_time_by_speed_where_nothing_like_it_was_timed(tmp_path: Path) -> None:
+    """Images over images a second, as measured or guessed; small networks have no guess."""
+    draw_imagenet(tmp_path / "data", classes=4, per_class=5)
+    session = make_session(tmp_path, "full", data_root=tmp_path / "data", num_classes=4, models=("resnet50",))
+    cell = ACCURACY.cell("resnet50", "val", 0, session)
+    assert Rates([], session).seconds(cell) == 20 / 10
+    records = [recorded(one) for one in PAPER.experiment("efficiency").cells(session)]
+    (run_,) = [one for one in records if one.cell.options["mode"] == "inference"]
+    speed = run_.metrics[MetricKey("fps", of="resnet50")].value
+    assert speed
+    assert Rates(records, session).seconds(cell) == 20 / speed
+    training = TRAIN.cell("resnet50", 0, session)
+    epochs = TRAIN.recipe(training, session).epochs
+    assert Rates([], session).seconds(training) == pytest.approx(3 * 20 * epochs / 10)
+    assert Rates([], make_session(tmp_path)).seconds(cell) is None
+    assert Rates([], session).seconds(run_.cell) is None
+
+
+def test_bytes_in_words() -> None:
+    assert [in_bytes(size) for size in (0, 5e6, 3.21e9)] == ["less than 1 MB", "about 5.0 MB", "about 3.2 GB"]
