@@ -386,7 +386,7 @@ def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, **op
         summary = run_cells(cells, session)
         if first:
             tell_summary(summary)
-            render_all(paper, names, session.store, session.profile.name, session.models, out)
+            say_last(paper, names, session, out)
     if summary.failed or summary.blocked:
         sys.exit(1)
 
@@ -401,6 +401,17 @@ def say_first(paper: "Paper", names: Sequence[str], cells: "list[Cell]", session
         click.echo("\n".join(said.lines), err=said.refused)
     if said.refused:
         sys.exit(1)
+
+
+def say_last(paper: "Paper", names: tuple[str, ...], session: "Session", out: Path) -> None:
+    """Render what was run, and print the answer."""
+    from benchmarks.report.closing import closing
+    from benchmarks.report.report import Wanted, render
+
+    wanted = Wanted(paper, names, session.profile.name, session.models)
+    evidence = wanted.evidence(session.store)
+    render(wanted, evidence, out)
+    click.echo("\n".join(closing(wanted, evidence, out)))
 
 
 @contextlib.contextmanager
@@ -532,17 +543,6 @@ def train(model: str, reduced: bool, **options: Any) -> None:
 
 
 # ---------------------------------------------------------------- showing
-
-
-def render_all(
-    paper: "Paper", names: tuple[str, ...], store: "Store", profile: str, models: tuple[str, ...] | None, out: Path
-) -> None:
-    """Render experiments after a run and name the files."""
-    from benchmarks.report.report import Wanted, render
-
-    wanted = Wanted(paper, names, profile, models)
-    for file in render(wanted, wanted.evidence(store), out):
-        click.echo(str(file))
 
 
 def wanted_of(

@@ -15,6 +15,9 @@ from enum import Enum
 from benchmarks.metrics.statistics import LEVEL, holm, simes
 from benchmarks.report.evidence import Evidence, Missing
 
+# The families of claims that need no trained network.
+COUNTS, SPEED = "counts", "speed"
+
 
 class ClaimVerdict(Enum):
     """How a claim stands to what was measured."""
@@ -100,7 +103,7 @@ class Claim:
         number: In the list of claims.
         section: Of the paper, where it stands.
         statement: In our words.
-        family: Claims of one family are corrected together; those of ``counts`` and ``speed`` need no trained network.
+        family: Claims of one family are corrected together; those of ``COUNTS`` and ``SPEED`` need no trained network.
         parts: What it says, thing by thing.
         note: What a reader must know besides.
         contradicted: How the paper's own printed numbers contradict it; said first, whatever is measured.
@@ -192,7 +195,7 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence, rules: tuple[str, 
         parts = {rule: attempted[rule][place] for rule in counted}
         verdicts = [verdict_of(parts[rule], corrected[rule][place]) for rule in counted]
         together = sum(one.family == claim.family and p is not None for one, p in zip(claims, first, strict=True))
-        scope = scope_of(claim, evidence)
+        scope = scope_of(claim.family, evidence)
         results.append(ClaimResult(claim, verdicts[0], parts, verdicts[-1], first[place], scope, together))
     return results
 
@@ -302,11 +305,11 @@ def said(part: PartResult, text: str, parts: Sequence[PartResult]) -> str:
     return f"{part.says}: {text}" if len(parts) > 1 else text
 
 
-def scope_of(claim: Claim, evidence: Evidence) -> str:
-    """What a claim's verdict is about."""
-    if claim.family == "counts":
+def scope_of(family: str, evidence: Evidence) -> str:
+    """What verdicts of a family of claims are about."""
+    if family == COUNTS:
         return "networks as the paper describes them"
-    if claim.family == "speed":
+    if family == SPEED:
         return "this device"
     weights = "these weights" if evidence.given_weights else f"trained on {evidence.profile.name}"
     return "the paper's data, " + weights if evidence.profile.papers_data else f"networks {weights}"

@@ -39,11 +39,14 @@ class Judgement:
         verdict: The verdict.
         reason: What was compared with what.
         plain: What the plain network's own number would have earned here, None where that is no question.
+        off: Distance from the paper's number over what the wider margin and half of the interval allow together, above
+            1 where it DIFFERS; 0 where nothing tells.
     """
 
     verdict: Verdict
     reason: str
     plain: Verdict | None = None
+    off: float = 0.0
 
 
 def earned_by_plain(judgements: Sequence[Judgement]) -> str:
@@ -91,7 +94,7 @@ def judge_printed(measured: float, printed: str, plain: float) -> Judgement:
     reason = f"{rounded} against {printed}"
     plain_earns = Verdict.CONSISTENT if plain_rounded == printed else Verdict.DIFFERS
     if rounded != printed:
-        return Judgement(Verdict.DIFFERS, reason, plain_earns)
+        return Judgement(Verdict.DIFFERS, reason, plain_earns, abs(measured - float(printed)) / (0.5 * 10**-decimals))
     if plain_rounded == printed:
         return Judgement(Verdict.CONSISTENT, f"{reason}, as the plain network has it too", plain_earns)
     return Judgement(Verdict.REPRODUCED, reason, plain_earns)
@@ -113,7 +116,14 @@ def judge(effect: Effect, target: Target, show: Callable[[float], str]) -> Judge
         reason += f"; {why_not_told(effect, target)}"
     if verdict is Verdict.UNDECIDED:
         reason += f"; {what_would_decide(effect, target)}"
-    return Judgement(verdict, reason, None if target.plain is None else word(moved(effect, target.plain), target))
+    plain = None if target.plain is None else word(moved(effect, target.plain), target)
+    return Judgement(verdict, reason, plain, off(effect, target))
+
+
+def off(effect: Effect, target: Target) -> float:
+    """How far a measured quantity is from the paper's, see :class:`Judgement`."""
+    low, high = effect.interval()
+    return abs(effect.value - target.paper) / (target.wide + (high - low) / 2) if math.isfinite(high - low) else 0.0
 
 
 def word(effect: Effect, target: Target) -> Verdict:
