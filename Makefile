@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity endings controls
 .PHONY: help setup test check lock check-regressions gate-networks costs table1 efficiency $(EXPERIMENTS) \
-	report reference reference-report bench-sweep bench-maps bench-boxes bench-speed calibration \
+	report reference reference-report bench-sweep bench-maps bench-boxes bench-speed bench-data calibration \
 	kill-test fault-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
@@ -102,6 +102,9 @@ bench-boxes: $(READY)  ## MaxBoxAcc's thousand thresholds in one sweep against o
 
 bench-speed: $(READY)  ## speed and memory of every attention, of TD literal and reduced, over the plain ResNet50's
 	$(BIN)/python -m benchmarks.suite.speed --networks $(TIMED) $(ARGS)
+
+bench-data: $(READY)  ## images per second for training and evaluation against torchvision's ImageFolder, on one core
+	$(BIN)/python -m benchmarks.suite.loading $(ARGS)
 
 calibration: $(READY)  ## how often verdicts are wrong where the truth is known, and what they find (two minutes)
 	$(BIN)/python -m benchmarks.suite.calibration $(ARGS)

@@ -9,16 +9,19 @@ import torch
 from benchmarks.measure.efficiency import measure
 from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import PROFILES
-from benchmarks.suite import boxes, speed, sweep
+from benchmarks.suite import boxes, loading, speed, sweep
 from benchmarks.suite.speed import KEEP_MEMORY
 from benchmarks.suite.sweep import Stopwatch
 from benchmarks.work.collectors import accuracy
-from benchmarks.work.passes import run_steps
+from benchmarks.work.passes import View, run_steps
 
 NETWORKS = ("resnet18", "resnet18-td-joint-t2-m1")
 NUMBER = r"(\d+\.\d+)"
 ROUND = re.compile(rf"whole {NUMBER} s, forward passes {NUMBER} s: {NUMBER}")
 SUM = re.compile(rf"2 models x 2 resolutions x 20 images, 2 rounds: whole / forward passes = {NUMBER}")
+LOADING = re.compile(
+    rf"(training|evaluation at [12] sizes): {NUMBER} \({NUMBER} to {NUMBER}\) times as fast as ImageFolder"
+)
 SPEED = rf"{NUMBER} \({NUMBER} to {NUMBER}\)"
 
 
@@ -162,3 +165,36 @@ def test_boxes_prints_times_and_ratios(capsys: pytest.CaptureFixture[str], monke
     monkeypatch.setattr(boxes, "OVERLAP", 2.0)
     with pytest.raises(SystemExit, match="the sweep and the literal evaluation disagree"):
         boxes.main(["--maps", "4", "--rounds", "1"])
+
+
+def test_loading_is_compared_with_imagefolder(capsys: pytest.CaptureFixture[str]) -> None:
+    """Training, one view and both views; scaled decoding where a view is small enough for it, and only there."""
+    loading.main(["--images", "4", "--rounds", "2", "--width", "60", "--height", "45", "--batch", "2",
+                  "--resolutions", "32", "16"])  # fmt: skip
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("4 JPEGs of 60 x 45, ")
+    matches = [match for line in lines if (match := LOADING.fullmatch(line))]
+    assert [match[1] for match in matches] == ["training", "evaluation at 1 sizes", "evaluation at 2 sizes"]
+    assert sum(line.endswith("images/s on one core") for line in lines) == 6
+    whole, halved = lines[-2:]
+    assert whole.startswith("scaled decoding, side 36: (60, 45) becomes (60, 45), ")
+    assert whole.endswith("; 0.0% of the values differ, by 0 levels at most")
+    assert halved.startswith("scaled decoding, side 18: (60, 45) becomes (30, 23), ")
+    assert not halved.endswith("by 0 levels at most")
+
+
+def test_both_ways_of_loading_show_the_same_images(tmp_path: Path) -> None:
+    """In one order, at one size; resizes differ by two levels at most, augmentation not at all."""
+    images = loading.draw_tree(tmp_path, 6, (60, 45))
+    recipe = PROFILES["full"].recipe
+    assert recipe is not None
+    own, folder = loading.evaluation_loaders(images, [View(32, 0.875)], 6).values()
+    (batch,), ((pixels, _),) = list(own()), list(folder())
+    # ImageFolder goes by class.
+    order = sorted(range(6), key=lambda at: images.ids[at])
+    assert (batch.views[0][order].int() - pixels.int()).abs().max() <= 2
+    shown = []
+    for load in loading.training_loaders(images, recipe, 1).values():
+        torch.manual_seed(0)
+        shown.append(next(iter(load()))[0])
+    assert torch.equal(*shown)

@@ -168,7 +168,8 @@ def read_image(path: Path) -> Image.Image:
         UnreadableImage: The file is missing, cut short, damaged or not an image.
     """
     with naming_the_file(path), Image.open(path) as image:
-        return image.convert("RGB")
+        image.load()
+        return image if image.mode == "RGB" else image.convert("RGB")  # which would copy
 
 
 def verify_image(path: Path) -> None:
