@@ -5,7 +5,7 @@
 On a tree of synthetic JPEGs, made in a temporary folder. All of it runs on one core, in turns, by the processor's time,
 so that other processes lengthen it little. Training: the recipe's augmentation on both sides. Evaluation: ImageFolder
 resizes and crops pictures with Pillow, one view at a time; the suite's pass decodes once for all views. Last, what
-libjpeg's scaled decoding would gain and change.
+libjpeg's scaled decoding would gain and change, and with `--device cuda` how far that device's pixels differ.
 """
 
 import argparse
@@ -25,9 +25,11 @@ from torchvision.transforms import v2
 
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import ImageFiles
+from benchmarks.measure.device import find_device
 from benchmarks.metrics.statistics import log_ratio
 from benchmarks.report.paper import load_paper
 from benchmarks.suite.arguments import count, plain_errors
+from benchmarks.work.decoding import Stored, decoded, stored
 from benchmarks.work.loop import TrainingImages, augmentation
 from benchmarks.work.passes import Show, View, batches, show, tensor_of
 from benchmarks.work.profiles import Recipe
@@ -130,11 +132,24 @@ def decoded_scaled(path: Path, side: int) -> Image.Image:
         return picture.convert("RGB")
 
 
+def device_decoding(images: ImageFiles, device: torch.device) -> None:
+    """Print how far a device's decoded pixels are from Pillow's, as stored."""
+    apart = []
+    for at in range(len(images)):
+        pixels = decoded(Stored(at, stored(images.path(at))), images, device).pixels
+        assert pixels is not None
+        apart.append((pixels.cpu().to(torch.int16) - tensor_of(images.image(at))).abs().flatten())
+    together = torch.cat(apart)
+    print(f"decoding on {device}: {(together > 0).float().mean():.1%} of the values differ, by {int(together.max())} "
+          f"levels at most, {together.float().mean():.3f} in the mean")  # fmt: skip
+
+
 @plain_errors()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the pictures and print all comparisons."""
     options = parsed(arguments)
     torch.set_num_threads(1)
+    device = find_device(options.device)
     profile = load_paper(options.paper).profiles[options.profile]
     with tempfile.TemporaryDirectory() as place:
         images = draw_tree(Path(place), options.images, (options.width, options.height))
@@ -149,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             compare(f"evaluation at {len(views)} sizes", loaders, len(images), options.rounds)
         for resolution in options.resolutions:
             scaled_decoding(images, View(resolution, profile.crop_of("")))
+        if device.type != "cpu":
+            device_decoding(images, device)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -160,6 +177,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=count, default=32)
     parser.add_argument("--rounds", type=count, default=6)
     parser.add_argument("--resolutions", nargs="+", type=count, default=[224, 160, 128], metavar="PIXELS")
+    parser.add_argument("--device", default="cpu", help="a CUDA device whose decoder is compared with Pillow")
     parser.add_argument("--paper", default="tdam", help="a folder in benchmarks/papers, or its path elsewhere")
     parser.add_argument("--profile", default="full", help="whose recipe and crop")
     return parser.parse_args(arguments)
