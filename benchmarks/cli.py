@@ -222,6 +222,8 @@ session_options = (
     jobs_option,
     headed(WHERE, "--workers", type=click.IntRange(0), help="Loader processes; default: the CPU's cores where images "
            "are decoded from disk for a GPU, else none."),
+    headed(WHERE, "--decode", type=click.Choice(("cpu", "device")), default="cpu", show_default=True,
+           help="Where evaluated JPEGs are decoded; on a CUDA device their pixels differ, and records say so."),
 )  # fmt: skip
 experiment_options = (
     headed(WHAT, "--models", callback=listed, help="Names, separated by commas; default: the experiment's."),
@@ -268,6 +270,7 @@ def make_session(paper: "Paper", options: dict[str, Any]) -> "Session":
     if profile not in paper.profiles:
         raise ValueError(f"unknown profile {profile!r}; choose one of {', '.join(paper.profiles)}")
     check_device(options["device"])
+    check_decode(options.get("decode", "cpu"), options["device"])
     check_paths(options)
     chosen = {}
     for kind in KINDS.values():
@@ -279,6 +282,16 @@ def make_session(paper: "Paper", options: dict[str, Any]) -> "Session":
     store = Store(options.pop("results"))
     own = {**options, "plugins": plugins, "choices": chosen, "probes": paper.probes, "program": paper.program}
     return Session(paper.profiles[profile], store, own.pop("cache"), paper.rules(), **own)
+
+
+def check_decode(decode: str, device: str) -> None:
+    """Refuse to decode on a device that cannot.
+
+    Raises:
+        ValueError: It is the CPU.
+    """
+    if decode == "device" and device == "cpu":
+        raise ValueError("--decode device needs a CUDA device, got --device cpu; name one, or leave --decode out")
 
 
 def check_paths(options: Mapping[str, Any]) -> None:

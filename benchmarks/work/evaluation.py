@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -77,7 +78,9 @@ class Evaluation(Kind, Generic[NetworkT]):
             for cell, collector in self.collectors(networks, session).items()
         }
         if passed:
-            pass_over(list(passed.values()), evaluated(images_of(cells[0]), session), advance)
+            split = images_of(cells[0])
+            decode = "device" if session.decodes_on_device(split) else "cpu"
+            pass_over(list(passed.values()), replace(evaluated(split, session), decode=decode), advance)
         # Records are the first process's matter; it alone needs all parts.
         for cell, one in passed.items() if distributed.rank() == 0 else ():
             if one.trouble is not None:

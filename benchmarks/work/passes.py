@@ -144,6 +144,7 @@ class Show:
         workers: Loader processes.
         count: The first so many images, None for all.
         together: Images that are put on a shelf together.
+        decode: Where pictures are decoded, ``cpu`` or ``device``.
     """
 
     images: ImageSet
@@ -152,6 +153,7 @@ class Show:
     workers: int = 0
     count: int | None = None
     together: int = TOGETHER
+    decode: str = "cpu"
 
     @property
     def total(self) -> int:
@@ -361,7 +363,7 @@ def pass_over(passed: Sequence[Passing], how: Show, advance: Callable[[int], Non
         [at for at in ([place for place in batch if wanted[place]] for batch in stretch) if at]
         for stretch in distributed.shard(how.stretches(views), distributed.rank(), distributed.size())
     ]
-    shown = batches(how, views, [at for stretch in plan for at in stretch])
+    shown = given(how)(how, views, [at for stretch in plan for at in stretch])
     try:
         with torch.inference_mode():
             for stretch in plan:
@@ -378,6 +380,15 @@ def pass_over(passed: Sequence[Passing], how: Show, advance: Callable[[int], Non
                 one.put()
         raise
     share_troubles(passed)
+
+
+def given(how: Show) -> "Callable[[Show, Sequence[View], Sequence[Sequence[int]]], Iterator[Batch]]":
+    """What makes batches: :func:`batches`, or its like on a device."""
+    if how.decode == "cpu":
+        return batches
+    from benchmarks.work.decoding import decoded_batches
+
+    return decoded_batches
 
 
 def show_batch(passed: Sequence[Passing], batch: Batch, views: Sequence[View], how: Show) -> None:

@@ -39,6 +39,7 @@ class Session:
         class_list: File with the classes of the reduced data set, None for the suite's.
         num_classes: K, None for the profile's.
         workers: Loader processes; None follows the machine, see :meth:`loaders`.
+        decode: Where pictures are decoded for evaluations: ``cpu``, or ``device``, see :meth:`decodes_on_device`.
         jobs: Models trained at a time on the CPU, one thread each.
         plugins: Names of attentions from outside, see ``benchmarks.networks.plugins``.
         choices: What the user chose for kinds of work, by the dataclass that each declares.
@@ -58,6 +59,7 @@ class Session:
     class_list: Path | None = None
     num_classes: int | None = None
     workers: int | None = None
+    decode: str = "cpu"
     jobs: int = 1
     plugins: tuple[str, ...] = ()
     choices: Mapping[type, object] = field(default_factory=dict)
@@ -100,9 +102,18 @@ class Session:
         """Loader processes for an image set: the user's number, or the cores where files are decoded for a GPU."""
         if self.workers is not None:
             return self.workers
-        # On the CPU the networks need the cores, and trainings give the same bits on any number of them.
+        # On the CPU the networks need the cores (a picture takes 2 ms of one, each network 100), and trainings give the
+        # same bits on any number of them.
         feeds_gpu = self.device_kind != "cpu" and find(self.located(split)[0]).look is not None
         return min(os.cpu_count() or 1, MOST_WORKERS) if feeds_gpu else 0
+
+    def decodes_on_device(self, split: str) -> bool:
+        """Whether an image set that networks are evaluated on is decoded on the device: where asked for, of files."""
+        if self.decode != "device":
+            return False
+        from benchmarks.data.images import ImageFiles
+
+        return isinstance(self.image_set(split), ImageFiles)
 
     def image_set(self, split: str) -> "ImageSet":
         """Open a split of the profile's data, once.

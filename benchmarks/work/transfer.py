@@ -13,7 +13,7 @@ from benchmarks.work.finetuning import FINETUNE, FineTuneOptions, transfer_of, t
 from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
 from benchmarks.work.results import percent, require_images, write_arrays
 from benchmarks.work.session import Session
-from benchmarks.work.weights import CONDITIONS, known_inputs, shown_inputs
+from benchmarks.work.weights import CONDITIONS, evaluated_on, known_inputs, shown_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,10 +80,9 @@ class Transfer(Evaluation["nn.Module"]):
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         """Fine-tuned weights, images, versions, device kind."""
         weights = tuned_weights(tuning_cell(cell, session), session)
-        inputs = shown_inputs(self, cell, weights, options_of(cell, TransferOptions).data, session)
-        if isinstance(inputs, Blocked | Waiting):
-            return inputs
-        return {**inputs, "count": session.profile.val_count}
+        split = options_of(cell, TransferOptions).data
+        inputs = shown_inputs(self, cell, weights, split, session)
+        return inputs if isinstance(inputs, Blocked | Waiting) else {**inputs, **evaluated_on(split, session)}
 
     def group(self, cell: Cell) -> object:
         """One pass over the images serves every network."""

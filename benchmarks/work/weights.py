@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.core.files import file_hash
-from benchmarks.core.records import Cell, options_of
+from benchmarks.core.records import Cell, Scalar, options_of
 from benchmarks.core.versions import versions
 from benchmarks.data.errors import DataError
 from benchmarks.networks.plugins import fingerprint
@@ -125,7 +125,13 @@ def evaluated_inputs(kind: Kind, cell: Cell, split: str, session: Session) -> In
     inputs = shown_inputs(kind, cell, weights_of(cell, session), split, session)
     if isinstance(inputs, Blocked | Waiting):
         return inputs
-    return {**inputs, "count": session.profile.val_count, **versions("opencv-python-headless")}
+    return {**inputs, **evaluated_on(split, session), **versions("opencv-python-headless")}
+
+
+def evaluated_on(split: str, session: Session) -> dict[str, Scalar]:
+    """How many images of a set are evaluated, and where they are decoded if that is not the CPU: pixels differ."""
+    decoded: dict[str, Scalar] = {"decode": session.decode} if session.decodes_on_device(split) else {}
+    return {"count": session.profile.val_count, **decoded}
 
 
 def shown_inputs(
