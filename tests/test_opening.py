@@ -17,11 +17,13 @@ from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.report import opening
 from benchmarks.work.accuracy import ACCURACY
-from benchmarks.work.collectors.accuracy import AccuracyCollector
+from benchmarks.work.collectors.accuracy import UNKNOWN, AccuracyCollector
+from benchmarks.work.collectors.localization import LocalizationCollector, Truths
 from benchmarks.work.cost import PARAMETERS
 from benchmarks.work.demand import FLOAT, GUESSED_INFERENCE, KEPT, Rates, demand, in_bytes
-from benchmarks.work.passes import Show, View, run_pass
+from benchmarks.work.passes import Collector, Show, View, run_pass
 from benchmarks.work.runner import Planned
+from benchmarks.work.shelves import Disk, Stretch
 from benchmarks.work.training import TRAIN
 from tests.recorded import recorded
 from tests.sessions import make_session
@@ -123,15 +125,40 @@ def test_one_line_for_each_reason(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- disk and memory
 
 
-def test_what_a_pass_keeps_is_what_its_arrays_are(tmp_path: Path) -> None:
-    """The bytes that the plan states for each image, against those of a pass."""
+def like(array: np.ndarray, name: str, count: int) -> np.ndarray:
+    """So many rows of an array's shape and type, with the values that real images would give."""
+    dice = np.random.default_rng(0)
+    shape = (count, *array.shape[1:])
+    if name == "max_box":  # hits lie between two of the levels
+        ends = np.sort(dice.integers(0, 256, (*shape[:-1], 4, 2)), axis=-1)
+        levels = np.arange(256)
+        hits = (levels >= ends[..., :1]) & (levels < ends[..., 1:])
+        words: np.ndarray = np.packbits(hits, axis=-1, bitorder="little").view("<u8").reshape(shape)
+        return words
+    if array.dtype.kind == "f":
+        return dice.random(shape).astype(array.dtype)
+    highest = {"position": count, "objects": 3, "classes": 1000}.get(name, 224)
+    drawn = np.arange(count) if name == "position" else dice.integers(0, highest, shape)
+    if name == "boxes" and array.dtype == np.int16:  # those of predictions are made where steps differ
+        drawn = np.where(dice.random((count, 1, 1)) < 0.2, drawn, UNKNOWN)
+    return drawn.astype(array.dtype)
+
+
+@pytest.mark.parametrize("kind", sorted(KEPT))
+def test_parts_on_disk_are_as_large_as_stated(tmp_path: Path, kind: str) -> None:
+    """A part of 2000 images, of the arrays that a pass over a few gives, against the statement: within 20 %."""
     session = make_session(tmp_path)
     images = session.image_set("val")
-    network = create("resnet50-td-joint-t2-m1", 10, "mini")
-    collector = AccuracyCollector(View(32, 1.0), network, RULES)
+    network, view = create("resnet50-td-joint-t2-m1", 10, "mini"), View(32, 1.0)
+    if kind == "accuracy":
+        collector: Collector = AccuracyCollector(view, network, RULES)
+    else:
+        collector = LocalizationCollector(network, Truths(images, session.boxes("val"), view), RULES)
     (collected,) = run_pass([collector], Show(images, torch.device("cpu"), 8, count=8), lambda count: None)
-    held = sum(np.asarray(array).nbytes for array in collected.part.values())
-    assert held == 8 * (KEPT["accuracy"].image + 2 * KEPT["accuracy"].step)
+    part = {name: like(array, name, 2000) for name, array in collected.part.items()}
+    Disk(tmp_path / "parts").put(Stretch(0, 2000, part, []))
+    (path,) = (tmp_path / "parts").iterdir()
+    assert path.stat().st_size == pytest.approx(2000 * (KEPT[kind].image + 2 * KEPT[kind].step), rel=0.2)
 
 
 def test_disk_by_hand(tmp_path: Path) -> None:
@@ -141,7 +168,7 @@ def test_disk_by_hand(tmp_path: Path) -> None:
     images = session.profile.val_count
     assert images
     needed = demand(cells, [], session)
-    assert needed.parts == images * (8 + 38 + 8 + 2 * 38)
+    assert needed.parts == images * (9 + 38 + 9 + 2 * 38)
     assert needed.tables == {"predictions": images * (40 + 38 + 40 + 2 * 38)}
     assert needed.weights == 0
     assert needed.disk == needed.parts + needed.tables["predictions"]
