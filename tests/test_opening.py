@@ -107,6 +107,15 @@ def test_blocked_cells_stop_no_other(tmp_path: Path) -> None:
     assert not any(line.startswith(("time", "disk", "memory")) for line in again)
 
 
+def test_of_several_processes_the_first_alone_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each plans by itself before they join, so that all of them end."""
+    for rank, said in (("0", True), ("1", False)):
+        monkeypatch.setenv("RANK", rank)
+        result = run(tmp_path, "table1", "--profile", "full")
+        assert result.exit_code == 1
+        assert ("none of the 28 cells" in result.output) is said
+
+
 def test_one_line_for_each_reason(tmp_path: Path) -> None:
     """Networks' names within words stay; a reason of one network names it; few networks are all named."""
     session = make_session(tmp_path, "smoke")

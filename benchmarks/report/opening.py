@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.core.records import Cell
+from benchmarks.core.records import Cell, Record
 from benchmarks.data.errors import DataError
 from benchmarks.report.paper import CLAIMS, Paper
 from benchmarks.work.demand import GUESSED_SPEED, Rates, demand, shows_images
@@ -53,7 +53,9 @@ def opening(paper: Paper, names: Sequence[str], cells: Sequence[Cell], session: 
     left = [one.cell for one in planned if one.state in ("run", "wait")]
     lines = [f"{len(cells)} cells: {', '.join(counted(planned)) or 'nothing to do'}", *reasons(blocked, session)]
     if left:
-        lines += [f"time: {time_of(paper, names, left, session)}", *demand_of(left, session)]
+        records = session.store.records()
+        told = [paper.experiment(name).time for name in names if name != CLAIMS]
+        lines += [f"time: {time_of(left, records, told, session)}", *demand(left, records, session).lines()]
     return Opening(lines, refused=False)
 
 
@@ -133,25 +135,22 @@ def several(names: Sequence[str]) -> str:
     return ", ".join(shown) + more
 
 
-def time_of(paper: Paper, names: Sequence[str], left: Sequence[Cell], session: Session) -> str:
-    """How long cells will take: as long as like ones took, else by speed, else what their experiment says of itself."""
-    records = session.store.records()
+def time_of(left: Sequence[Cell], records: Sequence[Record], told: Sequence[str], session: Session) -> str:
+    """How long cells will take: as long as like ones took, else by speed, else what their experiment says of itself.
+
+    Args:
+        left: What is to be run.
+        records: What was measured before.
+        told: What the experiments say of their time.
+        session: The run's settings.
+    """
     timed = {key for record in records if SECONDS in record.notes for key in likeness(record.cell)}
     unlike = [cell for cell in left if not timed.intersection(likeness(cell))]
     rates = Rates(records, session)
     by_speed = {cell: seconds for cell in unlike if (seconds := rates.seconds(cell)) is not None}
     predicted = forecast([cell for cell in left if cell not in by_speed], records, session)
-    told = [paper.experiment(name).time for name in names if name != CLAIMS]
     untold = f" ({told[0]})" if predicted.unknown and len(told) == 1 else ""
     rest = f"{predicted + Forecast(sum(by_speed.values()), 0)}{untold}"
-    how = (
-        "the speed measured here"
-        if rates.speeds
-        else f"a guess, {GUESSED_SPEED[session.device_kind]:g} images a second"
-    )
+    guess = f"a guess, {GUESSED_SPEED[session.device_kind]:g} images a second"
+    how = "the speed measured here" if rates.speeds else guess
     return f"{rest}; {len(by_speed)} cells by {how}" if by_speed else rest
-
-
-def demand_of(left: Sequence[Cell], session: Session) -> list[str]:
-    """Disk and memory."""
-    return demand(left, session.store.records(), session).lines()
