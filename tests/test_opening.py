@@ -116,6 +116,20 @@ def test_of_several_processes_the_first_alone_speaks(tmp_path: Path, monkeypatch
         assert ("none of the 28 cells" in result.output) is said
 
 
+def test_what_waits_for_networks_that_the_run_does_not_train_is_blocked(tmp_path: Path) -> None:
+    """With trainings among the kinds of work it waits; without them nothing could run."""
+    arguments = ["table1", "--profile", "smoke", "--models", "resnet50"]
+    result = run(tmp_path, *arguments, "--tasks", "accuracy")
+    assert result.exit_code == 1
+    first, why, *rest = result.stderr.splitlines()
+    assert (first, rest) == ("none of the 2 cells that look at images can run:", [])
+    assert why.startswith("  blocked: 2 accuracy: waits for: train resnet50 smoke ")
+    session = make_session(tmp_path, models=("resnet50",))
+    cells = [one for one in PAPER.experiment("table1").cells(session) if one.kind in ("train", "accuracy")]
+    said = opening.opening(PAPER, ("table1",), cells, session)
+    assert said.lines[0] == "3 cells: 1 to run (1 train), 2 to run after others (2 accuracy)"
+
+
 def test_one_line_for_each_reason(tmp_path: Path) -> None:
     """Networks' names within words stay; a reason of one network names it; few networks are all named."""
     session = make_session(tmp_path, "smoke")

@@ -20,7 +20,7 @@ NUMBER = r"(\d+\.\d+)"
 ROUND = re.compile(rf"whole {NUMBER} s, forward passes {NUMBER} s: {NUMBER}")
 SUM = re.compile(rf"2 models x 2 resolutions x 20 images, 2 rounds: whole / forward passes = {NUMBER}")
 LOADING = re.compile(
-    rf"(training|evaluation at [12] sizes): {NUMBER} \({NUMBER} to {NUMBER}\) times as fast as ImageFolder"
+    rf"(training|evaluation, views: [12]): {NUMBER} \({NUMBER} to {NUMBER}\) times as fast as ImageFolder"
 )
 SPEED = rf"{NUMBER} \({NUMBER} to {NUMBER}\)"
 
@@ -174,7 +174,7 @@ def test_loading_is_compared_with_imagefolder(capsys: pytest.CaptureFixture[str]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("4 JPEGs of 60 x 45, ")
     matches = [match for line in lines if (match := LOADING.fullmatch(line))]
-    assert [match[1] for match in matches] == ["training", "evaluation at 1 sizes", "evaluation at 2 sizes"]
+    assert [match[1] for match in matches] == ["training", "evaluation, views: 1", "evaluation, views: 2"]
     assert sum(line.endswith("images/s on one core") for line in lines) == 6
     whole, halved = lines[-2:]
     assert whole.startswith("scaled decoding, side 36: (60, 45) becomes (60, 45), ")

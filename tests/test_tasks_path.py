@@ -154,7 +154,8 @@ def test_missing_data_are_told_with_the_reason(tree: Path, tmp_path: Path) -> No
     torch.save(torch.load(tree / f"{MODEL}.pth"), tmp_path / "data" / f"{MODEL}.pth")
     result = run(tmp_path / "data", tmp_path, "--tasks", "transfer")
     assert result.exit_code == 1
-    lines = [line for line in result.output.splitlines() if line.startswith("could not run")]
+    lines = [line for line in result.output.splitlines() if line.startswith("  blocked: 1 transfer: ")]
+    assert any("waits for: finetune" in line for line in lines)
     assert any("Stanford Dogs is missing" in line for line in lines)
     assert any("MS-COCO 2014 is missing" in line for line in lines)
     assert "Traceback" not in result.output

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.core.records import Cell, Record
 from benchmarks.data.errors import DataError
 from benchmarks.report.paper import CLAIMS, Paper
 from benchmarks.work.demand import GUESSED_SPEED, Rates, demand, shows_images
 from benchmarks.work.forecast import Forecast, forecast, likeness
+from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import Planned, in_order, plan
 from benchmarks.work.session import Session
 from benchmarks.work.weights import data_command
@@ -45,7 +46,7 @@ def opening(paper: Paper, names: Sequence[str], cells: Sequence[Cell], session: 
     """
     cells = in_order(cells)
     shown, others = [cell for cell in cells if shows_images(cell)], [cell for cell in cells if not shows_images(cell)]
-    looked = plan(shown, session)
+    looked = with_idle_waits(plan(shown, session))
     blocked = [one for one in looked if one.state == "blocked"]
     if blocked and len(blocked) == len(looked) and not asked_alone(paper, names, session):
         return Opening(refusal(paper, names, blocked, others, session), refused=True)
@@ -57,6 +58,13 @@ def opening(paper: Paper, names: Sequence[str], cells: Sequence[Cell], session: 
         told = [paper.experiment(name).time for name in names if name != CLAIMS]
         lines += [f"time: {time_of(left, records, told, session)}", *demand(left, records, session).lines()]
     return Opening(lines, refused=False)
+
+
+def with_idle_waits(planned: Sequence[Planned]) -> list[Planned]:
+    """A plan in which what waits for networks is blocked, where the run trains none: by its choice of kinds of work."""
+    if any(one.state == "run" and KINDS[one.cell.kind].longer is not None for one in planned):
+        return list(planned)
+    return [replace(one, state="blocked") if one.state == "wait" else one for one in planned]
 
 
 def asked_alone(paper: Paper, names: Sequence[str], session: Session) -> bool:

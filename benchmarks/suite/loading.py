@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for resolutions in ([options.resolutions[0]], options.resolutions):
             views = [View(resolution, profile.crop_of("")) for resolution in resolutions]
             loaders = evaluation_loaders(images, views, options.batch)
-            compare(f"evaluation at {len(views)} sizes", loaders, len(images), options.rounds)
+            compare(f"evaluation, views: {len(views)}", loaders, len(images), options.rounds)
         for resolution in options.resolutions:
             scaled_decoding(images, View(resolution, profile.crop_of("")))
         if device.type != "cpu":
