@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import Split, open_imagenet
@@ -400,3 +401,16 @@ def test_trees_are_the_same_each_time(drawn: Path, tmp_path: Path) -> None:
     assert open_imagenet(tmp_path, "train", CLASSES).manifest == open_imagenet(drawn, "train", CLASSES).manifest
     sizes = [open_imagenet(drawn, "train", CLASSES).image(i).size for i in range(CLASSES * PER_CLASS)]
     assert all(width != height and min(width, height) >= 60 and max(width, height) <= 121 for width, height in sizes)
+
+
+def test_images_are_in_the_order_of_imagefolder(tmp_path: Path) -> None:
+    """Also where class folders have folders of their own, names in capitals, and files that are no images."""
+    draw_imagenet(tmp_path, classes=3, per_class=2)
+    first = sorted((tmp_path / "train").iterdir())[0]
+    (first / "a").mkdir()
+    for name in ("Z.JPG", "a/b.webp", "a.png", "notes.txt"):
+        (first / name).touch()
+    images = open_imagenet(tmp_path, "train", 3)
+    expected = ImageFolder(tmp_path / "train").samples
+    assert [str(tmp_path / "train" / name) for name in images.ids] == [path for path, _ in expected]
+    assert images.labels == [label for _, label in expected]
