@@ -9,7 +9,7 @@ from benchmarks.data.errors import DataError
 from benchmarks.networks.names import parse
 from benchmarks.work.accuracy import SYMPTOM
 from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting, evaluated_images
-from benchmarks.work.results import percent, require_images, status_of, write_table
+from benchmarks.work.results import part_notes, percent, require_images, status_of, status_of_part, write_table
 from benchmarks.work.session import Session
 from benchmarks.work.weights import (
     CONDITIONS,
@@ -139,7 +139,8 @@ def localization_record(cell: Cell, localized: Localized, session: Session) -> R
     options = options_of(cell, LocalizationOptions)
     table = localized.table
     ids = sorted(set(table["id"]))
-    status = status_of(len(ids), evaluated_images(options.data, session).total, "left out")
+    images = session.image_set(options.data)
+    status = status_of_part(status_of(len(ids), evaluated_images(options.data, session).total, "left out"), images)
     metrics = localization_metrics(table, session, status)
     moves, overlaps = moving_boxes(table)
     record = new_record(cell, known_inputs(LOCALIZATION, cell, session), {**metrics, **moves}, overlaps)
@@ -151,6 +152,7 @@ def localization_record(cell: Cell, localized: Localized, session: Session) -> R
         for rule in session.rules.steps
     }
     notes = {"localizations": path.name, "unreadable": localized.unreadable, "images": images_hash(ids)}
+    notes |= part_notes(images)
     return replace(record, outcomes=outcomes, notes=notes)
 
 
