@@ -151,8 +151,12 @@ def localization_record(cell: Cell, localized: Localized, session: Session) -> R
         MetricKey("top1_loc", steps=rule.name, boxes=paired): pack(hits_of(table, rule, paired)["top1_loc"])
         for rule in session.rules.steps
     }
-    notes = {"localizations": path.name, "unreadable": localized.unreadable, "images": images_hash(ids)}
-    notes |= part_notes(images)
+    notes = {
+        "localizations": path.name,
+        "unreadable": localized.unreadable,
+        "images": images_hash(ids),
+        **part_notes(images),
+    }
     return replace(record, outcomes=outcomes, notes=notes)
 
 
