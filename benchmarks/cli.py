@@ -226,6 +226,13 @@ session_options = (
            help="Where evaluated JPEGs are decoded; on a CUDA device their pixels differ, and records say so."),
 )  # fmt: skip
 experiment_options = (
+    headed(
+        WHAT,
+        "--limit",
+        type=click.IntRange(1),
+        help="Evaluate so many images of each set on disk: a random part, "
+        "balanced over classes, the same wherever it is drawn; default: all.",
+    ),
     headed(WHAT, "--models", callback=listed, help="Names, separated by commas; default: the experiment's."),
     headed(WHAT, "--tasks", callback=listed, help="Kinds of work to do, by commas; default: all."),
     headed(WHERE, "--weights", type=folder(), help="Folder of <model>.pth files, or a file for a single model."),
@@ -269,6 +276,9 @@ def make_session(paper: "Paper", options: dict[str, Any]) -> "Session":
     profile = options.pop("profile") or next(iter(paper.profiles))
     if profile not in paper.profiles:
         raise ValueError(f"unknown profile {profile!r}; choose one of {', '.join(paper.profiles)}")
+    if options.get("limit") is not None and not paper.profiles[profile].papers_data:
+        raise ValueError(f"--limit is for data on disk, and those of {profile} are embedded; leave it out, or choose "
+                         "a smaller profile")  # fmt: skip
     check_device(options["device"])
     check_decode(options.get("decode", "cpu"), options["device"])
     check_paths(options)

@@ -150,7 +150,7 @@ def test_a_corrupt_image_makes_the_cell_partial(tree: Path, trained: Path, tmp_p
     assert run(*options(root, tmp_path / "runs", *given)).exit_code == 0
     record = accuracies(tmp_path / "runs")["val"]
     assert record.metrics[TOP1].n == 29
-    assert record.metrics[TOP1].status == "partial: 1 of 30 images unreadable"
+    assert record.metrics[TOP1].status == "partial: 30 of 50,000 images; 1 of 30 images unreadable"
     assert victim.name in record.notes["unreadable"][0]
     assert "1 of 30 images unreadable" in (tmp_path / "runs" / "report" / "tables" / "table1.md").read_text()
 

@@ -73,7 +73,7 @@ def test_each_data_set_is_tuned_on_and_evaluated(finished: Path) -> None:
 def test_a_missing_image_makes_the_cell_partial(finished: Path) -> None:
     record = transfers(finished)["cub"]
     assert record.metrics[MetricKey("top1")].n == 1
-    assert record.metrics[MetricKey("top1")].status == "partial: 1 of 2 images missing or unreadable"
+    assert record.metrics[MetricKey("top1")].status == "partial: 1 of 5,794 images; 1 of 2 images missing or unreadable"
     assert [Path(path).name for path in record.notes["missing"]] == ["Bird_0_0002.jpg"]
 
 

@@ -68,7 +68,7 @@ def test_the_full_path(weights: Path, tmp_path: Path) -> None:
     assert set(records) >= {PLAIN, TD}
     for record in records.values():
         metric = record.metrics[MetricKey("top1_loc", "last", "gradcam")]
-        assert (metric.n, metric.status) == (9, "partial: 3 of 12 images left out")
+        assert (metric.n, metric.status) == (9, "partial: 12 of 50,000 images; 3 of 12 images left out")
         lines = record.notes["unreadable"]
         assert [sum(path.stem in line for line in lines) for path in (missing, outside, empty)] == [1, 1, 1]
     table = (tmp_path / "runs/report/tables/table7-wsol.csv").read_text()

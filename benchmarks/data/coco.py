@@ -13,6 +13,8 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.images import NO_LABEL, ImageFiles, MultiLabel
 from benchmarks.data.listed import few, find_folder, on_disk, refuse_unknown
 
+# Images with objects of each split as published.
+PUBLISHED = {"train": 82_081, "val": 40_137}
 PLACES = ("coco", "COCO", "coco2014", "MSCOCO2014", ".")
 SPLITS = {"train": "train2014", "val": "val2014"}
 
@@ -61,6 +63,7 @@ def open_coco(root: Path, split: str) -> CocoImages:
         [tuple(sorted(shown[image])) for image in kept],
     )
     images_of_split.missing = missing
+    images_of_split.published = PUBLISHED[split]
     without = [images[image] for image in sorted(images) if not shown[image]]
     if without:
         images_of_split.remarks.append(

@@ -6,6 +6,8 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.images import ImageFiles
 from benchmarks.data.listed import few, find_folder, on_disk, read_pairs, refuse_unknown
 
+# Images of each split as published.
+PUBLISHED = {"train": 5_994, "test": 5_794}
 PLACES = ("CUB_200_2011", "CUB_200_2011/CUB_200_2011", "cub", ".")
 FILES = ("classes.txt", "images.txt", "image_class_labels.txt", "train_test_split.txt", "images")
 # Values of train_test_split.txt.
@@ -54,4 +56,5 @@ def open_cub(root: Path, split: str) -> ImageFiles:
         [order[class_of[key]] for key in kept],
     )
     images_of_split.missing = missing
+    images_of_split.published = PUBLISHED[split]
     return images_of_split

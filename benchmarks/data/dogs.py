@@ -11,6 +11,8 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.images import ImageFiles
 from benchmarks.data.listed import few, find_folder, on_disk
 
+# Images of each split as published.
+PUBLISHED = {"train": 12_000, "test": 8_580}
 PLACES = ("StanfordDogs", "stanford_dogs", "dogs", ".")
 LISTS = {"train": "train_list.mat", "test": "test_list.mat"}
 
@@ -45,6 +47,7 @@ def open_dogs(root: Path, split: str) -> ImageFiles:
         f"dogs-{split}", folder / "Images", classes, kept, [order[lists[split][name]] for name in kept]
     )
     images_of_split.missing = missing
+    images_of_split.published = PUBLISHED[split]
     return images_of_split
 
 

@@ -24,6 +24,8 @@ from benchmarks.data.listed import few
 
 Split = Literal["train", "val", "v2"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+# Images of each split as published.
+PUBLISHED: dict[Split, int] = {"train": 1_281_167, "val": 50_000, "v2": 10_000}
 
 # Where a split is looked for, first hit wins: below the root, then below root/imagenet.
 PLACES: dict[Split, tuple[str, ...]] = {
@@ -49,6 +51,17 @@ def open_imagenet(root: Path, split: Split, num_classes: int = 1000) -> ImageSet
 
     Raises:
         DataError: The split is missing, incomplete, or laid out so that labels would be wrong.
+    """
+    images = open_folder(root, split, num_classes)
+    images.published = PUBLISHED[split]
+    return images
+
+
+def open_folder(root: Path, split: Split, num_classes: int) -> ImageFiles:
+    """The images of a split's folder; see :func:`open_imagenet`.
+
+    Raises:
+        DataError: As there.
     """
     folder = find_split(root, split)
     folders, loose_images = entries(folder)
@@ -185,7 +198,7 @@ def empty_class_problems(split: Split, classes: Sequence[str], with_images: Coll
     return [f"{split} has {len(empty)} class folders without images ({few(empty)}); extract them again"]
 
 
-def open_flat_val(root: Path, folder: Path, num_classes: int = 1000) -> ImageSet:
+def open_flat_val(root: Path, folder: Path, num_classes: int = 1000) -> ImageFiles:
     """The val split in the official layout: all images in one folder, labels in a file elsewhere.
 
     Args:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from benchmarks.data.boxes import AnnotationError, ObjectBox
 from benchmarks.data.errors import DataError
-from benchmarks.data.images import ImageFiles, ImageSet
+from benchmarks.data.images import ImageSet
 
 # Where the XML files are looked for, first hit wins.
 PLACES = (
@@ -19,16 +19,16 @@ PLACES = (
 )
 
 
-class BoxedFiles(ImageFiles):
-    """An image set of files with an annotation each.
+class BoxedFiles:
+    """The annotations of an image set of files, one each.
 
     Args:
         images: The image set.
         folder: Holds ``<name>.xml`` for each image ``<name>.JPEG``.
     """
 
-    def __init__(self, images: ImageFiles, folder: Path) -> None:
-        super().__init__(images.name, images.folder, images.classes, images.ids, images.labels)
+    def __init__(self, images: ImageSet, folder: Path) -> None:
+        self.classes, self.ids = images.classes, images.ids
         self.annotations = folder
 
     def annotation(self, i: int) -> Path:
@@ -44,7 +44,7 @@ class BoxedFiles(ImageFiles):
     def boxes_hash(self) -> str:
         """SHA-256 (hexadecimal) of all annotations."""
         digest = hashlib.sha256()
-        for i in range(len(self)):
+        for i in range(len(self.ids)):
             path = self.annotation(i)
             digest.update(path.read_bytes() if path.exists() else b"missing")
         return digest.hexdigest()
@@ -75,7 +75,6 @@ def open_boxes(images: ImageSet, root: Path) -> BoxedFiles:
     Raises:
         DataError: There is no folder of annotations below the root.
     """
-    assert isinstance(images, ImageFiles)
     for place in PLACES:
         folder = root / place
         if folder.is_dir() and next(folder.glob("*.xml"), None) is not None:

@@ -82,6 +82,8 @@ class ImageSet(ABC):
         clusters: What each image shows, by number: images of one number are not independent. By default each its own.
         missing: Paths of images that an annotation names and the disk lacks; the set goes on without them.
         remarks: What else is worth telling, one line each.
+        published: Images of the whole set as published; 0 where that is no question.
+        drawn: Whether the images were drawn at random from the whole set.
     """
 
     def __init__(self, name: str, classes: Sequence[str], ids: Sequence[str], labels: Sequence[int]) -> None:
@@ -92,6 +94,13 @@ class ImageSet(ABC):
         self.clusters = list(range(len(self.ids)))
         self.missing: list[str] = []
         self.remarks: list[str] = []
+        self.published = 0
+        self.drawn = False
+
+    @property
+    def part(self) -> str:
+        """How much of the published set this is, in words; empty where it is the whole."""
+        return f"{len(self):,} of {self.published:,} images" if len(self) < self.published else ""
 
     def __len__(self) -> int:
         """Number of images."""

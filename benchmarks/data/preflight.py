@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 from benchmarks.data.errors import DataError
 from benchmarks.data.imagenet import (
+    PUBLISHED,
     SPLITS,
     Split,
     empty_class_problems,
@@ -27,7 +28,6 @@ Level = Literal["error", "warning", "info"]
 Decode = Literal["none", "headers", "full"]
 Progress = Callable[[int, int], None]
 
-IMAGES_IN_SPLIT: dict[Split, int] = {"train": 1_281_167, "val": 50_000, "v2": 10_000}
 FULL_CLASSES = 1000
 LISTED_FILES = 20
 BATCH = 1024
@@ -193,7 +193,7 @@ def look_at_files(split: Split, files: Sequence[str], images: Sequence[str], num
     if twice:
         what = f"{split} has {len(twice)} image names more than once ({few(twice)}): is one image in two class folders?"
         notices.append(Notice("warning", what))
-    expected = IMAGES_IN_SPLIT[split]
+    expected = PUBLISHED[split]
     if num_classes == FULL_CLASSES and len(images) != expected:
         what = f"{split} has {len(images)} images where the complete data set has {expected}"
         notices.append(Notice("warning", what))

@@ -8,9 +8,11 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.data.errors import DataError
-from benchmarks.data.images import ImageSet
+from benchmarks.data.images import ImageSet, Target
 
 SHOWN = 3
+# Of the draw of a limited set; another one draws other images.
+LIMIT_SEED = 0
 
 
 class Selected(ImageSet):
@@ -42,6 +44,8 @@ class Selected(ImageSet):
         ids = [images.ids[i] for i in self.indices]
         labels = [rank[images.labels[i]] for i in self.indices]
         super().__init__(f"{name}-{images.name}", [images.classes[label] for label in wanted], ids, labels)
+        # ImageNet's evaluated sets have as many images of each class.
+        self.published = images.published * len(wanted) // len(images.classes)
         self.clusters = [images.clusters[i] for i in self.indices]
 
     def image(self, i: int) -> Image.Image:
@@ -80,8 +84,69 @@ class Subset(ImageSet):
     def image(self, i: int) -> Image.Image:
         return self.of.image(self.indices[i])
 
+    def target(self, i: int) -> Target:
+        return self.of.target(self.indices[i])
+
     def size(self, i: int) -> int:
         return self.of.size(self.indices[i])
+
+
+class Limited(Subset):
+    """A random part of a set; what its images show is part of which data it is, also where they have no single label.
+
+    Args:
+        images: The set.
+        ids: Of the part.
+    """
+
+    def __init__(self, images: ImageSet, ids: Sequence[str]) -> None:
+        super().__init__(images, ids)
+        self.published = max(images.published, len(images) + len(images.missing))
+        # Of a folder that is itself a part of unknown choice, no draw speaks for the whole.
+        self.drawn = not images.part
+
+    @property
+    def part(self) -> str:
+        """How much of the published set this is, in words; of an incomplete folder also what it was drawn of."""
+        told = f"{len(self):,} of {self.published:,} images (--limit)"
+        return told if self.drawn else f"{told}, drawn of the {len(self.of):,} that are there"
+
+    @cached_property
+    def manifest_hash(self) -> str:
+        """SHA-256 (hexadecimal) of class names, manifest and, of several classes at once, what each image shows."""
+        digest = hashlib.sha256(super().manifest_hash.encode())
+        for i, label in enumerate(self.labels):
+            target = self.target(i)
+            digest.update(str(label).encode() if isinstance(target, int) else target.tobytes())
+        return digest.hexdigest()
+
+
+def limited(images: ImageSet, limit: int) -> ImageSet:
+    """A random part of a set, balanced over its classes, in the order of the ids; the set itself if it has no more.
+
+    Images are ranked by the hash of a seed and their id: the same ones wherever, and in whatever order, the files lie.
+    A class gives its next image in turn; which classes give one more than others is drawn likewise.
+
+    Args:
+        images: The set.
+        limit: Images wanted.
+    """
+    if limit >= len(images):
+        return images
+    by_class: dict[int, list[str]] = {}
+    for name, label in zip(images.ids, images.labels, strict=True):
+        by_class.setdefault(label, []).append(name)
+    turns = [
+        (turn, rank(f"class {images.classes[label] if label >= 0 else label}"), name)
+        for label, names in by_class.items()
+        for turn, name in enumerate(sorted(names, key=rank))
+    ]
+    return Limited(images, sorted(name for _, _, name in sorted(turns)[:limit]))
+
+
+def rank(name: str) -> str:
+    """Where a name stands in the draw: a hash (hexadecimal) that depends on nothing else."""
+    return hashlib.sha256(f"{LIMIT_SEED} {name}".encode()).hexdigest()
 
 
 def read_class_list(path: Path) -> list[str]:

@@ -14,6 +14,7 @@ from enum import Enum
 
 from benchmarks.metrics.statistics import LEVEL, holm, simes
 from benchmarks.report.evidence import Evidence, Missing
+from benchmarks.report.shares import part_of
 
 # The families of claims that need no trained network.
 COUNTS, SPEED = "counts", "speed"
@@ -312,4 +313,7 @@ def scope_of(family: str, evidence: Evidence) -> str:
     if family == SPEED:
         return "this device"
     weights = "these weights" if evidence.given_weights else f"trained on {evidence.profile.name}"
+    part, drawn = part_of(evidence.records)
+    if part:
+        return f"a {'random ' if drawn else ''}part of the paper's data ({part}), {weights}"
     return "the paper's data, " + weights if evidence.profile.papers_data else f"networks {weights}"

@@ -1,12 +1,12 @@
 """Shares in percent (top-1, localization, mAP, ...) beside the paper's numbers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from benchmarks.core.records import MetricKey
+from benchmarks.core.records import MetricKey, Record
 from benchmarks.networks.names import parse
 from benchmarks.report.endings import why_barred
-from benchmarks.report.evidence import Evidence, Query, judged
+from benchmarks.report.evidence import Evidence, Query, judged, seed_of
 from benchmarks.report.layout import Value
 from benchmarks.report.verdicts import Judgement, Target, Verdict, judge
 
@@ -62,11 +62,26 @@ def share_value(evidence: Evidence, query: Query, key: MetricKey, printed: Print
     if not evidence.profile.papers_data:
         other = Judgement(Verdict.NOT_COMPARABLE, f"{evidence.profile.name} is another task than the paper's")
         return judged(value, printed.digits, other)
-    barred = why_barred(evidence, [evidence.needed(query)])
+    needed = evidence.needed(query)
+    part, drawn = part_of(needed)
+    if part and not drawn:
+        return judged(value, printed.digits, Judgement(Verdict.NOT_COMPARABLE, f"a part ({part})"))
+    barred = why_barred(evidence, [needed])
     if barred:
         return judged(value, printed.digits, Judgement(Verdict.UNDECIDED, barred))
     judgement = judge(evidence.effect(query, key), target_of(printed), lambda share: f"{share:.2f}")
+    if part:
+        judgement = replace(judgement, reason=f"{judgement.reason}; on {part}")
     return judged(value, printed.digits, judgement)
+
+
+def part_of(records: Sequence[Record]) -> tuple[str, bool]:
+    """How much of the published images records are about, empty for all; whether their intervals allow for that.
+
+    Images drawn at random vary an accuracy of given weights as its interval says; over seeds the images are fixed.
+    """
+    parts = {str(record.notes["part"]): bool(record.notes["drawn"]) for record in records if "part" in record.notes}
+    return ", ".join(sorted(parts)), all(parts.values()) and all(seed_of(record) is None for record in records)
 
 
 def target_of(printed: Printed) -> Target:

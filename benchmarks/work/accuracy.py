@@ -8,7 +8,7 @@ from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record,
 from benchmarks.networks.names import parse
 from benchmarks.work.evaluation import Evaluation
 from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
-from benchmarks.work.results import percent, require_images, status_of, write_table
+from benchmarks.work.results import part_notes, percent, require_images, status_of, status_of_part, write_table
 from benchmarks.work.session import Session
 from benchmarks.work.weights import (
     CONDITIONS,
@@ -125,8 +125,9 @@ def accuracy_record(cell: Cell, collected: "Collected", session: Session) -> Rec
     split = options_of(cell, AccuracyOptions).data
     seen = len(collected.part["position"])
     require_images(seen, split, collected.unreadable)
-    table = predictions_table(session.image_set(split), collected.part)
-    status = status_of(seen, evaluated_images(split, session).total)
+    images = session.image_set(split)
+    table = predictions_table(images, collected.part)
+    status = status_of_part(status_of(seen, evaluated_images(split, session).total), images)
     metrics: dict[MetricKey, Metric] = {}
     outcomes: dict[MetricKey, str] = {}
     for rule in session.rules.steps:
@@ -142,6 +143,7 @@ def accuracy_record(cell: Cell, collected: "Collected", session: Session) -> Rec
         "steps": int(table["step"].max()),
         # Of the images in the order of their ids, as outcomes have them.
         "images": images_hash(sorted(set(table["id"]))),
+        **part_notes(images),
     }
     return replace(record, outcomes=outcomes, notes=notes)
 

@@ -10,7 +10,7 @@ from benchmarks.networks.names import parse
 from benchmarks.work.accuracy import SYMPTOM
 from benchmarks.work.evaluation import Evaluation
 from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
-from benchmarks.work.results import percent, require_images, status_of, write_table
+from benchmarks.work.results import part_notes, percent, require_images, status_of, status_of_part, write_table
 from benchmarks.work.session import Session
 from benchmarks.work.weights import (
     CONDITIONS,
@@ -122,7 +122,8 @@ def localization_record(cell: Cell, collected: "Collected", session: Session) ->
     require_images(len(collected.part["position"]), options.data, collected.unreadable)
     table = localizations_table(session.image_set(options.data), collected.part, session.rules)
     ids = sorted(set(table["id"]))
-    status = status_of(len(ids), evaluated_images(options.data, session).total, "left out")
+    images = session.image_set(options.data)
+    status = status_of_part(status_of(len(ids), evaluated_images(options.data, session).total, "left out"), images)
     metrics = localization_metrics(table, session, status)
     moves, overlaps = moving_boxes(table)
     record = new_record(cell, known_inputs(LOCALIZATION, cell, session), {**metrics, **moves}, overlaps)
@@ -133,7 +134,12 @@ def localization_record(cell: Cell, collected: "Collected", session: Session) ->
         MetricKey("top1_loc", steps=rule.name, boxes=paired): pack(hits_of(table, rule, paired)["top1_loc"])
         for rule in session.rules.steps
     }
-    notes = {"localizations": path.name, "unreadable": collected.unreadable, "images": images_hash(ids)}
+    notes = {
+        "localizations": path.name,
+        "unreadable": collected.unreadable,
+        "images": images_hash(ids),
+        **part_notes(images),
+    }
     return replace(record, outcomes=outcomes, notes=notes)
 
 

@@ -1,6 +1,6 @@
 """Before the first cell: look once at each image set that a run needs, and keep its manifest beside the records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.core.files import write_atomically
@@ -30,9 +30,10 @@ def prepare(cells: Sequence[Cell], session: Session, progress: Progress) -> "lis
     trained_on = {str(cell.options[option]) for cell in cells if (option := KINDS[cell.kind].trains_on)}
     needed = {str(cell.options["data"]) for cell in cells if "data" in cell.options} | trained_on
     new = {split: images for split in sorted(needed) if (images := opened(split, session)) and is_new(images, session)}
+    read = {split: images for split, images in new.items() if not images.drawn}
     layout = look_at(list(new), session, "none", progress)
     trained = look_at([split for split in new if split in trained_on], session, "headers", progress)
-    others = look_at([split for split in new if split not in trained_on], session, "headers", progress)
+    others = look_at([split for split in read if split not in trained_on], session, "headers", progress)
     # What is wrong with an image that is only evaluated makes its cell partial.
     errors = [notice for notice in (*layout, *trained) if notice.level == "error"]
     if trained_on and errors:
@@ -44,7 +45,20 @@ def prepare(cells: Sequence[Cell], session: Session, progress: Progress) -> "lis
     notices = list(dict.fromkeys([*layout, *trained, *others]))
     for images in new.values():
         write_atomically(session.manifest_path(images), images.write_manifest)
-    return notices
+    return [*notices, *told_of_limit(new.values(), session)]
+
+
+def told_of_limit(sets: "Iterable[ImageSet]", session: Session) -> "list[Notice]":
+    """What ``--limit`` does with image sets, and which it leaves whole since they have no more images."""
+    from benchmarks.data.preflight import Notice
+
+    if session.limit is None:
+        return []
+    return [
+        Notice("info", f"{one.name}: {one.part}" if "--limit" in one.part else
+               f"{one.name}: all its {len(one):,} images, at most {session.limit:,} were asked for (--limit)")
+        for one in sets if len(one) <= session.limit
+    ]  # fmt: skip
 
 
 def opened(split: str, session: Session) -> "ImageSet | None":

@@ -12,12 +12,25 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from benchmarks.data.images import ImageSet
     from benchmarks.metrics.statistics import Proportion
 
 
 def percent(share: "Proportion", status: str = "ok") -> Metric:
     """A share with its interval in percent."""
     return Metric(100 * share.value, "%", share.n, 100 * share.low, 100 * share.high, status)
+
+
+def part_notes(images: "ImageSet") -> dict[str, object]:
+    """What a record notes of a set that is a part of the published one: how much, and whether drawn at random."""
+    return {"part": images.part, "drawn": images.drawn} if images.part else {}
+
+
+def status_of_part(status: str, images: "ImageSet") -> str:
+    """A status that also names the part of the published set that was evaluated, if it is no more than that."""
+    if not images.part:
+        return status
+    return f"partial: {images.part}" + ("" if status == "ok" else f"; {status.removeprefix('partial: ')}")
 
 
 def status_of(seen: int, wanted: int, lacking: str = "unreadable") -> str:

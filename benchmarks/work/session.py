@@ -44,6 +44,7 @@ class Session:
         plugins: Names of attentions from outside, see ``benchmarks.networks.plugins``.
         choices: What the user chose for kinds of work, by the dataclass that each declares.
         probes: The paper's probes by name.
+        limit: Images evaluated of each set that lies on disk, None for all.
         program: How the suite is called on the paper.
     """
 
@@ -65,6 +66,7 @@ class Session:
     choices: Mapping[type, object] = field(default_factory=dict)
     probes: "Callable[[], Mapping[str, Probe]]" = dict
     program: str = "tdam-bench"
+    limit: int | None = None
     opened: dict[str, "ImageSet"] = field(default_factory=dict)
 
     def chosen(self, kind: type[ChoicesT]) -> ChoicesT:
@@ -123,13 +125,24 @@ class Session:
         """
         if split not in self.opened:
             name, part = self.located(split)
-            self.opened[split] = find(name).open(part, self.source_of(split))
+            images = find(name).open(part, self.source_of(split))
+            if self.limit is not None and self.evaluated_only(split):
+                from benchmarks.data.selected import limited
+
+                images = limited(images, self.limit)
+            self.opened[split] = images
         return self.opened[split]
 
     def located(self, split: str) -> tuple[str, str]:
         """Data set and split of an image set's name, such as ``birds/test``, or ``val`` of the profile's own data."""
         name, _, part = split.rpartition("/")
         return name or self.profile.data, part
+
+    def evaluated_only(self, split: str) -> bool:
+        """Whether no network is trained, or followed in training, on an image set."""
+        tunings = self.profile.transfers.values()
+        followed = {self.profile.held_out, self.profile.reduced.held_out, *(one.held_out for one in tunings)}
+        return self.located(split)[1] != "train" and split not in followed
 
     def source_of(self, split: str) -> Source:
         """Where an image set comes from."""

@@ -11,7 +11,7 @@ from benchmarks.work.choices import choice
 from benchmarks.work.evaluation import Evaluation
 from benchmarks.work.finetuning import FINETUNE, FineTuneOptions, transfer_of, tuned_network, tuned_weights
 from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
-from benchmarks.work.results import percent, require_images, write_arrays
+from benchmarks.work.results import part_notes, percent, require_images, status_of_part, write_arrays
 from benchmarks.work.session import Session
 from benchmarks.work.weights import CONDITIONS, evaluated_on, known_inputs, shown_inputs
 
@@ -153,7 +153,7 @@ def transfer_record(cell: Cell, collected: "Collected", session: Session) -> Rec
     images = session.image_set(options.data)
     positions = collected.part["position"].tolist()
     require_images(len(positions), options.data, collected.unreadable)
-    status = status_with_missing(len(positions), options, session)
+    status = status_of_part(status_with_missing(len(positions), options, session), images)
     scores, targets = collected.part["scores"], np.stack([np.asarray(images.target(i)) for i in positions])
     samples: dict[MetricKey, list[float]] = {}
     outcomes: dict[MetricKey, str] = {}
@@ -172,6 +172,7 @@ def transfer_record(cell: Cell, collected: "Collected", session: Session) -> Rec
         "unreadable": collected.unreadable,
         "remarks": images.remarks,
         "images": images_hash(ids),
+        **part_notes(images),
     }
     return replace(record, outcomes=outcomes, notes=notes)
 
