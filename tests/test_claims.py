@@ -238,6 +238,28 @@ def test_trained_to_its_end_is_less_than_a_point_more(gain: float, expected: Cla
     assert judged(GAIN, two(92.0, 90.0, World(gain=gain, held_out=50.0))).verdict == expected
 
 
+def test_a_longer_training_that_went_wrong_lets_nothing_pass() -> None:
+    """Five points below the usual ones it says nothing of how these ended; a diverged one counts as chance."""
+    low = judged(GAIN, two(92.0, 90.0, World(gain=-5.0, held_out=50.0)))
+    assert low.verdict is UNDECIDED
+    assert "its longer training went wrong, -5.0 points" in low.reason
+    records = list(two(92.0, 90.0).records)
+    for at, one in enumerate(records):
+        if one.cell.kind == "train_longer":
+            records[at] = replace(one, notes={**one.notes, "diverged": "the loss is nan"})
+    assert "went wrong, -80.0 points" in judged(GAIN, evidence(*records)).reason
+
+
+def test_a_seed_that_diverged_is_said_and_bars_the_row() -> None:
+    """Comparing those that are left would choose among them."""
+    records = list(two(92.0, 90.0).records)
+    first = next(at for at, one in enumerate(records) if one.cell.kind == "train" and one.cell.model == TD)
+    records[first] = replace(records[first], notes={**records[first].notes, "diverged": "the loss is nan"})
+    result = judged(GAIN, evidence(*records))
+    assert result.verdict is UNDECIDED
+    assert f"the training of {TD} diverged from 1 of 6 seeds" in result.reason
+
+
 @pytest.mark.parametrize(("own", "others", "expected"), [(88.0, 90.1, HOLDS), (90.0, 88.7, UNDECIDED)])
 def test_a_longer_training_is_compared_with_all_seeds(own: float, others: float, expected: ClaimVerdict) -> None:
     """It comes to 90.2: an unlucky seed of the usual length does not bar a row, a lucky one does not let it pass."""

@@ -1,6 +1,6 @@
 """A pass loses nothing: its parts are on disk, it goes on where it was cut off, one network's trouble is its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,15 @@ class Counted(Scenes):
 @pytest.fixture
 def images(tmp_path: Path) -> Counted:
     return counted(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Convolutions round otherwise on other numbers of threads: "to the bit" is said of equal ones."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def counted(folder: Path) -> Counted:

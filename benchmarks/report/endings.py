@@ -18,6 +18,9 @@ from benchmarks.work.weights import FEWEST_SEEDS
 
 # Points that half as many epochs again may still bring.
 STILL_GAINED = 1.0
+# A longer training that ends so many points below the usual ones went wrong and tells nothing of how these ended: seeds
+# differ by a point or so.
+WENT_WRONG = 5.0
 # Below so many times the accuracy of guessing a network was not trained at all.
 TIMES_CHANCE = 2.0
 
@@ -91,6 +94,9 @@ def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinish
     """Why the trainings of one row decide nothing; None where they came to their end."""
     model = trainings[0].cell.model
     unknown = f"whether {model} was trained to its end is not known"
+    diverged = sum("diverged" in one.notes for one in trainings)
+    if diverged:
+        return Unfinished(f"the training of {model} diverged from {diverged} of {len(trainings)} seeds", True)
     if any(not one.samples.get(HELD_OUT) for one in trainings):
         return Unfinished(f"{unknown}: its training kept no held-out accuracy", False)
     lowest = min(held_out(one) for one in trainings)
@@ -101,6 +107,8 @@ def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinish
     gain = still_gained(evidence, trainings[-1])
     if gain is None:
         return Unfinished(f"{unknown}: no longer training of it is recorded", False)
+    if gain <= -WENT_WRONG:
+        return Unfinished(f"{unknown}: its longer training went wrong, {gain:+.1f} points", False)
     if gain >= STILL_GAINED:
         way = f"{np.mean([two_thirds(one) for one in trainings]):.1f} % after two thirds, "
         way += f"{np.mean([held_out(one) for one in trainings]):.1f} % at the end"
