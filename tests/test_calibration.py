@@ -10,8 +10,9 @@ from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.claims import CLAIMS
+from benchmarks.papers.tdam.table4 import RESOLUTIONS
 from benchmarks.report import calibration as shown
-from benchmarks.report.calibration import Rate, Variation, variation_of
+from benchmarks.report.calibration import Rate, Variation, resolution_spreads, variation_of
 from benchmarks.report.report import Wanted, write_report
 from benchmarks.report.verification import verify
 from benchmarks.suite import calibration
@@ -39,7 +40,7 @@ def test_no_kind_is_often_wrong_and_each_finds_what_is_plain(name: str) -> None:
         told = says(kind, value, kind.units[0], Variation())
         assert sum(kind.wrong(one, value) for one in told) < TOO_MANY
         assert not any(kind.wrong(one, value) and kind.right(one, value) for one in told)
-    clear = Variation(seeds=0.01, discordant=0.001, rounds=0.001)
+    clear = Variation(seeds=0.01, resolutions=0.001, discordant=0.001, rounds=0.001)
     plain = 2.0 if name == "share against the paper, given weights" else kind.truths[0][1]
     told = says(kind, plain, kind.units[-1], clear, draws=20)
     assert sum(kind.right(one, plain) for one in told) >= 18
@@ -61,6 +62,11 @@ def test_no_kind_is_often_wrong_and_each_finds_what_is_plain(name: str) -> None:
         ("share against the paper", 0.3, {"DIFFERS"}, {"REPRODUCED", "CONSISTENT"}),
         ("share against the paper", 0.5, {"REPRODUCED", "CONSISTENT"}, {"DIFFERS"}),
         ("share against the paper", 78.90 - 78.96, {"REPRODUCED", "DIFFERS"}, {"CONSISTENT"}),
+        ("drop", 0.0, {"HOLDS"}, {"FAILS no difference: within 0.31 points", "FAILS below zero"}),
+        ("trained to its end", 0.0, {"barred"}, {"passed"}),
+        ("trained to its end", 0.5, set(), {"passed"}),
+        ("trained to its end", 1.0, set(), {"barred"}),
+        ("trained to its end", 2.0, {"passed"}, {"barred"}),
         ("ratio against the paper", 0.15, {"REPRODUCED", "CONSISTENT"}, {"DIFFERS"}),
         ("ratio against the paper", 0.07, {"REPRODUCED", "DIFFERS"}, {"CONSISTENT"}),
     ],
@@ -139,6 +145,21 @@ def test_too_often_is_beyond_chance() -> None:
 # ---------------------------------------------------------------- variation
 
 
+def test_what_resolutions_vary_by_is_what_a_network_does_not_share_among_them() -> None:
+    """Drawn: 1.5 points of each seed at all of 12 resolutions, 0.4 at each; and a curve that all seeds have."""
+    rng, world = np.random.default_rng(0), World(seeds=8)
+    shared, records = rng.normal(0, 1.5, 8), []
+    for place, side in enumerate(RESOLUTIONS):
+        for seed, one in enumerate(world.top1("resnet50", 80.0, side=side)):
+            share = 80.0 - place**2 / 10 + shared[seed] + rng.normal(0, 0.4)
+            metrics = {key: replace(metric, value=share) for key, metric in one.metrics.items()}
+            records.append(replace(one, metrics=metrics, outcomes=dict.fromkeys(metrics, "")))
+    (spread,) = resolution_spreads(records)
+    assert spread == pytest.approx(0.4, rel=0.2)
+    assert resolution_spreads(records[:8]) == []
+    assert variation_of(records).resolutions == spread
+
+
 def test_variation_is_read_from_records() -> None:
     """Known spreads come back: of seeds, of images, of rounds."""
     first, second = np.arange(1000) < 800, np.arange(1000) < 800
@@ -150,7 +171,10 @@ def test_variation_is_read_from_records() -> None:
     times = [np.log(runs[0].samples[MetricKey("seconds", of=name)]) for name in ("resnet50-se", "resnet50")]
     assert seen.rounds == pytest.approx(np.std(times[0] - times[1], ddof=1))
     assert seen.seeds == Variation().seeds
-    assert seen.source == "seeds: not recorded, a default, images: of 1 pairs, rounds: of 2 networks"
+    assert (
+        seen.source
+        == "seeds: not recorded, a default, resolutions: not recorded, a default, images: of 1 pairs, rounds: of 2 networks"
+    )
 
 
 def test_variation_over_seeds_is_of_differences_to_the_plain_network() -> None:

@@ -78,7 +78,7 @@ def test_parts_make_the_name(name: str) -> None:
 def test_parts_make_every_name() -> None:
     """All that parts can be put together to."""
     techniques = ("", *(f"-{one}" for one in TECHNIQUES))
-    suffixes = itertools.product(techniques, ("", "-l4"), ("", "-live"), ("", "-r4", "-r16"), ("", "-reduced"))
+    suffixes = itertools.product(techniques, ("", "-l4", "-l34"), ("", "-live"), ("", "-r4", "-r16"), ("", "-reduced"))
     fitting = [one for one in suffixes if not (one[3] and one[0][1:] in WITHOUT_HIDDEN_LAYER)]
     loops = itertools.product(KINDS, (1, 2, 12), (0, 3), fitting)
     ends = ["", *(f"-{one}" for one in ATTENTIONS)]
@@ -95,7 +95,7 @@ def test_parts_make_every_name() -> None:
 
 def test_parts() -> None:
     model = parse("resnet101-td-joint-t2-m1-l4-reduced")
-    assert model == Model("resnet101", kind="joint", steps=2, distance=1, last_stage=True, reduced=True)
+    assert model == Model("resnet101", kind="joint", steps=2, distance=1, placement="l4", reduced=True)
     assert model.feedback
     controls = [parse(f"resnet50-td-top-t2-m3{end}") for end in ("-live", "-constant", "-r8", "-parallel", "")]
     assert [one.is_control for one in controls] == [True, True, False, False, False]

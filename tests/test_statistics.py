@@ -9,6 +9,8 @@ from scipy.stats import binomtest, ttest_1samp
 from statsmodels.stats.weightstats import DescrStatsW
 
 from benchmarks.metrics.statistics import (
+    MOST_SEEDS,
+    Design,
     Proportion,
     by_image,
     clustered,
@@ -256,7 +258,7 @@ def test_units_that_tell_as_tables_print() -> None:
     """Cohen's table for one-sample tests, two-sided at 5 % with 80 % power: 199, 34, 15 for 0.2, 0.5, 0.8."""
     assert [units_to_tell(size, 1.0) for size in (0.2, 0.5, 0.8)] == [199, 34, 15]
     assert units_to_tell(1.0, 2.0) == 34
-    assert units_to_tell(0.5, 1.0, level=0.01) == 51
+    assert units_to_tell(0.5, 1.0, Design(level=0.01)) == 51
     assert units_to_tell(0.5, 0.0) == units_to_tell(100.0, 1.0) == 3
     assert units_to_tell(1e-6, 1.0) is units_to_tell(0.0, 1.0) is units_to_tell(-1.0, 1.0) is None
     assert units_to_tell(1.0, math.nan) is None
@@ -279,6 +281,35 @@ def test_units_that_equate_nothing() -> None:
     for value, spread in ((0.5, 0.1), (0.7, 0.1), (0.0, math.nan)):
         assert units_to_equate(value, (-0.5, 0.5), spread) is None
     assert units_to_equate(0.0, (-0.5, 0.5), 0.0) == 2
+
+
+def test_seeds_that_are_all_equal_are_known_to_an_image() -> None:
+    """By hand: halves 0.025 below and above deviate by 0.025 * sqrt(5 / 4); t of 4 degrees at 97.5 % is 2.776."""
+    effect = over([1.0] * 5, "seeds", step=0.05)
+    assert (effect.value, effect.n) == (1.0, 5)
+    assert effect.spread == pytest.approx(0.025 * math.sqrt(5 / 4))
+    assert effect.interval() == pytest.approx((1 - 0.0347, 1 + 0.0347), abs=1e-4)
+    assert effect.p_above(0.99) > 0.05 > effect.p_above(0.9) > 0
+    scattered = over([1.0, 1.1], "seeds", step=0.05)
+    assert scattered.spread == over([1.0, 1.1], "seeds").spread
+    assert over([1.0], "seeds", step=0.05).n == 1
+
+
+def test_nobody_trains_from_more_than_a_thousand_seeds() -> None:
+    few, many = (over([value, -value + 0.2], unit) for value, unit in ((3.0, "seeds"), (3.0, "rounds")))
+    assert few.to_tell(0.0) is None
+    needed = many.to_tell(0.0)
+    assert needed is not None
+    assert needed > MOST_SEEDS
+
+
+def test_more_power_takes_more_units() -> None:
+    """Cohen's table: 44 for 0.5 with 90 % power."""
+    assert units_to_tell(0.5, 1.0, Design(power=0.9)) == 44
+    usual, surer = (units_to_equate(0.0, (-0.5, 0.5), 0.8, Design(power=power)) for power in (0.8, 0.9))
+    assert usual is not None
+    assert surer is not None
+    assert usual < surer
 
 
 def test_units_of_an_effect_know_its_bias() -> None:

@@ -173,9 +173,9 @@ def training_of(cell: Cell) -> Cell:
 # ---------------------------------------------------------------- what needs no training
 
 
-def counts(numbers: Mapping[str, tuple[float, float]], blocks: Mapping[str, int] | None = None) -> list[Record]:
-    """Parameters in M and FLOPs in G by model, and how many blocks of which stage have the module."""
-    notes = {"feedback": {stage: list(range(number)) for stage, number in (blocks or {}).items()}}
+def counts(numbers: Mapping[str, tuple[float, float]], blocks: Mapping[str, range] | None = None) -> list[Record]:
+    """Parameters in M and FLOPs in G by model, and which blocks of which stage have the module."""
+    notes = {"feedback": {stage: list(places) for stage, places in (blocks or {}).items()}}
     return [
         new_record(
             COST.cell(model, convention),

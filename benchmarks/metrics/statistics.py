@@ -21,8 +21,8 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 LEVEL = 0.05
 POWER = 0.8
-# Above so many units of what varies nothing is said to be decidable.
-MOST_UNITS = 1_000_000
+# Above so many units of what varies nothing is said to be decidable; nobody trains from more seeds.
+MOST_UNITS, MOST_SEEDS = 1_000_000, 1_000
 # The largest distance in standard deviations for which powers are computed; beyond it they overflow.
 LARGEST_SIZE = 10.0
 
@@ -124,6 +124,22 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple
 
 
 @dataclass(frozen=True)
+class Design:
+    """What a test that is still to be made is to reach.
+
+    Attributes:
+        level: At which it is made.
+        power: Probability that it decides, if what was measured is the truth.
+    """
+
+    level: float = LEVEL
+    power: float = POWER
+
+
+USUAL = Design()
+
+
+@dataclass(frozen=True)
 class Effect:
     """A mean of differences, taken from units that vary independently.
 
@@ -187,23 +203,38 @@ class Effect:
         """The p of equivalence: two one-sided tests against the bounds (Schuirmann 1987); the larger of both."""
         return max(self.p_above(low), self.p_below(high))
 
-    def to_tell(self, bound: float, level: float = LEVEL) -> int | None:
-        """Units that show on which side of a bound the mean lies, if it is as measured, see :func:`units_to_tell`."""
-        return units_to_tell(abs(self.value - bound) - self.bias, self.spread, level)
+    @property
+    def most(self) -> int:
+        """Units above which nothing is said to be decidable."""
+        return MOST_SEEDS if self.unit == "seeds" else MOST_UNITS
 
-    def to_leave(self, low: float, high: float, level: float = LEVEL) -> int | None:
+    def to_tell(self, bound: float, design: Design = USUAL) -> int | None:
+        """Units that show on which side of a bound the mean lies, if it is as measured, see :func:`units_to_tell`."""
+        return self.feasible(units_to_tell(abs(self.value - bound) - self.bias, self.spread, design))
+
+    def to_leave(self, low: float, high: float, design: Design = USUAL) -> int | None:
         """Units that show that the mean lies outside of two bounds; None where it lies within."""
         gaps = {low: low - self.value, high: self.value - high}
         outside = [bound for bound, gap in gaps.items() if gap > 0]
-        return self.to_tell(outside[0], level) if outside else None
+        return self.to_tell(outside[0], design) if outside else None
 
-    def to_equate(self, low: float, high: float, level: float = LEVEL) -> int | None:
+    def to_equate(self, low: float, high: float, design: Design = USUAL) -> int | None:
         """Units that show that the mean lies between two bounds, if it is as measured, see :func:`units_to_equate`."""
-        return units_to_equate(self.value, (low + self.bias, high - self.bias), self.spread, level)
+        return self.feasible(units_to_equate(self.value, (low + self.bias, high - self.bias), self.spread, design))
+
+    def feasible(self, units: int | None) -> int | None:
+        """So many units; None where nobody could have them."""
+        return None if units is None or units > self.most else units
 
 
-def over(differences: Sequence[float], unit: str) -> Effect:
+def over(differences: Sequence[float], unit: str, step: float = 0.0) -> Effect:
     """The effect of one difference for each unit: paired by seed, or by round.
+
+    Args:
+        differences: One for each unit.
+        unit: What varies.
+        step: The least by which a unit can differ from another, such as one image. Units that are all equal are known
+            no better than that: half of them then lie half a step above, half of them below.
 
     Raises:
         ValueError: No difference, or one that is not finite.
@@ -211,7 +242,10 @@ def over(differences: Sequence[float], unit: str) -> Effect:
     values = np.asarray(differences, dtype=np.float64)
     if not len(values) or not np.isfinite(values).all():
         raise ValueError(f"an effect needs finite differences, at least one; got {list(differences)}")
-    return Effect(values, np.ones(len(values)), unit, len(values))
+    count = len(values)
+    if step and count > 1 and np.ptp(values) == 0:
+        return Effect(values[0] + np.array([-step / 2, step / 2]), np.full(2, count / 2), unit, count)
+    return Effect(values, np.ones(count), unit, count)
 
 
 def by_image(weights: Sequence[float], outcomes: Sequence[Bools]) -> Effect:
@@ -292,24 +326,24 @@ def simes(p_values: Sequence[float]) -> float:
     return float(fdrcorrection(list(p_values))[1].min())
 
 
-def units_to_tell(distance: float, spread: float, level: float = LEVEL) -> int | None:
-    """Units that tell a mean from a bound, two-sided, with a power of 80 %; None above ``MOST_UNITS``.
+def units_to_tell(distance: float, spread: float, design: Design = USUAL) -> int | None:
+    """Units that tell a mean from a bound, two-sided; None above ``MOST_UNITS``.
 
     Args:
         distance: Of the true mean from the bound; none do where it is not above zero.
         spread: Standard deviation of one unit.
-        level: Of the test.
+        design: Level and power of the test.
     """
     from statsmodels.stats.power import TTestPower
 
     if distance <= 0 or math.isnan(spread):
         return None
     test, size = TTestPower(), min(distance / max(spread, 1e-12), LARGEST_SIZE)
-    return fewest(lambda n: float(test.power(size, n, level)))
+    return fewest(lambda n: float(test.power(size, n, design.level)), design.power)
 
 
-def units_to_equate(value: float, bounds: tuple[float, float], spread: float, level: float = LEVEL) -> int | None:
-    """Units that show by two one-sided tests that a mean lies between two bounds, with a power of 80 %.
+def units_to_equate(value: float, bounds: tuple[float, float], spread: float, design: Design = USUAL) -> int | None:
+    """Units that show by two one-sided tests that a mean lies between two bounds.
 
     No library has it: the power is that of both tests at once, by the normal approximation with Student's quantile.
 
@@ -317,7 +351,7 @@ def units_to_equate(value: float, bounds: tuple[float, float], spread: float, le
         value: The true mean.
         bounds: The lower and the upper one.
         spread: Standard deviation of one unit.
-        level: Of each of the two tests.
+        design: Level of each of the two tests, and the power of both together.
 
     Returns:
         The number, or None where the mean is not between the bounds or it takes more than ``MOST_UNITS``.
@@ -330,10 +364,10 @@ def units_to_equate(value: float, bounds: tuple[float, float], spread: float, le
 
     def power(n: int) -> float:
         error = max(spread, 1e-12) / math.sqrt(n)
-        quantile = stdtrit(n - 1, 1 - level)
+        quantile = stdtrit(n - 1, 1 - design.level)
         return float(ndtr((high - value) / error - quantile) + ndtr((value - low) / error - quantile) - 1)
 
-    return fewest(power)
+    return fewest(power, design.power)
 
 
 def least(*units: int | None) -> int | None:
@@ -341,12 +375,13 @@ def least(*units: int | None) -> int | None:
     return min((one for one in units if one is not None), default=None)
 
 
-def fewest(power: Callable[[int], float]) -> int | None:
-    """The fewest units, two at least, whose power reaches ``POWER``; None above ``MOST_UNITS``.
+def fewest(power: Callable[[int], float], wanted: float) -> int | None:
+    """The fewest units, two at least, whose power reaches the one wanted; None above ``MOST_UNITS``.
 
     Args:
         power: Of a test with so many units; it grows with them.
+        wanted: 0 to 1.
     """
-    if power(MOST_UNITS) < POWER:
+    if power(MOST_UNITS) < wanted:
         return None
-    return 2 + bisect.bisect_left(range(2, MOST_UNITS), POWER, key=power)
+    return 2 + bisect.bisect_left(range(2, MOST_UNITS), wanted, key=power)

@@ -10,7 +10,7 @@ import baselines
 import tdam
 from baselines.backbone import Backbone
 from benchmarks.networks import plugins
-from benchmarks.networks.names import BACKBONES, TECHNIQUES, TIMM, Model, parse, unknown
+from benchmarks.networks.names import BACKBONES, PLACEMENTS, TECHNIQUES, TIMM, Model, parse, unknown
 
 # Small versions for embedded data sets: the same code, narrower, shallower, and with a last map of useful size.
 MINI_RESNET50: dict[str, object] = {
@@ -64,7 +64,8 @@ def create(name: str, num_classes: int = 1000, size: str = "paper") -> Backbone:
     build = constructor(model.backbone, tdam if model.feedback else baselines)
     if not model.feedback:
         return build(attention=model.attention, **options)
-    blocks = last_stage(constructor(model.backbone, baselines)(**options)) if model.last_stage else None
+    plain = constructor(model.backbone, baselines)
+    blocks = None if model.placement is None else last_stages(plain(**options), PLACEMENTS[model.placement])
     options |= {} if model.technique is None else {"order": TECHNIQUES[model.technique]}
     options |= {} if model.reduction is None else {"reduction": model.reduction}
     options |= {"zero_init": "last"} if model.live else {}
@@ -108,7 +109,7 @@ def size_options(backbone: str, size: str) -> dict[str, object]:
     return SIZES[size].get(backbone, {})
 
 
-def last_stage(network: Backbone) -> dict[int, range]:
-    """All blocks of a network's last stage, as constructors with feedback take them."""
+def last_stages(network: Backbone, count: int) -> dict[int, range]:
+    """All blocks of a network's last stages, as constructors with feedback take them."""
     stages = network.stages()
-    return {len(stages): range(len(stages[-1]))}
+    return {place + 1: range(len(stages[place])) for place in range(len(stages) - count, len(stages))}

@@ -5,7 +5,7 @@ may stand, in this order:
 
 - what feeds back in place of channel, then spatial attention (``-parallel``; ``-constant``: nothing does, the looped
   layers run again on their own input),
-- ``-l4``: the module in the last stage only,
+- ``-l4``: the module in the last stage only; ``-l34``: in every block of the last two,
 - ``-live``: the norm that starts at zero is that of the last step and not of the first (``zero_init`` in
   ``tdam.resnet``), so that every path has its gradient; ResNets only,
 - ``-r<number>``: the reduction of the attention's hidden layer, where it is not the backbone's own,
@@ -44,6 +44,8 @@ TECHNIQUES = {
 CONSTANT = "constant"
 # Those that have no hidden layer, and so no reduction.
 WITHOUT_HIDDEN_LAYER = ("convolution", CONSTANT)
+# Placements other than the backbone's own, in names: in every block of so many last stages.
+PLACEMENTS = {"l4": 1, "l34": 2}
 # Backbones whose norms start at zero, by their module.
 STARTS_AT_ZERO = "resnet"
 # Suffix of a network's second measurement under another name: what the two differ by is the run's noise.
@@ -52,8 +54,8 @@ TIMM = "timm:"
 NAME = re.compile(
     r"(?P<backbone>[a-z0-9_]+?)"
     r"(-(?P<attention>(timm:)?[a-z0-9_]+)|-td-(?P<kind>[a-z_]+)-t(?P<steps>[1-9][0-9]*)-m(?P<distance>0|[1-9][0-9]*)"
-    rf"(-(?P<technique>{'|'.join(TECHNIQUES)}))?(?P<last>-l4)?(?P<live>-live)?(-r(?P<reduction>[1-9][0-9]*))?"
-    r"(?P<reduced>-reduced)?)?"
+    rf"(-(?P<technique>{'|'.join(TECHNIQUES)}))?(-(?P<placement>{'|'.join(PLACEMENTS)}))?(?P<live>-live)?"
+    r"(-r(?P<reduction>[1-9][0-9]*))?(?P<reduced>-reduced)?)?"
 )
 
 
@@ -68,7 +70,7 @@ class Model:
         steps: Computation steps t, 1 without feedback.
         distance: Feedback distance m.
         technique: What feeds back, a key of ``TECHNIQUES``; None for channel, then spatial attention.
-        last_stage: Whether the feedback is in the last stage only.
+        placement: Where the feedback is, a key of ``PLACEMENTS``; None for the backbone's own placement.
         live: Whether the last step's norm starts at zero and not the first step's.
         reduction: Of the attention's hidden layer, None for the backbone's own.
         reduced: Whether it runs without the passes whose output is only pooled (``tdam.reduce``).
@@ -80,7 +82,7 @@ class Model:
     steps: int = 1
     distance: int = 0
     technique: str | None = None
-    last_stage: bool = False
+    placement: str | None = None
     live: bool = False
     reduction: int | None = None
     reduced: bool = False
@@ -89,12 +91,11 @@ class Model:
         if self.kind is None:
             return self.backbone if self.attention is None else f"{self.backbone}-{self.attention}"
         marks = {
-            "l4": self.last_stage,
             "live": self.live,
             f"r{self.reduction}": self.reduction,
             "reduced": self.reduced,
         }
-        suffixes = [self.technique, *(mark for mark, meant in marks.items() if meant)]
+        suffixes = [self.technique, self.placement, *(mark for mark, meant in marks.items() if meant)]
         return "-".join([f"{self.backbone}-td-{self.kind}-t{self.steps}-m{self.distance}", *filter(None, suffixes)])
 
     @property
@@ -144,7 +145,7 @@ def split_name(name: str) -> Model | None:
         steps=int(match["steps"]),
         distance=int(match["distance"]),
         technique=match["technique"],
-        last_stage=match["last"] is not None,
+        placement=match["placement"],
         live=match["live"] is not None,
         reduction=None if match["reduction"] is None else int(match["reduction"]),
         reduced=match["reduced"] is not None,
@@ -180,7 +181,7 @@ def unknown(name: str, attentions: tuple[str, ...] = ATTENTIONS) -> ValueError:
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     return ValueError(
         f"unknown model {name!r}{hint}; names are BACKBONE, BACKBONE-ATTENTION or "
-        "BACKBONE-td-KIND-tSTEPS-mDISTANCE[-TECHNIQUE][-l4][-live][-rREDUCTION][-reduced] with BACKBONE one of "
+        "BACKBONE-td-KIND-tSTEPS-mDISTANCE[-TECHNIQUE][-PLACEMENT][-live][-rREDUCTION][-reduced] with BACKBONE one of "
         f"{', '.join(BACKBONES)}; ATTENTION one of {', '.join(attentions)}; KIND one of {', '.join(KINDS)}; TECHNIQUE "
-        f"one of {', '.join(TECHNIQUES)}"
+        f"one of {', '.join(TECHNIQUES)}; PLACEMENT one of {', '.join(PLACEMENTS)}"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.core.files import write_text
-from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.records import MetricKey, Record, Scalar
 from benchmarks.metrics.outcomes import unpack
 from benchmarks.metrics.statistics import LEVEL, wilson
 from benchmarks.networks.names import TWIN, parse
@@ -30,6 +30,8 @@ COLUMNS = (
     Column("right", "Right", "%", "verdicts", 1),
     Column("undecided", "Undecided", "%", "verdicts", 1),
 )
+# Kinds whose power is drawn over points.
+IN_POINTS = ("by a size", "above", "alike", "drop")
 COLORS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 
@@ -40,22 +42,25 @@ class Variation:
 
     Attributes:
         seeds: Standard deviation over seeds of the difference of two networks, points.
+        resolutions: Standard deviation over seeds of a network's top-1 at a resolution, less what all share, points.
         discordant: Share of images on which two networks differ.
         rounds: Standard deviation over rounds of the logarithm of the ratio of two networks' times.
         source: Where these are from, in words.
     """
 
     seeds: float = 0.8
+    resolutions: float = 0.3
     discordant: float = 0.1
     rounds: float = 0.04
-    source: str = f"seeds, images, rounds: {DEFAULT}"
+    source: str = f"seeds, resolutions, images, rounds: {DEFAULT}"
 
     @property
     def said(self) -> str:
         """In a sentence."""
         return (
-            f"Drawn with a standard deviation of {self.seeds:.2f} points over seeds (of a difference of two networks) "
-            f"and of {self.rounds:.1%} over rounds (of a ratio), and with {self.discordant:.1%} of images on which two "
+            f"Drawn with a standard deviation of {self.seeds:.2f} points over seeds (of a difference of two networks), "
+            f"of {self.resolutions:.2f} points besides at each resolution, and of {self.rounds:.1%} over rounds (of a "
+            f"ratio), and with {self.discordant:.1%} of images on which two "
             f"networks differ; {self.source}."
         )
 
@@ -111,16 +116,18 @@ def variation_of(records: Sequence[Record]) -> Variation:
     pairs = plain_pairs(records)
     spreads = [float(np.std(one, ddof=1)) for one in differences_by_seed(pairs) if len(one) >= FEWEST]
     apart = [discordance(first, second) for first, second in pairs if shared_outcomes(first, second)]
-    rounds = round_spreads(records)
+    rounds, sides = round_spreads(records), resolution_spreads(records)
     usual = Variation()
     told = {
         f"seeds: of {len(spreads)} rows": bool(spreads),
+        f"resolutions: of {len(sides)} rows": bool(sides),
         f"images: of {len(apart)} pairs": bool(apart),
         f"rounds: of {len(rounds)} networks": bool(rounds),
     }
     source = ", ".join(text if known else f"{text.partition(':')[0]}: {DEFAULT}" for text, known in told.items())
     return Variation(
         math.sqrt(float(np.mean(np.square(spreads)))) if spreads else usual.seeds,
+        math.sqrt(float(np.mean(np.square(sides)))) if sides else usual.resolutions,
         float(np.mean(apart)) if apart else usual.discordant,
         float(np.median(rounds)) if rounds else usual.rounds,  # one disturbed run must not set it
         source,
@@ -149,6 +156,25 @@ def differences_by_seed(pairs: Sequence[tuple[Record, Record]]) -> list[list[flo
             if first is not None and second is not None:
                 rows.setdefault((one.cell.model, setting_of(one.cell)), []).append(first - second)
     return list(rows.values())
+
+
+def resolution_spreads(records: Sequence[Record]) -> list[float]:
+    """Standard deviation over seeds of each network's top-1 at a resolution, less what all of its resolutions share."""
+    sweeps: dict[object, dict[int | None, dict[Scalar, float]]] = {}
+    for one in (record for record in records if record.cell.kind == "accuracy" and record.outcomes):
+        side, share = one.cell.options.get("resolution"), one.metrics[next(iter(one.outcomes))].value
+        rest = frozenset(pair for pair in setting_of(one.cell) if pair[0] not in ("resolution", "crop"))
+        if share is not None and seed_of(one) is not None:
+            sweeps.setdefault((one.cell.model, rest), {}).setdefault(seed_of(one), {})[side] = share
+    spreads = []
+    for by_seed in sweeps.values():
+        sides = set.intersection(*(set(one) for one in by_seed.values()))
+        if len(by_seed) >= FEWEST and len(sides) >= FEWEST:
+            shares = np.array([[one[side] for side in sorted(sides, key=str)] for one in by_seed.values()])
+            rest_of = shares - shares.mean(0) - shares.mean(1, keepdims=True) + shares.mean()
+            freedom = (shares.shape[0] - 1) * (shares.shape[1] - 1)
+            spreads.append(math.sqrt(float((rest_of**2).sum()) / freedom))
+    return spreads
 
 
 def shared_key(one: Record, plain: Record) -> MetricKey | None:
@@ -229,7 +255,7 @@ def values(rate: Rate) -> dict[str, Value]:
 def figures(listed: Sequence[Rate], folder: Path) -> list[Path]:
     """Write how often what is there is found, over how much is there: in points, and in percent of a ratio."""
     points = [rate for rate in listed if rate.truth.endswith("points") or rate.truth == "nothing there"]
-    of_points = [rate for rate in points if rate.unit != "rounds" and rate.kind in ("by a size", "above", "alike")]
+    of_points = [rate for rate in points if rate.unit != "rounds" and rate.kind in IN_POINTS]
     of_rest = [rate for rate in listed if rate.unit == "rounds" and rate.value >= 0]
     files = []
     for name, rates, label, scale in (

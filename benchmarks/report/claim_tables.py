@@ -11,13 +11,15 @@ from benchmarks.work.profiles import Profile
 # Columns of the LaTeX tables, in mm; the records' ids are in the page and in CSV.
 CLAIM_WIDTHS = {
     "claim": 8,
-    "section": 12,
-    "statement": 70,
-    "scope": 28,
-    "verdict": 20,
-    "why": 65,
-    "other rule": 22,
-    "parts that hold": 14,
+    "section": 11,
+    "statement": 43,
+    "scope": 20,
+    "verdict": 19,
+    "why": 46,
+    "other rule": 19,
+    "plain earns": 19,
+    "parts that hold": 10,
+    "note": 34,
 }
 TEST_WIDTHS = {
     "claim": 8,
@@ -45,7 +47,9 @@ def row(result: ClaimResult) -> dict[str, object]:
         "verdict": str(result.verdict),
         "why": why(result),
         "other rule": f"{other} (!)" if result.disputed else other,
+        "plain earns": "" if result.plain is None else str(result.plain),
         "parts that hold": f"{held} of {len(parts)}",
+        "note": claim.note,
     }
 
 
@@ -89,9 +93,24 @@ def summary(results: Sequence[ClaimResult], profile: Profile, rules: tuple[str, 
     disputed = [str(result.claim.number) for result in results if result.disputed]
     if disputed:
         text += f" The rule {rules[1]!r} decides otherwise on {', '.join(disputed)}."
+    if any(result.plain is not None for result in results):
+        text += f" {doing_nothing(results)}"
+    if any(result.verdict is ClaimVerdict.UNDECIDED for result in results):
+        text += (
+            " Choose numbers of seeds before you look again: adding some until a verdict comes decides wrongly more "
+            "often than 5 %."
+        )
     if not profile.papers_data:
         text += " Claims that need trained networks are tested on this profile's task, not on the paper's data."
     return text
+
+
+def doing_nothing(results: Sequence[ClaimResult]) -> str:
+    """Which claims that hold the plain network would have earned too, in the place of every network with feedback."""
+    held = [result for result in results if result.verdict is ClaimVerdict.HOLDS and result.plain is not None]
+    alike = [str(result.claim.number) for result in held if result.plain is ClaimVerdict.HOLDS]
+    named = f" ({', '.join(alike)})" if alike else ""
+    return f"Of the {len(held)} that hold and rest on networks {len(alike)}{named} would hold of the plain network too."
 
 
 def of_scope(scope: str, results: Sequence[ClaimResult]) -> str:
@@ -130,5 +149,7 @@ def write(results: Sequence[ClaimResult], folder: Path) -> list[Path]:
 
 
 def text_of(results: Sequence[ClaimResult], profile: Profile, rules: tuple[str, str]) -> str:
-    """The claims for a terminal."""
-    return f"{FORMATS['md']([row(result) for result in results])}\n\n{summary(results, profile, rules)}"
+    """The claims for a terminal, with their notes below."""
+    told = [{name: value for name, value in row(result).items() if name != "note"} for result in results]
+    notes = [f"{result.claim.number}: {result.claim.note}" for result in results if result.claim.note]
+    return "\n\n".join([FORMATS["md"](told), *(["\n".join(notes)] if notes else []), summary(results, profile, rules)])

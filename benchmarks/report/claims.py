@@ -9,10 +9,10 @@ family.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from benchmarks.metrics.statistics import LEVEL, holm, simes
+from benchmarks.metrics.statistics import LEVEL, POWER, USUAL, Design, holm, simes
 from benchmarks.report.evidence import Evidence, Missing
 from benchmarks.report.shares import part_of
 
@@ -55,10 +55,12 @@ class Finding:
         p: Of the numbers if that side were wrong; None for exact quantities, which need no test.
         test: Name of the test.
         reason: Why that side, such as on which side of a margin an effect lies; empty where the numbers say it.
-        outlook: What would decide it for that side, tested at a level; None for exact quantities.
+        outlook: What would decide it for that side by a test of a level and a power; None for exact quantities.
         barred: Why nothing is decided whatever ``p`` is (too few seeds, or a network that was not trained to its end),
             with what to run and its price.
         records: Ids of the records behind it.
+        otherwise: What the numbers show for the other side as well, where they show both (above zero, and no difference
+            that matters): it decides where the first is taken back for being one of several tests.
     """
 
     measured: str
@@ -66,18 +68,19 @@ class Finding:
     p: float | None
     test: str
     reason: str = ""
-    outlook: Callable[[float], Outlook] | None = None
+    outlook: Callable[[Design], Outlook] | None = None
     barred: str = ""
     records: tuple[str, ...] = ()
+    otherwise: "Finding | None" = None
 
     @property
     def tested(self) -> bool:
         """Whether it could have decided for either side by a test."""
         return self.p is not None and not self.barred
 
-    def at(self, level: float) -> Outlook:
-        """What would decide it by a test at a level."""
-        return Outlook(None, "") if self.outlook is None else self.outlook(level)
+    def by(self, design: Design) -> Outlook:
+        """What would decide it by a test of a level and a power."""
+        return Outlook(None, "") if self.outlook is None else self.outlook(design)
 
 
 Test = Callable[[Evidence, str], Finding]
@@ -138,7 +141,7 @@ class PartResult:
         if self.finding is None:
             return self.missing
         if self.verdict is ClaimVerdict.UNDECIDED:
-            return self.finding.barred or self.finding.at(LEVEL).text
+            return self.finding.barred or self.finding.by(USUAL).text
         return self.finding.reason
 
 
@@ -154,6 +157,8 @@ class ClaimResult:
         p: Corrected within its family, under the first rule; None where nothing was tested.
         scope: What the verdict is about: what networks are made of, this device, these networks.
         together: Tests that it is corrected with, itself included.
+        plain: What the plain network would have earned in the place of every network with feedback, under the first
+            rule; None where that was not asked, or is no question.
     """
 
     claim: Claim
@@ -163,6 +168,7 @@ class ClaimResult:
     p: float | None
     scope: str
     together: int
+    plain: ClaimVerdict | None = None
 
     @property
     def disputed(self) -> bool:
@@ -184,21 +190,35 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence, rules: tuple[str, 
         rules: Names of the step rule that they are judged by and of the one that is told beside it.
     """
     seen = {names: evidence.run_by(names) for names in {claim.experiments for claim in claims}}
-    attempted = {
-        rule: [[attempt(part, seen[claim.experiments], rule) for part in claim.parts] for claim in claims]
-        for rule in rules
-    }
-    corrected = {rule: corrected_p(claims, parts) for rule, parts in attempted.items()}
-    first = corrected[rules[0]]
+    parts_by_rule, p_by_rule = {}, {}
+    for rule in dict.fromkeys(rules):
+        attempted = [[attempt(part, seen[claim.experiments], rule) for part in claim.parts] for claim in claims]
+        parts_by_rule[rule], p_by_rule[rule] = settled(claims, attempted)
+    first = p_by_rule[rules[0]]
     results = []
     for place, claim in enumerate(claims):
         counted = rules if claim.by_rule else rules[:1]
-        parts = {rule: attempted[rule][place] for rule in counted}
-        verdicts = [verdict_of(parts[rule], corrected[rule][place]) for rule in counted]
+        parts = {rule: parts_by_rule[rule][place] for rule in counted}
+        verdicts = [verdict_of(parts[rule], p_by_rule[rule][place]) for rule in counted]
         together = sum(one.family == claim.family and p is not None for one, p in zip(claims, first, strict=True))
         scope = scope_of(claim.family, evidence)
         results.append(ClaimResult(claim, verdicts[0], parts, verdicts[-1], first[place], scope, together))
     return results
+
+
+def beside_plain(results: Sequence[ClaimResult], evidence: Evidence, rules: tuple[str, str]) -> list[ClaimResult]:
+    """Judged claims, each with what the plain network would have earned: what doing nothing earns tells little.
+
+    Args:
+        results: Of all claims.
+        evidence: What they rest on.
+        rules: As in :func:`judge_claims`.
+    """
+    nothing = judge_claims([one.claim for one in results], replace(evidence, do_nothing=True), rules)
+    # Speed is told by the names of what ran, and an unknown number of the plain network is no verdict.
+    asked = [one.claim.family != SPEED and one.verdict is not ClaimVerdict.NOT_RUN for one in nothing]
+    pairs = zip(results, nothing, asked, strict=True)
+    return [replace(own, plain=other.verdict if known else None) for own, other, known in pairs]
 
 
 def attempt(part: Part, evidence: Evidence, rule: str) -> PartResult:
@@ -253,6 +273,29 @@ def corrected_p(claims: Sequence[Claim], parts: Sequence[Sequence[PartResult]]) 
     return corrected
 
 
+def settled(
+    claims: Sequence[Claim], parts: list[list[PartResult]]
+) -> tuple[list[list[PartResult]], list[float | None]]:
+    """The claims' parts and corrected p-values; where the correction takes a verdict back, what else is shown decides.
+
+    A difference may be shown to be above zero, and to be less than matters: the first is decided by, unless it does not
+    outlast the correction and the second, which is surer, does.
+    """
+    corrected = corrected_p(claims, parts)
+    turned = [[other_side(part) for part in own] for own in parts]
+    chosen = [
+        other if verdict_of(own, p) is not own_verdict(own) and (own_p(other) or 0.0) < (own_p(own) or 0.0) else own
+        for own, other, p in zip(parts, turned, corrected, strict=True)
+    ]
+    return chosen, corrected if chosen == parts else corrected_p(claims, chosen)
+
+
+def other_side(part: PartResult) -> PartResult:
+    """A part as decided by what its numbers show besides; itself where they show one thing."""
+    other = None if part.finding is None else part.finding.otherwise
+    return part if other is None else PartResult(part.says, decided(other), other)
+
+
 def verdict_of(parts: Sequence[PartResult], p: float | None) -> ClaimVerdict:
     """A claim's verdict: its own, or none where the correction takes it back."""
     verdict = own_verdict(parts)
@@ -293,9 +336,12 @@ def what_would_decide(parts: Sequence[PartResult], together: int) -> str:
             return said(part, finding.barred, parts)
     tested = [(part, finding) for part, finding in known if finding.tested]
     doubted = [(part, finding) for part, finding in tested if not finding.favors]
-    # One part that fails is enough, but it is one of several that might have; for the claim to hold all must.
+    # One part that fails is enough, but it is one of several that might have; for the claim to hold all must, and all
+    # that are undecided are to be decided at once.
     level = LEVEL / max(1, together) / (len(tested) if doubted else 1)
-    ways = [(part, finding.at(level)) for part, finding in doubted or tested]
+    several = 1 if doubted else sum(part.verdict is ClaimVerdict.UNDECIDED for part, _ in tested) or 1
+    design = Design(level, 1 - (1 - POWER) / several)
+    ways = [(part, finding.by(design)) for part, finding in doubted or tested]
     pick = min if doubted else max
     part, outlook = pick(ways, key=lambda way: math.inf if way[1].units is None else way[1].units)
     return said(part, outlook.text, parts)

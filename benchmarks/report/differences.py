@@ -3,11 +3,10 @@
 What is decided here knows no record: it is what the calibration tries.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchmarks.metrics.statistics import LEVEL, MOST_UNITS, Effect, least
+from benchmarks.metrics.statistics import LEVEL, Design, Effect, least
 from benchmarks.report.claims import Finding, Outlook
 
 
@@ -17,8 +16,24 @@ def no_way(units: int) -> str:
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """What a difference is one of.
+
+    Attributes:
+        unit: In words.
+        decimals: That are shown.
+    """
+
+    unit: str
+    decimals: int
+
+
+POINTS, INDEX = Quantity("points", 2), Quantity("of the index", 3)
+
+
+@dataclass(frozen=True)
 class Seen:
-    """A difference between networks, in points, or in logarithms of a ratio.
+    """A difference between networks, in points or another quantity, or in logarithms of a ratio.
 
     Attributes:
         effect: The difference.
@@ -26,6 +41,7 @@ class Seen:
         barred: Why it decides nothing, with what to run, or nothing.
         way: How to have so many units in all, with the price, in words.
         p_none: Two-sided p against no difference, where another test than Student's gives it.
+        quantity: What it is a difference of.
     """
 
     effect: Effect
@@ -33,13 +49,16 @@ class Seen:
     barred: str = ""
     way: Callable[[int], str] = no_way
     p_none: float | None = None
+    quantity: Quantity = POINTS
 
     @property
     def text(self) -> str:
         """The difference with its interval."""
-        low, high = self.effect.interval()
-        between = f"{low:+.2f} to {high:+.2f}" if math.isfinite(low) else "its spread is unknown"
-        return f"{self.effect.value:+.2f} points ({between}), {self.effect.n:,} {self.effect.unit}"
+        value, low, high = (
+            f"{end:+.{self.quantity.decimals}f}" for end in (self.effect.value, *self.effect.interval())
+        )
+        between = f"{low} to {high}" if self.effect.n > 1 else "its spread is unknown"
+        return f"{value} {self.quantity.unit} ({between}), {self.effect.n:,} {self.effect.unit}"
 
 
 @dataclass(frozen=True)
@@ -59,23 +78,25 @@ class Side:
     test: str
 
 
-def finding(one: Seen, side: Side, needed: Callable[[float], int | None]) -> Finding:
+def finding(one: Seen, side: Side, needed: Callable[[Design], int | None]) -> Finding:
     """What a test of a difference found, with what would decide it.
 
     Args:
         one: The difference.
         side: The nearer one.
-        needed: Units that would decide by a test at a level, None where none would.
+        needed: Units that would decide by a test of a level and a power, None where none would.
     """
 
-    def outlook(level: float) -> Outlook:
-        unit, units = one.effect.unit, needed(level)
+    def outlook(design: Design) -> Outlook:
+        unit, units = one.effect.unit, needed(design)
         if units is None:
-            needs = f"more than {MOST_UNITS:,} {unit} would be needed for what lies at the bound"
-            return Outlook(None, f"{needs}{one.way(MOST_UNITS)}")
+            most = one.effect.most
+            near = "for what lies so near to the bound"
+            return Outlook(None, f"more than {most:,} {unit} would be needed, {near}{one.way(most)}")
         units = max(units, one.effect.n + 1)
-        more = f"{units - one.effect.n:,} more"
-        return Outlook(units, f"about {units:,} {unit} ({more}) would decide at 80 % power{one.way(units)}")
+        count = f"about {units:,} {unit} ({units - one.effect.n:,} more)"
+        power = f"at {100 * design.power:.0f} % power, if what was measured is so"
+        return Outlook(units, f"{count} would decide {power}{one.way(units)}")
 
     p = min(1.0, side.p)
     return Finding(one.text, side.favors, p, side.test, side.reason, outlook, one.barred, one.records)
@@ -94,8 +115,9 @@ def sized(one: Seen, size: float) -> Finding:
         Side(2 * effect.p_above(high), False, f"above {high:.4g} points", test),
     )
 
-    def needed(level: float) -> int | None:
-        return least(effect.to_equate(low, high, level / 2), effect.to_leave(low, high, level))
+    def needed(design: Design) -> int | None:
+        halved = replace(design, level=design.level / 2)
+        return least(effect.to_equate(low, high, halved), effect.to_leave(low, high, design))
 
     return finding(one, min(sides, key=lambda side: side.p), needed)
 
@@ -113,18 +135,16 @@ def above_zero(one: Seen, paper: float | None) -> Finding:
     smaller = 2 * effect.p_below(0.0) if one.p_none is None or effect.value >= 0 else one.p_none
     equal = effect.p_within(-margin, margin) if margin else 1.0
     holds = Side(greater, True, "above zero", test)
-    fails = (
-        Side(smaller, False, "below zero", test),
-        Side(equal, False, f"no difference: within {margin:.2g} points", "two one-sided t tests"),
-    )
+    none = Side(equal, False, f"no difference: within {margin:.2g} {one.quantity.unit}", "two one-sided t tests")
 
-    def needed(level: float) -> int | None:
-        equated = effect.to_equate(-margin, margin, level) if margin else None
-        return least(effect.to_tell(0.0, level), equated)
+    def needed(design: Design) -> int | None:
+        equated = effect.to_equate(-margin, margin, design) if margin else None
+        return least(effect.to_tell(0.0, design), equated)
 
-    # A difference that is above zero and small is above zero.
-    side = holds if greater < LEVEL else min((holds, *fails), key=lambda side: side.p)
-    return finding(one, side, needed)
+    # A difference that is above zero and small is above zero, unless that is taken back for being one of several tests.
+    if greater < LEVEL and equal < LEVEL:
+        return replace(finding(one, holds, needed), otherwise=finding(one, none, needed))
+    return finding(one, min((holds, Side(smaller, False, "below zero", test), none), key=lambda side: side.p), needed)
 
 
 def similar(one: Seen, gain: float) -> Finding:
@@ -142,7 +162,7 @@ def similar(one: Seen, gain: float) -> Finding:
         Side(2 * effect.p_above(margin), False, f"more than {margin:.2g} points above", test),
     )
 
-    def needed(level: float) -> int | None:
-        return least(effect.to_equate(-margin, margin, level), effect.to_leave(-margin, margin, level))
+    def needed(design: Design) -> int | None:
+        return least(effect.to_equate(-margin, margin, design), effect.to_leave(-margin, margin, design))
 
     return finding(one, min(sides, key=lambda side: side.p), needed)

@@ -1,5 +1,6 @@
 """What tables and claims rest on: the records of a results folder, asked for by what they are of."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -72,6 +73,7 @@ class Evidence:
         models: The models asked for, None for all.
         command: What fills a gap of which no note is left.
         left_out: One line for each kind of work that has records under other conditions.
+        do_nothing: Whether the plain network stands in for every network with feedback: what doing nothing would earn.
     """
 
     profile: Profile
@@ -81,6 +83,7 @@ class Evidence:
     models: tuple[str, ...] | None = None
     command: str = ""
     left_out: tuple[str, ...] = ()
+    do_nothing: bool = False
 
     @cached_property
     def by_model(self) -> dict[tuple[str, str], list[Record]]:
@@ -101,6 +104,8 @@ class Evidence:
 
     def select(self, query: Query) -> list[Record]:
         """The newest record of each seed that a query asks for, by seed; all of the setting that the newest one has."""
+        if self.do_nothing and parse(query.model).feedback:
+            query = replace(query, model=str(parse(query.model).plain))
         matching = [record for record in self.by_model.get((query.kind, query.model), []) if query.matches(record.cell)]
         if not matching:
             return []
@@ -178,9 +183,10 @@ class Evidence:
         """
         records = self.needed(query)
         numbers = [number([record], key) for record in records]
+        images = records[0].metrics[key].n or 0
         if seed_of(records[0]) is not None:
-            return over(numbers, "seeds")
-        return of_share(numbers[0] / 100, records[0].metrics[key].n or 0)
+            return over(numbers, "seeds", 100 / images if images else 0.0)
+        return of_share(numbers[0] / 100, images)
 
     @cached_property
     def trainings(self) -> Mapping[str, Record]:
@@ -323,13 +329,15 @@ def number(records: Sequence[Record], key: MetricKey) -> float:
     """A metric's mean over records that differ in their seed.
 
     Raises:
-        Missing: A value is missing.
+        Missing: A value is missing, or is none.
     """
     values = []
     for record in records:
         metric = record.metrics.get(key)
         if metric is None or metric.value is None:
             raise Missing(metric.status if metric else f"nothing measured under {key}")
+        if not math.isfinite(metric.value):
+            raise Missing(f"the record of {record.cell.kind} {record.cell.model} has {key} {metric.value}; run it anew")
         values.append(metric.value)
     return float(np.mean(values))
 

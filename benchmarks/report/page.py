@@ -154,6 +154,7 @@ def claim_row(result: ClaimResult) -> dict[str, Any]:
         "section": claim.section,
         "statement": claim.statement,
         "note": claim.note,
+        "plain": "" if result.plain is None else str(result.plain),
         "scope": result.scope,
         "why": claim_tables.why(result),
         "verdict": str(result.verdict),

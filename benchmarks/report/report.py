@@ -13,7 +13,7 @@ from benchmarks.core.records import Record
 from benchmarks.core.store import Store
 from benchmarks.core.versions import versions
 from benchmarks.report import calibration, claim_tables
-from benchmarks.report.claims import ClaimResult, judge_claims
+from benchmarks.report.claims import ClaimResult, beside_plain, judge_claims
 from benchmarks.report.comparison import latex_text, to_markdown, write_table
 from benchmarks.report.evidence import ANY, Evidence, read_evidence
 from benchmarks.report.page import Page, Section, render_page
@@ -90,7 +90,10 @@ class Wanted:
 
     def judged(self, evidence: Evidence) -> list[ClaimResult]:
         """The paper's claims, if they are wanted."""
-        return judge_claims(self.paper.claims(), evidence, self.paper.claim_rules) if CLAIMS in self.names else []
+        if CLAIMS not in self.names:
+            return []
+        rules = self.paper.claim_rules
+        return beside_plain(judge_claims(self.paper.claims(), evidence, rules), evidence, rules)
 
 
 def render(wanted: Wanted, evidence: Evidence, out: Path) -> list[Path]:

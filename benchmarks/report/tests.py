@@ -15,7 +15,7 @@ from benchmarks.core.records import MetricKey, Record
 from benchmarks.metrics.statistics import Effect, by_image, log_ratio, mcnemar, over
 from benchmarks.networks.names import TWIN
 from benchmarks.report.claims import Finding, Part
-from benchmarks.report.differences import Seen, Side, above_zero, finding, similar, sized
+from benchmarks.report.differences import POINTS, Quantity, Seen, Side, above_zero, finding, similar, sized
 from benchmarks.report.endings import TIMES_CHANCE, held_out, longer_by_seed, why_barred
 from benchmarks.report.evidence import Evidence, Missing, Query, ids, number, outcomes, same_images, seed_of
 from benchmarks.report.prices import (
@@ -81,10 +81,11 @@ def seen(evidence: Evidence, terms: Sequence[Term], rule: str) -> Seen:
         Missing: A record or its outcomes are missing, or the outcomes are of different images.
     """
     by_term = evidence.paired([term.ask(evidence) for term in terms])
+    same_images([record for records in by_term for record in records])
     weights = [term.weight for term in terms]
     keys = [term.key(rule) for term in terms]
     if seed_of(by_term[0][0]) is None:
-        same_images([record for records in by_term for record in records])
+        require_shares(by_term, keys)
         hits = [outcomes(records, key)[0] for records, key in zip(by_term, keys, strict=True)]
         points = by_image([100 * weight for weight in weights], hits)
         models = [records[0].cell.model for records in by_term]
@@ -92,11 +93,36 @@ def seen(evidence: Evidence, terms: Sequence[Term], rule: str) -> Seen:
         def way(images: int) -> str:
             return f", {by_more_images(models, images - points.n, evidence)}"
 
-        return Seen(points, ids(*by_term), way=way, p_none=paired_p(weights, hits))
+        return Seen(points, ids(*by_term), shared_sources(evidence), way, paired_p(weights, hits))
     values = [[number([record], key) for record in records] for records, key in zip(by_term, keys, strict=True)]
     differences = [float(np.dot(weights, one)) for one in zip(*values, strict=True)]
-    barred = why_barred(evidence, by_term)
-    return Seen(over(differences, "seeds"), ids(*by_term), barred, more_seeds(by_term, evidence))
+    images = by_term[0][0].metrics[keys[0]].n
+    effect = over(differences, "seeds", 100 / images if images else 0.0)
+    return Seen(effect, ids(*by_term), why_barred(evidence, by_term), more_seeds(by_term, evidence))
+
+
+def require_shares(by_term: Rows, keys: Sequence[MetricKey]) -> None:
+    """Refuse numbers of given weights that are no shares of images.
+
+    Raises:
+        Missing: Such as a box's overlap or a median over channels: what would vary are trainings, and there is one.
+    """
+    for records, key in zip(by_term, keys, strict=True):
+        if any(key in record.metrics and key not in record.outcomes for record in records):
+            raise Missing(
+                f"not decidable for given weights: {key} is no count of images, so that what varies are trainings; "
+                "networks that are trained here, without --weights, decide it"
+            )
+
+
+def shared_sources(evidence: Evidence) -> str:
+    """Why images that given weights were shown decide nothing: those of embedded sets are not independent."""
+    if evidence.profile.papers_data:
+        return ""
+    return (
+        f"images of profile {evidence.profile.name} share their sources and are no independent units; judge given "
+        "weights on the paper's data: `--profile full`"
+    )
 
 
 def more_seeds(rows: Rows, evidence: Evidence) -> Callable[[int], str]:
@@ -120,15 +146,20 @@ def by_size(says: str, terms: Sequence[Term], size: float) -> Part:
     return Part(says, lambda evidence, rule: sized(seen(evidence, terms, rule), size))
 
 
-def above(says: str, terms: Sequence[Term], paper: float | None = None) -> Part:
+def above(says: str, terms: Sequence[Term], paper: float | None = None, quantity: Quantity = POINTS) -> Part:
     """A weighted sum of shares is above zero, see :func:`benchmarks.report.differences.above_zero`.
 
     Args:
         says: The statement.
         terms: What is summed.
-        paper: The paper's difference in points, None where it prints none.
+        paper: The paper's difference, None where it prints none.
+        quantity: What it is a difference of.
     """
-    return Part(says, lambda evidence, rule: above_zero(seen(evidence, terms, rule), paper))
+
+    def test(evidence: Evidence, rule: str) -> Finding:
+        return above_zero(replace(seen(evidence, terms, rule), quantity=quantity), paper)
+
+    return Part(says, test)
 
 
 def alike(says: str, terms: Sequence[Term], gain: float) -> Part:
@@ -162,7 +193,7 @@ def below_twice_chance(says: str, ask: Ask) -> Part:
         low, high = effect.interval()
         between = f"{low:.1f} to {high:.1f}" if math.isfinite(low) else "its spread is unknown"
         text = f"{effect.value:.1f} % ({between}) of held-out images, {effect.n} seeds; chance {chance:.3g} %"
-        return replace(finding(one, side, lambda level: effect.to_tell(bound, level)), measured=text)
+        return replace(finding(one, side, lambda design: effect.to_tell(bound, design)), measured=text)
 
     return Part(says, test)
 
@@ -225,8 +256,12 @@ def quicker(says: str, ask: Ask, first: str, second: str, paper: float) -> Part:
         ratio = math.exp(speed.value)
         text = f"{first} runs at {ratio:.3f} ({low:.3f} to {high:.3f}) of the speed of {second}, {speed.n} rounds"
         sides = {"above zero": "faster", "below zero": "slower"}
-        reason = sides.get(decided.reason, f"no difference: within {math.expm1(margin):.1%}")
-        return replace(decided, measured=text, reason=reason)
+
+        def named(one: Finding) -> Finding:
+            reason = sides.get(one.reason, f"no difference: within {math.expm1(margin):.1%}")
+            return replace(one, measured=text, reason=reason)
+
+        return replace(named(decided), otherwise=decided.otherwise and named(decided.otherwise))
 
     return Part(says, test)
 
@@ -240,8 +275,8 @@ def speed_over(run: Record, first: str, second: str) -> Effect:
     plain = run.cell.model
     mine, other, one, twin = (run.samples.get(MetricKey("seconds", of=name), [])
                               for name in (first, second, plain, f"{plain}{TWIN}"))  # fmt: skip
-    # Speed is the inverse of time.
-    bias = abs(log_ratio(one, twin).value) if one and twin else 0.0
+    # Speed is the inverse of time. A twin that was cut off in another round tells of other rounds.
+    bias = abs(log_ratio(one, twin).value) if one and len(one) == len(twin) else 0.0
     return replace(log_ratio(other, mine), bias=bias)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from benchmarks.metrics.statistics import LEVEL, MOST_UNITS, Effect, least
+from benchmarks.metrics.statistics import LEVEL, Effect, least
 
 # Numbers nearer to each other than this are the same.
 EXACT = 1e-9
@@ -81,13 +81,16 @@ class Target:
         return 0.0 if self.plain is None else min(abs(self.paper - self.plain) / 2, self.wide)
 
 
-def judge_printed(measured: float, printed: str, plain: float) -> Judgement:
+def judge_printed(measured: float, printed: str, plain: float, fitted: str = "") -> Judgement:
     """Exact quantities (counts): whether the measured value rounds to the printed digits.
+
+    What was fitted to a printed number cannot reproduce it.
 
     Args:
         measured: In the printed value's unit.
         printed: The paper's digits, such as ``27.65``.
         plain: The plain network's measured value.
+        fitted: Which choice was fitted to the printed value, in words; empty where none was.
     """
     decimals = len(printed.partition(".")[2])
     rounded, plain_rounded = (f"{value:.{decimals}f}" for value in (measured, plain))
@@ -97,6 +100,8 @@ def judge_printed(measured: float, printed: str, plain: float) -> Judgement:
         return Judgement(Verdict.DIFFERS, reason, plain_earns, abs(measured - float(printed)) / (0.5 * 10**-decimals))
     if plain_rounded == printed:
         return Judgement(Verdict.CONSISTENT, f"{reason}, as the plain network has it too", plain_earns)
+    if fitted:
+        return Judgement(Verdict.CONSISTENT, f"{reason}; {fitted}", plain_earns)
     return Judgement(Verdict.REPRODUCED, reason, plain_earns)
 
 
@@ -129,13 +134,26 @@ def off(effect: Effect, target: Target) -> float:
 def word(effect: Effect, target: Target) -> Verdict:
     """The verdict alone."""
     low, high = effect.interval()
-    # An interval without width, of seeds that all gave one number, must not miss that number by a rounding error.
-    told = not any(low - EXACT <= other <= high + EXACT for other in target.others)
-    if told and equal_within(effect, target, target.narrow):
+    narrow = equal_within(effect, target, target.narrow)
+    if narrow and told(effect, target):
         return Verdict.REPRODUCED
     if high < target.paper - target.wide or low > target.paper + target.wide:
         return Verdict.DIFFERS
-    return Verdict.CONSISTENT if equal_within(effect, target, target.wide) else Verdict.UNDECIDED
+    # Equal within the wider margin only, where the plain network's number would not be: nothing is shown yet.
+    alike = equal_within(effect, target, target.wide) and (narrow or passed_by_plain(effect, target))
+    return Verdict.CONSISTENT if alike else Verdict.UNDECIDED
+
+
+def told(effect: Effect, target: Target) -> bool:
+    """Whether the numbers of the rows that a quantity is to be told from lie outside its interval."""
+    low, high = effect.interval()
+    # An interval without width, of seeds that all gave one number, must not miss that number by a rounding error.
+    return not any(low - EXACT <= other <= high + EXACT for other in target.others)
+
+
+def passed_by_plain(effect: Effect, target: Target) -> bool:
+    """Whether the plain network's own number would be equal within the wider margin; also where the paper has none."""
+    return target.plain is None or equal_within(moved(effect, target.plain), target, target.wide)
 
 
 def equal_within(effect: Effect, target: Target, margin: float) -> bool:
@@ -152,17 +170,17 @@ def why_not_told(effect: Effect, target: Target) -> str:
     """Why equality within the wider margin is no more than that."""
     if target.plain is None:
         return "the paper prints no plain network to tell it from"
-    if word(moved(effect, target.plain), target) is Verdict.CONSISTENT:
+    if passed_by_plain(effect, target):
         return "the plain network's own number would pass as well"
-    if equal_within(effect, target, target.narrow):
-        return "another row's number would pass as well"
-    return "not shown within half of the paper's difference to the plain network"
+    return "another row's number would pass as well"
 
 
 def what_would_decide(effect: Effect, target: Target) -> str:
     """How many units would decide at 80 % power, if the measured mean is the true one."""
-    low, high = target.paper - target.wide, target.paper + target.wide
-    needed = least(effect.to_equate(low, high), effect.to_leave(low, high))
+    # Within the wider margin something is shown only where the plain network's number would be too.
+    margin = target.wide if passed_by_plain(effect, target) else target.narrow
+    equated = effect.to_equate(target.paper - margin, target.paper + margin)
+    needed = least(equated, effect.to_leave(target.paper - target.wide, target.paper + target.wide))
     if needed is None:
-        return f"more than {MOST_UNITS:,} {effect.unit} would be needed: the number lies at the margin"
-    return f"about {max(needed, effect.n + 1):,} {effect.unit} would decide at 80 % power"
+        return f"more than {effect.most:,} {effect.unit} would be needed: the number lies at the margin"
+    return f"about {max(needed, effect.n + 1):,} {effect.unit} would decide at 80 % power, if the measured mean is so"

@@ -15,6 +15,10 @@ the functions that decide reports. Their true difference is none (A/A), or given
 - *share* and *ratio against the paper*: REPRODUCED where the truth is the plain network's, another row's, or off by
   half of the paper's difference to the plain network; CONSISTENT where it is off by the wider margin; DIFFERS where it
   is not.
+- *drop*: as *above*, of what two networks lose from their best of the paper's resolutions, chosen on the images that
+  they are judged on, to the largest. All but the largest are equally good: the choice is as free as it can be.
+- *trained to its end*: passed where half as many epochs again bring twice as much as is allowed; barred where they
+  bring nothing. Between, neither is wrong.
 - *family*: one or more of the paper's claims on accuracy decided the other way than without any variation.
 
 At most 5 % of each may be wrong: exits with 1 where a rate lies above by more than chance (99.9 %) explains. Writes
@@ -43,22 +47,23 @@ from benchmarks.papers.tdam.numbers import paper_rows
 from benchmarks.report.calibration import Rate, Variation, variation_of, write
 from benchmarks.report.claims import ClaimVerdict, Finding, decided
 from benchmarks.report.differences import Seen, above_zero, similar, sized
+from benchmarks.report.endings import STILL_GAINED
 from benchmarks.report.evidence import Evidence, Query, read_evidence
 from benchmarks.report.shares import printed_in, target_of
 from benchmarks.report.tables import FORMATS
 from benchmarks.report.tests import paired_p, quicker, speed_over
 from benchmarks.report.verdicts import Target, word
 from benchmarks.suite.arguments import count, plain_errors
-from benchmarks.suite.families import Family
+from benchmarks.suite.families import Drops, Family, unfinished
 
 SIZE, GAIN, PAPER_POINTS, PAPER_RATIO = 1.5, 1.45, 1.0, 1.1
 POINTS = (0.0, 0.3, 0.5, 1.0, 2.0)
 RATIOS = (0.0, 0.05, 0.15)
 SEEDS, ROUNDS, IMAGES = (5, 10), (15,), 10_000
+STILL = (0.0, 0.5, 1.0, 1.5, 2.0)
 # A row of the paper's table 1, its plain network, and a row that prints nearly the same.
 ROW, PLAIN, OTHER, COLUMN = JOINT, RN50, TOP3, "v1_top1"
 SE_RATIO = math.log(0.89)
-FAMILY_SHARE = 8  # a family is drawn for every so many of the other draws
 
 # One draw: the true value, units, variation and generator, to what the verdict says.
 Draw = Callable[[float, int, Variation, np.random.Generator], str]
@@ -139,6 +144,26 @@ def over_rounds(value: float, n: int, variation: Variation, rng: np.random.Gener
     """Which of two networks is faster, in one run."""
     run = run_of(value, n, variation, rng)
     return told(FASTER.test(Evidence(next(iter(PAPER.profiles.values())), Path(), [run]), ""))
+
+
+def drop(value: float, n: int, variation: Variation, rng: np.random.Generator) -> str:
+    """Whether the plain network loses more from its best resolution to the largest than another does."""
+    return told(DROPS.seen(value, n, variation, rng))
+
+
+def ended(value: float, n: int, variation: Variation, rng: np.random.Generator) -> str:
+    """Whether trainings came to their end, half as many epochs again bringing so many points."""
+    return "barred" if unfinished(value, n, variation.seeds / math.sqrt(2), rng) else "passed"
+
+
+def ended_wrong(says: str, value: float) -> bool:
+    """Of what is said of trainings that longer ones are so many points above."""
+    return (says == "passed" and value >= 2 * STILL_GAINED) or (says == "barred" and value <= 0)
+
+
+def ended_right(says: str, value: float) -> bool:
+    """As rule and truth have it."""
+    return says == ("passed" if value < STILL_GAINED else "barred")
 
 
 def within(low: float, value: float, high: float) -> bool:
@@ -223,6 +248,8 @@ def word_wrong(target: Target) -> Judge:
 
 SHARE, SPEED = printed_target(), Target(SE_RATIO, 0.0, math.log(1.1))
 MARGIN = math.log(PAPER_RATIO) / 2
+DROPS = Drops(PAPER.claim_rules[0])
+DROP = above_wrong(DROPS.paper / 2)
 ROWS_OFF = [
     ("the plain network's number", float(paper_rows()[PLAIN][COLUMN]) - SHARE.paper),
     ("another row's number", float(paper_rows()[OTHER][COLUMN]) - SHARE.paper),
@@ -241,6 +268,8 @@ KINDS = (
     Kind("above, given weights", "images", (IMAGES,), in_points(*POINTS), over_images, ABOVE, unless(ABOVE)),
     Kind("alike", "seeds", SEEDS, ALIKE, over_seeds(lambda seen: similar(seen, GAIN)), alike_wrong,
          unless(alike_wrong)),
+    Kind("drop", "seeds", SEEDS, in_points(*POINTS), drop, DROP, unless(DROP)),
+    Kind("trained to its end", "seeds", SEEDS, in_points(*STILL), ended, ended_wrong, ended_right),
     Kind("faster", "rounds", ROUNDS, [*FASTER_BY, ("half of the paper's", MARGIN)], over_rounds, above_wrong(MARGIN),
          unless(above_wrong(MARGIN))),
     Kind("share against the paper", "seeds", SEEDS, OFF, share_by_seeds, word_wrong(SHARE), unless(word_wrong(SHARE))),
@@ -272,9 +301,8 @@ def rates(variation: Variation, draws: int, done: Callable[[], None]) -> Iterato
                 done()
     family = Family([claim for claim in CLAIMS if claim.family == "accuracy"], PAPER.claim_rules[0], SEEDS[-1])
     for truth, (shares, varied) in family.truths().items():
-        few = max(1, draws // FAMILY_SHARE)
-        wrong, right = family.tried(shares, varied * variation.seeds / math.sqrt(2), few, rng)
-        yield Rate("family of claims on accuracy", truth, 0.0, family.seeds, "seeds", few, wrong, right)
+        wrong, right = family.tried(shares, varied * variation.seeds / math.sqrt(2), draws, rng)
+        yield Rate("family of claims on accuracy", truth, 0.0, family.seeds, "seeds", draws, wrong, right)
         done()
 
 

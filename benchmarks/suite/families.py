@@ -1,5 +1,6 @@
-"""Whole families of the paper's claims on networks with drawn accuracies, judged as a report judges them."""
+"""Networks with drawn accuracies, judged as a report judges them: families of claims, resolutions, trainings' ends."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,16 @@ import numpy as np
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import PAPER
+from benchmarks.papers.tdam.claims_counted import RN50
+from benchmarks.papers.tdam.claims_trained import drops_more, printed_drop
 from benchmarks.papers.tdam.numbers import paper_rows
 from benchmarks.papers.tdam.queries import TRAINED_AT, scaled
-from benchmarks.report.claims import Claim, ClaimVerdict, judge_claims
+from benchmarks.papers.tdam.table4 import RESOLUTIONS
+from benchmarks.report.calibration import Variation
+from benchmarks.report.claims import Claim, ClaimVerdict, Finding, judge_claims
+from benchmarks.report.endings import why_not_trained
 from benchmarks.report.evidence import Evidence
+from benchmarks.work.profiles import Profile
 from benchmarks.work.training import HELD_OUT
 
 # Top-1 of each model on each of the paper's two sets.
@@ -44,7 +51,9 @@ class Family:
         self.claims, self.rule, self.seeds = claims, rule, seeds
         self.profile = next(iter(PAPER.profiles.values()))
         self.models = tuple(paper_rows())
-        self.trainings = [one for model in self.models for seed in range(seeds) for one in self.trained(model, seed)]
+        self.trainings = [
+            one for model in self.models for seed in range(seeds) for one in trained(model, seed, self.profile)
+        ]
 
     def truths(self) -> dict[str, tuple[Shares, float]]:
         """True accuracies, and the share of the variation, by the name of the truth."""
@@ -55,15 +64,6 @@ class Family:
         printed = {(model, split): float(row[f"{split}_top1"]) for model, row in paper_rows().items() for split in SETS}
         plain = {(model, split): printed[parse(model).backbone, split] for model, split in printed}
         return {key: plain[key] + share * (printed[key] - plain[key]) for key in printed}
-
-    def trained(self, model: str, seed: int) -> list[Record]:
-        """A training that came to its end, and the longer one that shows it."""
-        options: dict[str, Scalar] = {"seed": seed, "trained_on": "train"}
-        notes = {"sha256": f"{model} {seed}", "chance": 1.0, "seconds": 1.0}
-        usual = drawn("train", model, self.profile.name, options, {})
-        usual = replace(usual, samples={HELD_OUT: [50.0]}, notes=notes)
-        longer = replace(usual.cell, kind="train_longer")
-        return [usual, replace(usual, cell=longer, notes={"chance": 1.0})]
 
     def tried(self, shares: Shares, sd: float, draws: int, rng: np.random.Generator) -> tuple[int, int]:
         """In how many draws a claim is decided the other way than without noise, and in how many all as without.
@@ -94,11 +94,82 @@ class Family:
         return [one.verdict for one in judge_claims(self.claims, evidence, (self.rule, self.rule))]
 
     def evaluated(self, model: str, split: str, seed: int, share: float) -> Record:
-        """Top-1 of a network."""
-        side = scaled(TRAINED_AT, self.profile)
-        options: dict[str, Scalar] = {"data": self.profile.splits[split], "resolution": side, "trained_on": "train"}
-        record = drawn("accuracy", model, self.profile.name, {**options, "seed": seed}, {"weights": f"{model} {seed}"})
-        return replace(record, metrics={MetricKey("top1", steps=self.rule): Metric(share, "%")})
+        """Top-1 of a network on one of the paper's two sets."""
+        return evaluated(model, self.profile, self.rule, seed, share, split)
+
+
+class Drops:
+    """What networks lose from their best resolution, which is chosen on the images that they are judged on.
+
+    Args:
+        rule: The step rule that they are judged by.
+    """
+
+    # Points that a network loses; those that the paper's two differ by.
+    lost, first, second = 2.0, RN50, f"{RN50}-se"
+
+    def __init__(self, rule: str) -> None:
+        self.rule, self.profile = rule, next(iter(PAPER.profiles.values()))
+        self.paper = printed_drop(self.first) - printed_drop(self.second)
+        self.part = drops_more(self.first, self.second, "drops more", self.paper)
+
+    def seen(self, value: float, seeds: int, variation: Variation, rng: np.random.Generator) -> Finding:
+        """What is found of two networks of which the first loses more by so many points.
+
+        Args:
+            value: Points.
+            seeds: Of either.
+            variation: To draw with.
+            rng: Draws.
+        """
+        records = []
+        for model, lost in ((self.first, self.lost + value), (self.second, self.lost)):
+            seen = rng.normal(80.0, variation.seeds / math.sqrt(2), seeds)
+            noise = rng.normal(0.0, variation.resolutions, (seeds, len(RESOLUTIONS)))
+            for seed in range(seeds):
+                records += trained(model, seed, self.profile)
+                for place, side in enumerate(RESOLUTIONS):
+                    share = seen[seed] + noise[seed, place] - lost * (side == RESOLUTIONS[-1])
+                    records.append(evaluated(model, self.profile, self.rule, seed, share, side=side))
+        return self.part.test(Evidence(self.profile, Path(), records), self.rule)
+
+
+def unfinished(gain: float, seeds: int, sd: float, rng: np.random.Generator) -> bool:
+    """Whether trainings are said not to have come to their end.
+
+    Args:
+        gain: What half as many epochs again bring in truth, points.
+        seeds: Of the usual trainings; one is longer.
+        sd: Of one network over seeds, points.
+        rng: Draws.
+    """
+    profile = next(iter(PAPER.profiles.values()))
+    made = [trained(RN50, seed, profile, rng.normal(50.0, sd), rng.normal(50.0 + gain, sd)) for seed in range(seeds)]
+    usual = [one for one, _ in made]
+    return why_not_trained(Evidence(profile, Path(), [*usual, made[-1][1]]), usual) is not None
+
+
+def trained(model: str, seed: int, profile: Profile, end: float = 50.0, longer: float = 50.0) -> list[Record]:
+    """A training and one that is half as long again, by what they reach on held-out images, %."""
+    options: dict[str, Scalar] = {"seed": seed, "trained_on": "train"}
+    notes = {"sha256": f"{model} {seed}", "chance": 1.0, "seconds": 1.0}
+    usual = replace(drawn("train", model, profile.name, options, {}), samples={HELD_OUT: [end]}, notes=notes)
+    cell = replace(usual.cell, kind="train_longer")
+    return [usual, replace(usual, cell=cell, samples={HELD_OUT: [longer]}, notes={"chance": 1.0})]
+
+
+def evaluated(
+    model: str, profile: Profile, rule: str, seed: int, share: float, split: str = "v1", side: int = TRAINED_AT
+) -> Record:
+    """Top-1 of a network at one of the paper's resolutions."""
+    options: dict[str, Scalar] = {
+        "data": profile.splits[split],
+        "resolution": scaled(side, profile),
+        "trained_on": "train",
+        "seed": seed,
+    }
+    record = drawn("accuracy", model, profile.name, options, {"weights": f"{model} {seed}"})
+    return replace(record, metrics={MetricKey("top1", steps=rule): Metric(share, "%")})
 
 
 def drawn(kind: str, model: str, profile: str, options: Mapping[str, Scalar], inputs: Mapping[str, Scalar]) -> Record:

@@ -1,12 +1,12 @@
 """Claims on parameters, FLOPs, speed and memory: decidable on every profile."""
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from benchmarks.core.records import MetricKey
-from benchmarks.papers.tdam import PAPER
+from benchmarks.papers.tdam import PAPER, fig8, supplement
 from benchmarks.papers.tdam.numbers import paper_rows
 from benchmarks.papers.tdam.queries import counted, measured
-from benchmarks.papers.tdam.supplement import AS_IN_TEXT
 from benchmarks.report.claims import Claim, Finding, Part
 from benchmarks.report.evidence import Evidence, Missing, Query, ids
 from benchmarks.report.tests import Ask, count, quicker, smaller
@@ -15,7 +15,8 @@ from benchmarks.work.efficiency import INFERENCE, TRAINING
 
 RN50, RN101, MOBILE = "resnet50", "resnet101", "mobilenet_v3_large"
 JOINT, TOP, TOP3 = (f"{RN50}-td-{kind}" for kind in ("joint-t2-m1", "top-t2-m1", "top-t2-m3"))
-JOINT0, TOP0, JOINT3 = (f"{RN50}-td-{kind}" for kind in ("joint-t2-m0", "top-t2-m0", "joint-t2-m3"))
+JOINT0, TOP0 = (f"{RN50}-td-{kind}" for kind in ("joint-t2-m0", "top-t2-m0"))
+LAYER4 = [0, 1, 2]
 JOINT101, JOINT101_L4 = f"{RN101}-td-joint-t2-m1", f"{RN101}-td-joint-t2-m1-l4"
 FEEDFORWARD = ("se", "cbam", "fca")
 NAMES = {"se": "SE", "cbam": "CBAM", "eca": "ECA", "fca": "FCA"}
@@ -57,8 +58,8 @@ def fewer(model: str, backbone: str, others: Sequence[str], name: str) -> tuple[
     )
 
 
-def placed(says: str, model: str, stage: str, wanted: int) -> Part:
-    """A model's stage has the module in so many blocks."""
+def placed(says: str, model: str, stage: str, holds: Callable[[Sequence[int]], bool]) -> Part:
+    """The blocks of a model's stage that have the module are as stated."""
 
     def test(evidence: Evidence, rule: str) -> Finding:
         records = evidence.needed(counted(model))
@@ -67,9 +68,14 @@ def placed(says: str, model: str, stage: str, wanted: int) -> Part:
             raise Missing(f"the record of {model} does not tell its blocks with feedback: `{evidence.command}`")
         blocks = stages.get(stage, [])
         text = f"{len(blocks)} blocks of layer{stage}: {', '.join(map(str, blocks))}"
-        return Finding(text, len(blocks) == wanted, None, "exact", records=ids(records))
+        return Finding(text, holds(blocks), None, "exact", records=ids(records))
 
     return Part(says, test)
+
+
+def alternating(blocks: Sequence[int]) -> bool:
+    """Whether every second block is taken."""
+    return all(later - block == 2 for block, later in itertools.pairwise(blocks))
 
 
 def by_percent(says: str, models: Sequence[str], key: MetricKey, percent: int, show: str) -> Part:
@@ -106,7 +112,9 @@ COUNTED = (
     ),
     Claim(
         6, "4", "ResNet101 takes the module at layer4 and at 10 alternating blocks of layer3", "counts",
-        (placed("10 blocks of layer3", JOINT101, "3", 10),
+        (placed("all blocks of layer4", JOINT101, "4", lambda blocks: list(blocks) == LAYER4),
+         placed("10 blocks of layer3", JOINT101, "3", lambda blocks: len(blocks) == 10),
+         placed("they alternate", JOINT101, "3", alternating),
          counts("46.75 M parameters", (JOINT101,), PARAMETERS, lambda mine: f"{mine / 1e6:.2f}" == "46.75",
                 "{0:.2f} M")),
         contradicted="The paper's own table 1 has 46.75 M parameters, which are those of 7 blocks; its released code "
@@ -115,14 +123,17 @@ COUNTED = (
     Claim(
         7, "4.4", "TDjoint (m=3) has 8 % more parameters than TDjoint (m=1) and TDtop (m=3)", "counts",
         tuple(
-            by_percent(f"8 % more than {name}", (JOINT3, other), PARAMETERS, 8, "{0:.2f} against {1:.2f} M")
+            by_percent(f"8 % more than {name}", (fig8.AS_IN_TEXT, other), PARAMETERS, 8, "{0:.2f} against {1:.2f} M")
             for other, name in ((JOINT, "TDjoint (m=1)"), (TOP3, "TDtop (m=3)"))
         ),
-        "At m=3 the module is left out of one block of layer3, as the printed counts of TDtop (m=3) have it.",
+        "The verdict hangs on a placement that was not published. TDjoint (m=3) is judged in all blocks of layer3 and "
+        "layer4, as the text says; TDtop (m=3) has the count that the paper's table 1 prints, which leaves out one "
+        "block of layer3. With that block left out of both it is 6.9 %, with all blocks in both 7.3 %, over TDtop "
+        "(m=3).",
     ),
     Claim(
         8, "4.4", "TD on MobileNetV3-Large has 15 % fewer parameters than the original", "counts",
-        (by_percent("15 % fewer, at the text's reduction of 16", (AS_IN_TEXT, MOBILE), PARAMETERS,
+        (by_percent("15 % fewer, at the text's reduction of 16", (supplement.AS_IN_TEXT, MOBILE), PARAMETERS,
                     -15, "{0:.2f} against {1:.2f} M"),),
         "No code was released. Reduction 4, which the suite's MobileNetV3 has elsewhere, was chosen because it fits "
         "the 15 % and cannot support them.",

@@ -133,7 +133,9 @@ def ratio_of(model: str, column: str, evidence: Evidence) -> Value:
     paper = paper_ratio(model, column)
     if paper is None or model == backbone:
         return judged(value, None if paper is None else f"{paper:.2f}", None)
-    target = Target(math.log(paper), 0.0, math.log(1 + WIDE))
+    beside = {paper_ratio(other, column) for other in paper_rows() if parse(other).backbone == backbone}
+    others = [math.log(other) for other in beside if other and f"{other:.2f}" != f"{paper:.2f}"]
+    target = Target(math.log(paper), 0.0, math.log(1 + WIDE), others)
     return judged(value, f"{paper:.2f}", judge(effect, target, lambda log: f"{math.exp(log):.2f}"))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar, new_record
 from benchmarks.metrics.outcomes import pack
 from benchmarks.metrics.statistics import (
+    USUAL,
     Effect,
     by_image,
     clustered,
@@ -262,7 +263,7 @@ def claims() -> Numbers:
             if finding is None or finding.p is None:
                 continue
             numbers[f"{name}: p"] = finding.p
-            numbers[f"{name}: units that would decide"] = finding.at(0.05).units or 0
+            numbers[f"{name}: units that would decide"] = finding.by(USUAL).units or 0
             numbers |= says(name, finding.reason or "no reason")
             numbers |= says(name, "barred" if finding.barred else "not barred")
     return numbers

@@ -94,7 +94,7 @@ def notes(evidence: Evidence) -> list[str]:
         "Class selectivity index (Morcos et al. 2018): of each channel of the last stage the mean activation of the "
         "class that it answers most, against that of all other classes; 0 answers all alike, 1 one class only. Silent "
         "channels have none.",
-        "Intervals: of the median over channels (order statistics, 95 %); of several seeds the range of their medians. "
+        "Intervals: of the median over channels (order statistics, 95 %); of several seeds Student's of their medians. "
         f"Seeds recorded: {evidence.seeds_of(asked)}.",
         *evidence.left_out,
     ]

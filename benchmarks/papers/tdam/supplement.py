@@ -92,8 +92,7 @@ def notes(evidence: Evidence) -> list[str]:
     ]
     if not profile.papers_data:
         said.append(
-            "The networks are small versions that are trained for a few epochs. Depthwise and patch-based networks "
-            "learn slowly: where a row's accuracy is low, its network has not been trained to its end."
+            "The networks are small versions; whether each was trained to its end says `tdam-bench show endings`."
         )
     return [*said, *evidence.left_out]
 

@@ -17,7 +17,7 @@ from benchmarks.papers.tdam import PAPER, efficiency
 from benchmarks.papers.tdam.efficiency import REDUCED_ROWS, ROWS
 from benchmarks.papers.tdam.guesses import NOTE as GUESSES_NOTE
 from benchmarks.papers.tdam.guesses import guess_columns, guess_values
-from benchmarks.papers.tdam.numbers import TABLE1, TITLES, paper_rows
+from benchmarks.papers.tdam.numbers import FITTED, TABLE1, TITLES, paper_rows
 from benchmarks.papers.tdam.queries import accuracy, counted, trained
 from benchmarks.report.evidence import Evidence, judged, line_of
 from benchmarks.report.layout import Column, Line, Table, Value
@@ -135,7 +135,7 @@ def exact_value(model: str, evidence: Evidence, key: MetricKey, column: str, sca
     printed = paper_rows().get(model, {}).get(column)
     if printed is None or value.measured is None or plain.measured is None:
         return judged(value, printed, None)
-    return judged(value, printed, judge_printed(value.measured, printed, plain.measured))
+    return judged(value, printed, judge_printed(value.measured, printed, plain.measured, FITTED.get(model, "")))
 
 
 def accuracy_value(model: str, split: str, key: MetricKey, against_paper: bool, evidence: Evidence) -> Value:
