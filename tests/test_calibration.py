@@ -10,7 +10,7 @@ from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.claims import CLAIMS
-from benchmarks.papers.tdam.table4 import RESOLUTIONS
+from benchmarks.papers.tdam.queries import RESOLUTIONS
 from benchmarks.report import calibration as shown
 from benchmarks.report.calibration import Rate, Variation, resolution_spreads, variation_of
 from benchmarks.report.report import Wanted, write_report
@@ -171,10 +171,8 @@ def test_variation_is_read_from_records() -> None:
     times = [np.log(runs[0].samples[MetricKey("seconds", of=name)]) for name in ("resnet50-se", "resnet50")]
     assert seen.rounds == pytest.approx(np.std(times[0] - times[1], ddof=1))
     assert seen.seeds == Variation().seeds
-    assert (
-        seen.source
-        == "seeds: not recorded, a default, resolutions: not recorded, a default, images: of 1 pairs, rounds: of 2 networks"
-    )
+    missing = "seeds: not recorded, a default, resolutions: not recorded, a default"
+    assert seen.source == f"{missing}, images: of 1 pairs, rounds: of 2 networks"
 
 
 def test_variation_over_seeds_is_of_differences_to_the_plain_network() -> None:

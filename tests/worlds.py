@@ -13,8 +13,7 @@ import numpy as np
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar, new_record
 from benchmarks.metrics.outcomes import pack
 from benchmarks.networks.names import TWIN
-from benchmarks.papers.tdam import table4
-from benchmarks.papers.tdam.queries import scaled
+from benchmarks.papers.tdam.queries import RESOLUTIONS, scaled
 from benchmarks.papers.tdam.recipes import PROFILES
 from benchmarks.report.evidence import Evidence
 from benchmarks.work.cost import COST, FLOPS, PARAMETERS
@@ -112,7 +111,7 @@ class World:
 
     def sweep(self, model: str, best: float, last: float) -> list[Record]:
         """Top-1 at all resolutions: the best one, and that at 448."""
-        values = {**dict.fromkeys(table4.RESOLUTIONS, best - 10), BEST: best, 448: last}
+        values = {**dict.fromkeys(RESOLUTIONS, best - 10), BEST: best, 448: last}
         return [record for side, value in values.items() for record in self.top1(model, value, side=side)]
 
     def localized(self, model: str, top1_loc: float, moved: Mapping[str, float] | None = None) -> list[Record]:

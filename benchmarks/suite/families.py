@@ -14,18 +14,17 @@ from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.claims_counted import RN50
 from benchmarks.papers.tdam.claims_trained import drops_more, printed_drop
 from benchmarks.papers.tdam.numbers import paper_rows
-from benchmarks.papers.tdam.queries import TRAINED_AT, scaled
-from benchmarks.papers.tdam.table4 import RESOLUTIONS
+from benchmarks.papers.tdam.queries import RESOLUTIONS, TRAINED_AT, scaled
 from benchmarks.report.calibration import Variation
 from benchmarks.report.claims import Claim, ClaimVerdict, Finding, judge_claims
 from benchmarks.report.endings import why_not_trained
 from benchmarks.report.evidence import Evidence
-from benchmarks.work.profiles import Profile
 from benchmarks.work.training import HELD_OUT
 
 # Top-1 of each model on each of the paper's two sets.
 Shares = Mapping[tuple[str, str], float]
 SETS = ("v1", "v2")
+PROFILE = next(iter(PAPER.profiles.values()))
 NO_NOISE = 1e-6
 
 
@@ -49,11 +48,8 @@ class Family:
 
     def __init__(self, claims: Sequence[Claim], rule: str, seeds: int) -> None:
         self.claims, self.rule, self.seeds = claims, rule, seeds
-        self.profile = next(iter(PAPER.profiles.values()))
         self.models = tuple(paper_rows())
-        self.trainings = [
-            one for model in self.models for seed in range(seeds) for one in trained(model, seed, self.profile)
-        ]
+        self.trainings = [one for model in self.models for seed in range(seeds) for one in trained(model, seed)]
 
     def truths(self) -> dict[str, tuple[Shares, float]]:
         """True accuracies, and the share of the variation, by the name of the truth."""
@@ -86,16 +82,12 @@ class Family:
     def verdicts(self, shares: Shares, sd: float, rng: np.random.Generator) -> list[ClaimVerdict]:
         """The claims' verdicts on networks that are drawn once for each seed."""
         records = [
-            self.evaluated(model, split, seed, rng.normal(share, sd))
+            evaluated(model, seed, rng.normal(share, sd), self.rule, PROFILE.splits[split])
             for (model, split), share in shares.items()
             for seed in range(self.seeds)
         ]
-        evidence = Evidence(self.profile, Path(), [*self.trainings, *records])
+        evidence = Evidence(PROFILE, Path(), [*self.trainings, *records])
         return [one.verdict for one in judge_claims(self.claims, evidence, (self.rule, self.rule))]
-
-    def evaluated(self, model: str, split: str, seed: int, share: float) -> Record:
-        """Top-1 of a network on one of the paper's two sets."""
-        return evaluated(model, self.profile, self.rule, seed, share, split)
 
 
 class Drops:
@@ -109,7 +101,7 @@ class Drops:
     lost, first, second = 2.0, RN50, f"{RN50}-se"
 
     def __init__(self, rule: str) -> None:
-        self.rule, self.profile = rule, next(iter(PAPER.profiles.values()))
+        self.rule = rule
         self.paper = printed_drop(self.first) - printed_drop(self.second)
         self.part = drops_more(self.first, self.second, "drops more", self.paper)
 
@@ -127,11 +119,11 @@ class Drops:
             seen = rng.normal(80.0, variation.seeds / math.sqrt(2), seeds)
             noise = rng.normal(0.0, variation.resolutions, (seeds, len(RESOLUTIONS)))
             for seed in range(seeds):
-                records += trained(model, seed, self.profile)
+                records += trained(model, seed)
                 for place, side in enumerate(RESOLUTIONS):
                     share = seen[seed] + noise[seed, place] - lost * (side == RESOLUTIONS[-1])
-                    records.append(evaluated(model, self.profile, self.rule, seed, share, side=side))
-        return self.part.test(Evidence(self.profile, Path(), records), self.rule)
+                    records.append(evaluated(model, seed, share, self.rule, side=side))
+        return self.part.test(Evidence(PROFILE, Path(), records), self.rule)
 
 
 def unfinished(gain: float, seeds: int, sd: float, rng: np.random.Generator) -> bool:
@@ -143,35 +135,30 @@ def unfinished(gain: float, seeds: int, sd: float, rng: np.random.Generator) -> 
         sd: Of one network over seeds, points.
         rng: Draws.
     """
-    profile = next(iter(PAPER.profiles.values()))
-    made = [trained(RN50, seed, profile, rng.normal(50.0, sd), rng.normal(50.0 + gain, sd)) for seed in range(seeds)]
+    made = [trained(RN50, seed, rng.normal(50.0, sd), rng.normal(50.0 + gain, sd)) for seed in range(seeds)]
     usual = [one for one, _ in made]
-    return why_not_trained(Evidence(profile, Path(), [*usual, made[-1][1]]), usual) is not None
+    return why_not_trained(Evidence(PROFILE, Path(), [*usual, made[-1][1]]), usual) is not None
 
 
-def trained(model: str, seed: int, profile: Profile, end: float = 50.0, longer: float = 50.0) -> list[Record]:
+def trained(model: str, seed: int, end: float = 50.0, longer: float = 50.0) -> list[Record]:
     """A training and one that is half as long again, by what they reach on held-out images, %."""
     options: dict[str, Scalar] = {"seed": seed, "trained_on": "train"}
     notes = {"sha256": f"{model} {seed}", "chance": 1.0, "seconds": 1.0}
-    usual = replace(drawn("train", model, profile.name, options, {}), samples={HELD_OUT: [end]}, notes=notes)
+    usual = replace(drawn("train", model, options, {}), samples={HELD_OUT: [end]}, notes=notes)
     cell = replace(usual.cell, kind="train_longer")
     return [usual, replace(usual, cell=cell, samples={HELD_OUT: [longer]}, notes={"chance": 1.0})]
 
 
 def evaluated(
-    model: str, profile: Profile, rule: str, seed: int, share: float, split: str = "v1", side: int = TRAINED_AT
+    model: str, seed: int, share: float, rule: str, data: str = PROFILE.splits["v1"], side: int = TRAINED_AT
 ) -> Record:
-    """Top-1 of a network at one of the paper's resolutions."""
-    options: dict[str, Scalar] = {
-        "data": profile.splits[split],
-        "resolution": scaled(side, profile),
-        "trained_on": "train",
-        "seed": seed,
-    }
-    record = drawn("accuracy", model, profile.name, options, {"weights": f"{model} {seed}"})
+    """Top-1 of a network on an image set, at one of the paper's resolutions."""
+    side = scaled(side, PROFILE)
+    options: dict[str, Scalar] = {"data": data, "resolution": side, "trained_on": "train", "seed": seed}
+    record = drawn("accuracy", model, options, {"weights": f"{model} {seed}"})
     return replace(record, metrics={MetricKey("top1", steps=rule): Metric(share, "%")})
 
 
-def drawn(kind: str, model: str, profile: str, options: Mapping[str, Scalar], inputs: Mapping[str, Scalar]) -> Record:
+def drawn(kind: str, model: str, options: Mapping[str, Scalar], inputs: Mapping[str, Scalar]) -> Record:
     """A record without numbers; nothing is asked for its id."""
-    return Record(Cell(kind, model, profile, options), inputs, {}, {}, {}, {}, "", "drawn")
+    return Record(Cell(kind, model, PROFILE.name, options), inputs, {}, {}, {}, {}, "", "drawn")

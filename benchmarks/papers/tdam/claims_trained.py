@@ -119,10 +119,10 @@ def trained(model: str) -> Ask:
 
 def best_resolutions(models: Sequence[str], rule: str, evidence: Evidence) -> list[int]:
     """The resolution at which each of several models does best, by the seeds of which all sweeps are recorded."""
-    asked = [(model, side) for model in models for side in table4.RESOLUTIONS]
+    asked = [(model, side) for model in models for side in queries.RESOLUTIONS]
     swept = evidence.paired([at(model, side)(evidence) for model, side in asked])
     shares = {one: number(records, top1(rule)) for one, records in zip(asked, swept, strict=True)}
-    return [max(table4.RESOLUTIONS, key=lambda side: shares[model, side]) for model in models]
+    return [max(queries.RESOLUTIONS, key=lambda side: shares[model, side]) for model in models]
 
 
 def drops_more(first: str, second: str, says: str, paper: float) -> Part:

@@ -23,7 +23,7 @@ from benchmarks.papers.tdam import PAPER, selectivity, table4, table7_wsol
 from benchmarks.papers.tdam.guesses import NOTE as GUESSES_NOTE
 from benchmarks.papers.tdam.guesses import OWN, SECOND, guess_columns, guess_values
 from benchmarks.papers.tdam.numbers import TITLES
-from benchmarks.papers.tdam.queries import accuracy
+from benchmarks.papers.tdam.queries import RESOLUTIONS, accuracy
 from benchmarks.papers.tdam.table1 import CONTROLS_NOTE, INTERVALS, SETS, WITH_CONTROLS, accuracy_cells, set_title
 from benchmarks.report.differences import Seen
 from benchmarks.report.dots import Dot, Look, dots_figure
@@ -58,7 +58,7 @@ def cells(session: Session) -> list[Cell]:
         planned += training_cells(model, session)
         planned += [cell for split in session.profile.splits for cell in accuracy_cells(model, split, session)]
         if parse(model).is_control:
-            planned += [cell for side in table4.RESOLUTIONS for cell in table4.cells_at(model, side, session)]
+            planned += [cell for side in RESOLUTIONS for cell in table4.cells_at(model, side, session)]
             planned += [*table7_wsol.cells_of(model, session), *selectivity.cells_of(model, session)]
     return list(dict.fromkeys(planned))
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from benchmarks.core.records import MetricKey
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.numbers import read_paper
-from benchmarks.papers.tdam.queries import scaled
+from benchmarks.papers.tdam.queries import RESOLUTIONS, scaled
 from benchmarks.papers.tdam.table1 import family
-from benchmarks.papers.tdam.table4 import METHODS, RESOLUTIONS, at_resolution, cells, group_title, notes, top1
+from benchmarks.papers.tdam.table4 import METHODS, at_resolution, cells, group_title, notes, top1
 from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Table
 from benchmarks.report.paper import Experiment

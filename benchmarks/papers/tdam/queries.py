@@ -13,7 +13,9 @@ from benchmarks.work.selectivity import SELECTIVITY
 from benchmarks.work.training import TRAIN
 from benchmarks.work.transfer import TRANSFER
 
+# Pixels: where networks are trained, and where the paper tests them.
 TRAINED_AT = 224
+RESOLUTIONS = (128, 140, *range(168, 449, 28))
 
 
 def scaled(resolution: int, profile: Profile) -> int:

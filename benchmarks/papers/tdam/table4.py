@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from benchmarks.core.records import Cell, MetricKey
 from benchmarks.papers.tdam.numbers import TABLE1, read_paper
-from benchmarks.papers.tdam.queries import accuracy, scaled
+from benchmarks.papers.tdam.queries import RESOLUTIONS, accuracy, scaled
 from benchmarks.papers.tdam.table1 import INTERVALS
 from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Table, Value
@@ -25,7 +25,6 @@ TITLE = "Table 4: top-1 at test resolutions from 128 to 448"
 TIME = "mini: 2 minutes on two CPU cores after table 1; full: not timed yet"
 
 METHODS = {row["method"]: TABLE1["resnet50", row["method"]] for row in read_paper("table4")}
-RESOLUTIONS = (128, 140, *range(168, 449, 28))
 COLUMNS = {"best": "best", "r224": "224", "r168": "168", "r448": "448"}
 STEP_RULES = ("released", "last", "confident")
 
