@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.core.files import write_text
+from benchmarks.core.files import NO_LINKS, write_new, write_text
 from benchmarks.core.records import Cell, Metric, MetricKey, StoreError, identity, new_record, options_of
 from benchmarks.core.store import Absence, Store
 
@@ -56,6 +56,45 @@ def test_records_never_change(tmp_path: Path) -> None:
     kept = store.find(CELL, INPUTS)
     assert kept is not None
     assert kept.metrics[TOP1].value == 1.0
+
+
+def write_many(folder: Path, writer: int) -> None:
+    """Records of its own, and one that all write, each with another number."""
+    store = Store(folder)
+    for seed in range(20):
+        mine = replace(CELL, options={"seed": seed, "data": f"of {writer}"})
+        store.write(new_record(mine, INPUTS, {TOP1: Metric(float(writer), "%")}))
+    store.write(new_record(CELL, INPUTS, {TOP1: Metric(float(writer), "%")}))
+
+
+def test_many_writers_lose_nothing_and_change_nothing(tmp_path: Path) -> None:
+    """Of a record that several write the first one stays: who read it before reads the same after."""
+    writers = [multiprocessing.get_context("fork").Process(target=write_many, args=(tmp_path, one)) for one in range(8)]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        shared = Store(tmp_path).find(CELL, INPUTS)
+        seen |= set() if shared is None else {shared.metrics[TOP1].value}
+    for writer in writers:
+        writer.join()
+    last = Store(tmp_path).find(CELL, INPUTS)
+    assert last is not None
+    assert seen <= {last.metrics[TOP1].value}
+    assert len(Store(tmp_path).records()) == 8 * 20 + 1
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("refused", NO_LINKS)
+def test_a_disk_without_hard_links_has_whole_files_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    def none(self: Path, file: Path) -> None:
+        raise OSError(refused, "no links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", none)
+    write_new(tmp_path / "file.txt", "whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file.txt", "whole\n")]
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,8 +212,8 @@ def test_a_second_run_waits(tmp_path: Path) -> None:
     def kill() -> None:
         waited.append(True)
         process.kill()
+        process.join()  # an ended process that nobody asked after still counts as running
 
     waited: list[bool] = []
     with Store(tmp_path).lock(kill):
         assert waited == [True]
-    process.join()

@@ -5,7 +5,6 @@ new record is a JSON file of its own; thousands of them are packed into one. Who
 """
 
 import contextlib
-import fcntl
 import gc
 import hashlib
 import json
@@ -13,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.core.files import short_hash, write_text
+from filelock import SoftFileLock, Timeout
+
+from benchmarks.core.files import short_hash, write_new, write_text
 from benchmarks.core.pack import PACK, line_of, read_pack, write_pack
 from benchmarks.core.records import SCHEMA, Cell, Record, Scalar, StoreError, from_json, identity
 
@@ -201,8 +202,8 @@ class Store:
         path = self.record_path(record.cell, record.id)
         if record.id in read_pack(self.pack_path):
             path = self.pack_path
-        elif not path.exists():
-            write_text(path, json.dumps(record.as_dict(), indent=1, sort_keys=True))
+        else:
+            write_new(path, json.dumps(record.as_dict(), indent=1, sort_keys=True))
         self.absence_path(record.cell).unlink(missing_ok=True)
         return path
 
@@ -229,19 +230,24 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the folder for one run; the lock falls with the process, however it ends.
+        """Hold the folder for one run, by a file that names its process and host: no lock that shared disks break.
+
+        The lock of a process that ended, however it did, falls where it ran on this host.
 
         Args:
             waiting: Called once if another run holds the folder; this one then waits for it.
         """
         self.mark()
-        with (self.folder / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                waiting()
-                fcntl.flock(file, fcntl.LOCK_EX)
+        lock = SoftFileLock(self.folder / ".running")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
 
 @contextlib.contextmanager
