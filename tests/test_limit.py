@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
-from safetensors.torch import save_file
 from PIL import Image
+from safetensors.torch import save_file
 
 from benchmarks.cli import main
 from benchmarks.core.progress import Bar

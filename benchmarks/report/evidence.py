@@ -339,7 +339,7 @@ def conditions_of(record: Record) -> dict[str, Scalar]:
 
 
 def require_whole(records: Sequence[Record]) -> None:
-    """Refuse records of a part of the published images, drawn or an incomplete folder: they decide nothing of the whole.
+    """Refuse records of a part of the published images, drawn or an incomplete folder: they tell nothing of the whole.
 
     Raises:
         Missing: One is; the message names the part.
