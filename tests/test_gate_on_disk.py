@@ -1,5 +1,6 @@
 """The gate on images on disk: what passes, what it names, and what it refuses before it runs anything."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,12 @@ def kept(tree: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) ->
     part = "5 of 50,000 images (--limit), drawn of the 12 that are there"
     assert result.stdout.startswith(f"{folder} keeps 6 cells of {PLAIN}, {FEEDBACK}; val: {part}; v2: ")
     return folder
+
+
+@pytest.fixture
+def against(tree: Path, weights: Path, kept: Path) -> list[str]:
+    """The command line of a run that nothing is wrong with."""
+    return told(tree, weights, kept)
 
 
 def copied(kept: Path, target: Path) -> Path:
@@ -159,16 +166,14 @@ def other_normalization(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["stop rule", "view", "crop", "normalization"],
 )
 def test_a_planted_fault_is_a_regression(
-    tree: Path,
-    weights: Path,
-    kept: Path,
+    against: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     plant: Callable[[pytest.MonkeyPatch], None],
     symptom: str,
 ) -> None:
     plant(monkeypatch)
-    result = check(*told(tree, weights, kept, "--models", FEEDBACK), "--junit", str(tmp_path / "junit.xml"))
+    result = check(*against, "--models", FEEDBACK, "--junit", str(tmp_path / "junit.xml"))
     assert result.exit_code == 1, result.output
     assert symptom in (tmp_path / "junit.xml").read_text() + result.stdout
     assert "REGRESSION" in result.stdout
@@ -340,3 +345,13 @@ def test_a_paper_without_such_cells_says_so(
     assert PAPER.gate is not None
     monkeypatch.setattr("benchmarks.report.gate.check.gate_of", lambda paper: replace(PAPER.gate, on_disk=None))
     assert "has no cells on data on disk" in refusal(*told(tree, weights, tmp_path / "new", "--renew"))
+
+
+@pytest.mark.parametrize("name", ["regressions.yml", "regressions-on-disk.yml"])
+def test_workflows_name_options_that_there_are(name: str) -> None:
+    text = (ROOT / ".github" / "workflows" / name).read_text()
+    commands = re.findall(r"tdam-bench check((?:\s+#?\s*(?:--[a-z-]+|[^\s`|-]\S*))+)", text)
+    flags = {flag for command in commands for flag in re.findall(r"--[a-z-]+", command)}
+    known = {flag for option in main.commands["check"].params for flag in option.opts}  # type: ignore[attr-defined]
+    assert "--junit" in flags
+    assert flags <= known

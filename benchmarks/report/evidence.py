@@ -96,9 +96,9 @@ class Evidence:
         return replace(self, command=command if told in command else f"{command}{told}")
 
     def run_by(self, experiments: Sequence[str]) -> "Evidence":
-        """The same evidence, whose gaps are filled by running some experiments only."""
-        program, run, rest = self.command.partition(" run")
-        return self.filled_by(f"{program}{run}{''.join(f' {name}' for name in experiments)}{rest}")
+        """The same evidence, whose gaps are filled by running some experiments only, on all images: claims need them."""
+        program, run, rest = self.command.replace(limit_told(self.records), "").partition(" run")
+        return replace(self, command=f"{program}{run}{''.join(f' {name}' for name in experiments)}{rest}")
 
     def select(self, query: Query) -> list[Record]:
         """The newest record of each seed that a query asks for, by seed; all of the setting that the newest one has."""
