@@ -96,7 +96,7 @@ class Evidence:
         return replace(self, command=command if told in command else f"{command}{told}")
 
     def run_by(self, experiments: Sequence[str]) -> "Evidence":
-        """The same evidence, whose gaps are filled by running some experiments only, on all images: claims need them."""
+        """The same evidence, whose gaps are filled by running some experiments, on all images: claims need them."""
         program, run, rest = self.command.replace(limit_told(self.records), "").partition(" run")
         return replace(self, command=f"{program}{run}{''.join(f' {name}' for name in experiments)}{rest}")
 
