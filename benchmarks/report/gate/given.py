@@ -44,7 +44,7 @@ def to_check(own: Gate, session: Session, folder: Path) -> Task:
     Raises:
         ValueError: The folder keeps nothing, or nothing of a network; or weights, images or their number are others.
     """
-    require_places(own, session)
+    require_places(session)
     kept = list(newest(read_reference(folder, renewing(session, folder))).values())
     strange = [one for one in kept if one.cell.profile != session.profile.name or not is_given(one)]
     if strange:
@@ -73,7 +73,7 @@ def to_renew(own: Gate, session: Session, folder: Path) -> Task:
 
     Args and exceptions as :func:`to_check`, but for what the folder keeps; it must not be one of runs, which would go.
     """
-    require_places(own, session)
+    require_places(session)
     others = [one for one in Store(folder).records() if one.cell.profile != session.profile.name or not is_given(one)]
     if others or (folder / ".lock").exists():
         raise ValueError(
@@ -105,7 +105,7 @@ def cells_of(own: Gate, session: Session) -> list[Cell]:
     return own.on_disk(session)
 
 
-def require_places(own: Gate, session: Session) -> None:
+def require_places(session: Session) -> None:
     """Refuse a run that is not told where weights and images are.
 
     Raises:
