@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.core.store import Store
     from benchmarks.data.preflight import Notice
     from benchmarks.report.evidence import Evidence
+    from benchmarks.report.gate.check import Task
     from benchmarks.report.gate.numbers import Comparison
     from benchmarks.report.paper import Paper
     from benchmarks.report.report import Wanted
@@ -207,16 +208,30 @@ jobs_option = headed(
     WHERE, "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
     help="Models trained at a time on the CPU, one thread each.",
 )  # fmt: skip
+classes_option = headed(
+    WHAT, "--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."
+)
+data_root_option = headed(WHERE, "--data-root", type=folder(), help="Folder of the paper's data sets.")
+weights_option = headed(
+    WHERE, "--weights", type=folder(), help="Folder of <model>.pth files, or a file for a single model."
+)
+limit_option = headed(
+    WHAT,
+    "--limit",
+    type=click.IntRange(1),
+    help="Evaluate so many images of each set on disk: a random part, "
+    "balanced over classes, the same wherever it is drawn; default: all.",
+)
 session_options = (
     headed(WHAT, "--profile", help="How much to run; default: the paper's first profile."),
     headed(WHAT, "--seeds", default="1", show_default=True, callback=seeds_of,
            help="How many seeds of training (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone)."),
-    headed(WHAT, "--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."),
+    classes_option,
     headed(WHAT, "--class-list", type=folder(), help="File with the classes of the reduced data set."),
     headed(WHAT, "--plugin", "plugins", multiple=True, type=folder(),
            help="Python file with attentions of your own (ATTENTIONS); may be given several times."),
     device_option,
-    headed(WHERE, "--data-root", type=folder(), help="Folder of the paper's data sets."),
+    data_root_option,
     results_option,
     cache_option,
     jobs_option,
@@ -226,16 +241,10 @@ session_options = (
            help="Where evaluated JPEGs are decoded; on a CUDA device their pixels differ, and records say so."),
 )  # fmt: skip
 experiment_options = (
-    headed(
-        WHAT,
-        "--limit",
-        type=click.IntRange(1),
-        help="Evaluate so many images of each set on disk: a random part, "
-        "balanced over classes, the same wherever it is drawn; default: all.",
-    ),
+    limit_option,
     headed(WHAT, "--models", callback=listed, help="Names, separated by commas; default: the experiment's."),
     headed(WHAT, "--tasks", callback=listed, help="Kinds of work to do, by commas; default: all."),
-    headed(WHERE, "--weights", type=folder(), help="Folder of <model>.pth files, or a file for a single model."),
+    weights_option,
 )
 
 
@@ -695,11 +704,23 @@ junit_option = headed(WHERE, "--junit", type=folder(), help="File to write the o
 @junit_option
 @headed(WHAT, "--only", default="", help="Run the cells whose words hold this text, such as 'probe'; default: all.")
 @headed(WHAT, "--renew", is_flag=True, help="Make this run the reference, in the place of what --against holds.")
-def check_regressions(against: Path | None, keep: Path | None, junit: Path | None, only: str, renew: bool) -> None:
+@headed(WHAT, "--profile", help="Look at given weights on this profile's data on disk, such as full; default: the "
+        "gate's own networks on embedded data.")  # fmt: skip
+@headed(WHAT, "--models", callback=listed, help="Of data on disk: networks; default: those that are kept, or, with "
+        "--renew, all that have weights.")  # fmt: skip
+@with_options(limit_option, classes_option, data_root_option, weights_option, device_option)
+def check_regressions(
+    against: Path | None, keep: Path | None, junit: Path | None, only: str, renew: bool, **options: Any
+) -> None:
     """The gate: run a few minutes of cells and probes and compare with a reference.
 
-    Exits with 0 if nothing regressed, 1 if something did, 2 if the run is broken or measured nothing, 3 if there is no
-    verdict (too noisy).
+    With --profile full --data-root DIR --weights DIR --limit 500 --against KEPT it looks at given weights on a part of
+    the paper's images, and compares every prediction, the steps that stand under each rule and every box with those in
+    KEPT, which --renew writes: to the last bit on the same kind of device with the same libraries, elsewhere but for
+    what rounding explains. Steps and boxes are compared where the images have true boxes.
+
+    Exits with 0 if nothing regressed, 1 if something did, 2 if the run is broken, measured nothing or is of other
+    weights or images, 3 if there is no verdict (too noisy).
     """
     from benchmarks.core.progress import Bar
     from benchmarks.report.gate import check as gate
@@ -708,16 +729,67 @@ def check_regressions(against: Path | None, keep: Path | None, junit: Path | Non
         if renew and only:
             raise ValueError("--renew makes the whole reference anew; leave --only out")
         paper = the_paper()
-        own = gate.gate_of(paper)
-        reference = against or own.reference
-        if not renew:
-            gate.read_reference(reference)  # said before minutes are spent
         with gate.fresh_session(paper, keep) as session:
+            on_disk = told_of_disk(options)
+            task = (
+                task_on_disk(paper, session, against, renew, options) if on_disk else task_of(paper, session, against)
+            )
             if renew:
-                gate.renew(reference, session, bar, own.cells(session))
+                gate.renew(task, bar)
+                click.echo("".join(f"{line}\n" for line in task.said), nl=False)
                 return
-            comparisons = gate.check(reference, session, bar, gate.named(own.cells(session), only))
+            gate.read_reference(task.folder)  # said before minutes are spent
+            comparisons = gate.check(task, bar, only)
+            if on_disk:
+                from benchmarks.report.gate.given import how_compared
+
+                click.echo(how_compared(task))
     conclude(comparisons, junit)
+
+
+def told_of_disk(options: Mapping[str, Any]) -> bool:
+    """Whether the gate is to look at data on disk.
+
+    Raises:
+        ValueError: Something is said of them, but not which profile they are of.
+    """
+    said = [f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, "cpu")]
+    if said and options["profile"] is None:
+        raise ValueError(f"{', '.join(said)}: for data on disk only; name their profile too, such as --profile full")
+    return options["profile"] is not None
+
+
+def task_of(paper: "Paper", session: "Session", against: Path | None) -> "Task":
+    """What the gate compares on embedded data."""
+    from benchmarks.report.gate.check import Task, gate_of
+
+    own = gate_of(paper)
+    return Task(against or own.reference, session, own.cells(session))
+
+
+def task_on_disk(
+    paper: "Paper", session: "Session", against: Path | None, renew: bool, options: dict[str, Any]
+) -> "Task":
+    """What the gate compares of given weights on data on disk.
+
+    Args:
+        paper: The paper.
+        session: Of the gate, whose folders are taken over.
+        against: What was kept.
+        renew: Whether it is to be made anew.
+        options: What the user says of weights and data.
+
+    Raises:
+        ValueError: It is not told what to compare with, or what there is cannot be compared.
+    """
+    from benchmarks.report.gate import given
+    from benchmarks.report.gate.check import gate_of
+
+    if against is None:
+        raise ValueError("--profile needs --against, the folder in which --renew keeps what is compared; name one")
+    places = {"results": session.store.folder, "cache": session.cache, "plugins": ()}
+    on_disk = make_session(paper, {**options, **places})
+    return (given.to_renew if renew else given.to_check)(gate_of(paper), on_disk, against)
 
 
 @main.command("gate-networks")

@@ -1,14 +1,21 @@
-"""What tables and claims rest on: which seeds a table's notes name."""
+"""What tables and claims rest on: which seeds a table's notes name, and that no part of the images decides a claim."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks.core.records import Cell, Record, new_record
+from benchmarks.core.records import Cell, MetricKey, Record, new_record
+from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
-from benchmarks.report.evidence import Evidence, Query
+from benchmarks.report.claims import ClaimVerdict, judge_claims
+from benchmarks.report.evidence import Evidence, Missing, Query, number, read_evidence
+from benchmarks.report.report import Wanted
 from tests.recorded import recorded_all
 from tests.sessions import make_session
+from tests.worlds import given
 
 SEEDED = {*PAPER.experiments} - {"efficiency", "endings"}
 
@@ -46,3 +53,84 @@ def test_each_table_names_its_own_seeds() -> None:
     assert "Seeds recorded: 0;" in notes["fig8"]
     assert "Seeds recorded: none" in notes["selectivity"]
     assert {name for name, said in notes.items() if "eeds recorded: " in said} == SEEDED
+
+
+# ---------------------------------------------------------------- parts of the images
+
+PARTS = {
+    "20 of 50,000 images": {"part": "20 of 50,000 images", "drawn": False},
+    "500 of 50,000 images (--limit)": {"part": "500 of 50,000 images (--limit)", "drawn": True, "limit": 500},
+}
+MODELS = ("resnet50", "resnet50-td-joint-t2-m1")
+TOP1 = MetricKey("top1", steps="last")
+
+
+def measured_on(part: str) -> Evidence:
+    """A plain network and one with feedback whose accuracies are of a part of the images, or of all of them."""
+    rng = np.random.default_rng(0)
+    drawn = [(model, split) for model in MODELS for split in ("v1", "v2")]
+    records = [record for model, split in drawn for record in given(model, rng.random(500) < 0.7, split)]
+    records = [replace(record, notes={**record.notes, **PARTS.get(part, {})}) for record in records]
+    return Evidence(PAPER.profiles["full"], Path("results"), records, command="tdam-bench run --profile full")
+
+
+def asked(model: str) -> Query:
+    """For a network's accuracy on the first image set."""
+    return Query("accuracy", model, {"data": "val"})
+
+
+ASKED: dict[str, Callable[[Evidence], object]] = {
+    "needed": lambda seen: seen.needed(asked(MODELS[1])),
+    "paired": lambda seen: seen.paired([asked(model) for model in MODELS]),
+    "number": lambda seen: number(seen.select(asked(MODELS[1])), TOP1),
+}
+
+
+@pytest.mark.parametrize("path", ASKED)
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_is_no_number_of_the_whole(part: str, path: str) -> None:
+    """However claims ask: an incomplete folder and a drawn part are missing, by a reason that names them."""
+    with pytest.raises(Missing) as said:
+        ASKED[path](measured_on(part))
+    assert f" was measured on a part ({part}), and a part is not judged as the whole" in str(said.value)
+    assert ASKED[path](measured_on("all"))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_claim_is_decided_by_a_part(part: str) -> None:
+    """Each that is decided by these networks on all images is not run on a part of them, whose name it tells."""
+    whole, some = (judge_claims(PAPER.claims(), measured_on(one), PAPER.claim_rules) for one in ("all", part))
+    decided = [place for place, one in enumerate(whole) if one.verdict is not ClaimVerdict.NOT_RUN]
+    assert decided
+    assert {one.verdict for one in some} == {ClaimVerdict.NOT_RUN}
+    for place in decided:
+        reasons = [one.missing for one in some[place].parts["last"]]
+        assert any(f"({part})" in reason for reason in reasons)
+
+
+def test_tables_still_show_what_a_part_gave() -> None:
+    seen = measured_on("20 of 50,000 images")
+    query = asked(MODELS[0])
+    assert seen.value(query, TOP1).measured == pytest.approx(66.2)
+    assert seen.effect(query, TOP1).n == 500
+    with pytest.raises(Missing, match="not run: `tdam-bench run --profile full`"):
+        seen.recorded(Query("accuracy", "resnet18"))
+
+
+def test_commands_repeat_the_limit_that_records_are_of() -> None:
+    """Those of gaps beside a drawn part; but not those of claims, which no part decides."""
+    drawn, whole = measured_on("500 of 50,000 images (--limit)"), measured_on("20 of 50,000 images")
+    named = [seen.filled_by("tdam-bench run table1 --profile full") for seen in (drawn, whole)]
+    assert [one.command.partition("full")[2] for one in named] == [" --limit 500", ""]
+    assert named[0].filled_by(named[0].command).command == named[0].command
+    assert named[0].run_by(["fig4"]).command == "tdam-bench run fig4 table1 --profile full"
+    assert named[0].value(Query("accuracy", "resnet18"), TOP1).missing == f"not run: `{named[0].command}`"
+
+
+def test_a_folders_commands_repeat_the_limit(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for record in measured_on("500 of 50,000 images (--limit)").records:
+        store.write(record)
+    assert read_evidence(store, PAPER.profiles, None, None).command == "tdam-bench run --profile full --limit 500"
+    with pytest.raises(ValueError, match=f"--results {tmp_path} --limit 500`"):
+        Wanted(PAPER, ("selectivity",), None, None).measured(store)

@@ -18,7 +18,7 @@ from benchmarks.metrics.outcomes import pack
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.recipes import GATE
 from benchmarks.report.gate.compare import compare_runs, compare_with_reference
-from benchmarks.report.gate.images import FLIPPED, MOVED, TIED
+from benchmarks.report.gate.images import FLIPPED, MOVED, OTHER_DEVICE, TIED
 from benchmarks.report.gate.numbers import Comparison, State
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.localization import LOCALIZATION
@@ -154,6 +154,112 @@ def test_the_first_image_that_differs_is_told(tmp_path: Path) -> None:
 def test_other_rows_and_columns(tmp_path: Path, change: Change, told: list[str]) -> None:
     assert changed(compared(tmp_path, change)) == told
     assert changed(compared(tmp_path, change, ELSEWHERE)) == told
+
+
+NEAR, CLEAR, BOXED = 60, 61, 62  # images
+ON_GPU = {"device": "cuda"}
+
+
+def stood() -> pd.DataFrame:
+    """The table with the steps that stand, the more probable ones; of one image both steps are as probable."""
+    made = table()
+    made.loc[2 * NEAR + 1, "score_1"] = made.loc[2 * NEAR, "score_1"] - TIED / 4
+    first = made["score_1"].to_numpy().reshape(-1, 2).argmax(axis=1) == 0
+    return made.assign(stands_confident=np.stack([first, ~first], axis=1).reshape(-1))
+
+
+def other_step(image: int) -> Change:
+    """Let the other step of an image stand."""
+
+    def change(made: pd.DataFrame) -> pd.DataFrame:
+        made.loc[[2 * image, 2 * image + 1], "stands_confident"] ^= True
+        return made
+
+    return change
+
+
+def with_box(made: pd.DataFrame) -> pd.DataFrame:
+    """Another step of an image stands, whose box is another too."""
+    made.loc[2 * BOXED, "box_x"] += 1
+    return other_step(BOXED)(made)
+
+
+@pytest.mark.parametrize(
+    ("change", "image", "here", "elsewhere"),
+    [
+        (nothing, None, 0, 0),
+        (other_step(NEAR), None, 1, 0),
+        (other_step(CLEAR), None, 1, 1),
+        (with_box, None, 2, 0),
+        (nothing, NEAR, 1, 0),
+        (nothing, CLEAR, 1, 1),
+    ],
+    ids=["nothing", "steps tied", "steps apart", "box and step", "right, steps tied", "right, steps apart"],
+)
+def test_what_follows_differs_only_where_its_causes_do(
+    tmp_path: Path, change: Change, image: int | None, here: int, elsewhere: int
+) -> None:
+    """One image's step or outcome is explained by steps that are as probable, or by a box, and by nothing else."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    reference = kept(before, stood())
+    flipped = HITS.copy()
+    if image is not None:
+        flipped[image] ^= True
+    for processor, count in ((HERE, here), (ELSEWHERE, elsewhere)):
+        now = replace(kept(after, change(stood()), processor), outcomes={TOP1: pack(flipped)})
+        told = changed(compare_with_reference([reference], [now], (before, after)))
+        assert len(told) == count, told
+        assert set(told) <= {"stands_confident", "box_x", f"{TOP1}, image by image"}
+
+
+def test_a_step_that_nothing_explains_is_named(tmp_path: Path) -> None:
+    """Its image comes first, also behind differences that rounding explains."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    reference = kept(before, stood())
+    now = kept(after, other_step(CLEAR)(other_step(NEAR)(stood())), ELSEWHERE)
+    told = [one for one in compare_with_reference([reference], [now], (before, after)) if one.state is State.CHANGED]
+    assert [one.number for one in told] == ["stands_confident"]
+    assert f"at val/{CLEAR:06d} step 1" in told[0].expected
+
+
+def nearer(margin: float) -> Change:
+    """The two best classes of a row are so near in the reference."""
+
+    def change(made: pd.DataFrame) -> pd.DataFrame:
+        made.loc[30, "score_2"] = made.loc[30, "score_1"] - np.float32(margin)
+        return made
+
+    return change
+
+
+BOUND = OTHER_DEVICE.tied
+
+
+@pytest.mark.parametrize(
+    ("margin", "moves", "told"),
+    [(0.9 * BOUND, 0.0, []), (1.1 * BOUND, 0.0, ["class_1"]), (0.9 * BOUND, BOUND, ["score_1"])],
+    ids=["explained", "unexplained", "moved too far"],
+)
+def test_what_a_cuda_device_may_round(tmp_path: Path, margin: float, moves: float, told: list[str]) -> None:
+    """A class flips where the kept margin is within TF32's rounding; on another CPU neither is explained."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    reference = kept(before, nearer(margin)(table()))
+    now = moved(moves)(swapped(slice(30, 30))(nearer(margin)(table())))
+    for inputs, expected in ((ON_GPU, told), ({}, ["class_1"])):
+        comparisons = compare_with_reference([reference], [kept(after, now, "a GPU", **inputs)], (before, after))
+        assert set(expected) <= set(changed(comparisons))
+        assert bool(changed(comparisons)) == bool(expected)
+    # Of one GPU, with the same libraries, nothing is explained.
+    same = kept(before, table(), "a GPU", **ON_GPU), kept(after, moved(1e-7)(table()), "a GPU", **ON_GPU)
+    assert changed(compare_with_reference([same[0]], [same[1]], (before, after))) == ["score_1"]
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    before, after = records(tmp_path)
+    path = tmp_path / "a" / "predictions" / "made.parquet"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match=f"{path}, what is known of each image of .* is damaged"):
+        compare_with_reference([before], [after], (tmp_path / "a", tmp_path / "b"))
 
 
 def records(tmp_path: Path, **other: str) -> tuple[Record, Record]:

@@ -1,25 +1,38 @@
 """A part of the evaluated images: which it is, that it is named, and that it is never judged as the whole."""
 
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import save_file
 
 from benchmarks.cli import main
+from benchmarks.core.progress import Bar
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
+from benchmarks.core.store import Store
 from benchmarks.data.imagenet import open_imagenet
 from benchmarks.data.images import ImageSet
 from benchmarks.data.selected import limited
+from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import PROFILES
 from benchmarks.report.evidence import Evidence, Query
 from benchmarks.report.shares import Printed, share_value
 from benchmarks.report.verdicts import Verdict
+from benchmarks.work.accuracy import ACCURACY
+from benchmarks.work.attention import ATTENTION
+from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.results import part_notes, status_of_part
+from benchmarks.work.runner import plan_cell, run
+from benchmarks.work.selectivity import SELECTIVITY
 from tests.sessions import make_session
+from tests.test_wsol_path import draw_tree
 from tests.trees import draw_imagenet, draw_imagenet_v2
 
 
@@ -81,7 +94,9 @@ def test_more_than_there_are_is_the_whole() -> None:
 )
 def test_a_part_is_named(images: Plain, limit: int, words: str, drawn: bool) -> None:
     part = limited(images, limit)
-    assert part_notes(part) == {"part": words, "drawn": drawn}
+    # A limit that leaves nothing out is none.
+    limit_noted = {"limit": limit} if limit < len(images) else {}
+    assert part_notes(part) == {"part": words, "drawn": drawn, **limit_noted}
     assert status_of_part("ok", part) == f"partial: {words}"
     assert status_of_part("partial: 1 of 4 images unreadable", part) == f"partial: {words}; 1 of 4 images unreadable"
 
@@ -150,3 +165,86 @@ def test_plan_takes_a_limit(tmp_path: Path) -> None:
     told = ["--profile", "full", "--data-root", str(tmp_path), "--num-classes", "2", "--limit", "2"]
     result = CliRunner().invoke(main, ["plan", "table1", *told, "--results", str(tmp_path / "runs")])
     assert result.exit_code == 0, result.output
+
+
+# ---------------------------------------------------------------- networks on a part
+
+SMALL, FEEDBACK = "resnet18", "resnet18-td-joint-t2-m2"
+CLASSES = 4
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of a plain network and of one with feedback."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in (SMALL, FEEDBACK):
+        torch.manual_seed(0)
+        save_file(create(name, CLASSES).state_dict(), folder / f"{name}.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("limit", "part"),
+    [(None, "12 of 50,000 images"), (4, "4 of 50,000 images (--limit), drawn of the 12 that are there")],
+)
+def test_every_evaluation_names_its_part(tmp_path: Path, weights: Path, limit: int | None, part: str) -> None:
+    """In the status of each number and in its notes: of an incomplete folder and of a drawn part."""
+    draw_tree(tmp_path / "tree")
+    session = make_session(
+        tmp_path, "full", data_root=tmp_path / "tree", weights=weights, num_classes=CLASSES, limit=limit
+    )
+    cells = [kind.cell(FEEDBACK, "val", 0, session) for kind in (ACCURACY, LOCALIZATION, SELECTIVITY)]
+    cells += [LOCALIZATION.cell(SMALL, "val", 0, session), ATTENTION.cell(SMALL, FEEDBACK, "val", 0, session)]
+    assert run(cells, session, Bar(None)).failed == {}
+    records = session.store.records()
+    assert len(records) == len(cells)
+    for record in records:
+        assert {metric.status for metric in record.metrics.values()} == {f"partial: {part}"}, record.cell
+        assert (record.notes["part"], record.notes.get("limit")) == (part, limit)
+
+
+def test_suggested_commands_repeat_the_limit(tmp_path: Path) -> None:
+    """For missing data, and for what waits for another cell."""
+    session = make_session(tmp_path, "full", weights=tmp_path, limit=7, num_classes=CLASSES)
+    (tmp_path / f"{SMALL}.pth").touch()
+    (tmp_path / f"{FEEDBACK}.pth").touch()
+    blocked = plan_cell(ACCURACY.cell(SMALL, "val", 0, session), session)
+    assert (blocked.state, blocked.command) == (
+        "blocked",
+        "tdam-bench run --profile full --data-root DIR --limit 7",
+    )
+    draw_tree(tmp_path / "tree")
+    session = make_session(
+        tmp_path, "full", data_root=tmp_path / "tree", weights=tmp_path, limit=7, num_classes=CLASSES
+    )
+    waiting = plan_cell(ATTENTION.cell(SMALL, FEEDBACK, "val", 0, session), session)
+    assert (waiting.state, waiting.command) == ("wait", "tdam-bench run --profile full --device cpu --limit 7")
+
+
+def evaluated(tree: Path, weights: Path, results: Path) -> tuple[Record, list[str]]:
+    """The record of a run on five images, and their ids."""
+    told = ["--profile", "full", "--data-root", str(tree), "--num-classes", str(CLASSES), "--limit", "5"]
+    told += ["--weights", str(weights), "--models", SMALL, "--tasks", "accuracy"]
+    told += ["--results", str(results), "--out", str(results / "report")]
+    result = CliRunner().invoke(main, ["run", "table1", *told])
+    records = {record.cell.options["data"]: record for record in Store(results).records()}
+    assert set(records) == {"val"}, result.output  # there is no V2
+    table = pd.read_parquet(results / "predictions" / records["val"].notes["predictions"])
+    return records["val"], table["id"].tolist()
+
+
+def test_the_same_limit_gives_the_same_images_and_identity(tmp_path: Path, weights: Path) -> None:
+    """On the command line, also of a copy whose files were written in another order; another limit is another cell."""
+    draw_imagenet(tmp_path / "tree", classes=CLASSES, per_class=3)
+    for path in sorted((tmp_path / "tree").rglob("*.JPEG"), reverse=True):
+        target = tmp_path / "copy" / path.relative_to(tmp_path / "tree")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    first, ids = evaluated(tmp_path / "tree", weights, tmp_path / "first")
+    second, others = evaluated(tmp_path / "copy", weights, tmp_path / "second")
+    assert (len(set(ids)), ids) == (5, others)
+    assert (first.id, first.metrics, first.outcomes) == (second.id, second.metrics, second.outcomes)
+    session = make_session(tmp_path, "full", data_root=tmp_path / "tree", weights=weights, num_classes=CLASSES, limit=6)
+    other = plan_cell(first.cell, session)
+    assert other.state == "run"
+    assert other.cell == first.cell

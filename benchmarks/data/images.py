@@ -84,6 +84,7 @@ class ImageSet(ABC):
         remarks: What else is worth telling, one line each.
         published: Images of the whole set as published; 0 where that is no question.
         drawn: Whether the images were drawn at random from the whole set.
+        limit: How many images were asked for, of a part that ``--limit`` chose; else None.
     """
 
     def __init__(self, name: str, classes: Sequence[str], ids: Sequence[str], labels: Sequence[int]) -> None:
@@ -96,6 +97,7 @@ class ImageSet(ABC):
         self.remarks: list[str] = []
         self.published = 0
         self.drawn = False
+        self.limit: int | None = None
 
     @property
     def part(self) -> str:

@@ -104,6 +104,7 @@ class Limited(Subset):
         self.published = max(images.published, len(images) + len(images.missing))
         # Of a folder that is itself a part of unknown choice, no draw speaks for the whole.
         self.drawn = not images.part
+        self.limit = len(self)
 
     @property
     def part(self) -> str:

@@ -94,13 +94,14 @@ class Evidence:
         return grouped
 
     def filled_by(self, command: str) -> "Evidence":
-        """The same evidence, whose gaps are filled by another command."""
-        return replace(self, command=command)
+        """The same evidence, whose gaps are filled by another command, of the part of the images that is recorded."""
+        told = limit_told(self.records)
+        return replace(self, command=command if told in command else f"{command}{told}")
 
     def run_by(self, experiments: Sequence[str]) -> "Evidence":
-        """The same evidence, whose gaps are filled by running some experiments only."""
-        program, run, rest = self.command.partition(" run")
-        return self.filled_by(f"{program}{run}{''.join(f' {name}' for name in experiments)}{rest}")
+        """The same evidence, whose gaps are filled by running some experiments, on all images: claims need them."""
+        program, run, rest = self.command.replace(limit_told(self.records), "").partition(" run")
+        return replace(self, command=f"{program}{run}{''.join(f' {name}' for name in experiments)}{rest}")
 
     def select(self, query: Query) -> list[Record]:
         """The newest record of each seed that a query asks for, by seed; all of the setting that the newest one has."""
@@ -117,7 +118,7 @@ class Evidence:
         """The records of several queries for the seeds that all of them have, seed by seed.
 
         Raises:
-            Missing: A query has no record, or no seed is common to all.
+            Missing: As :meth:`needed`, or no seed is common to all.
         """
         selected = [self.needed(query) for query in queries]
         by_seed = [{seed_of(record): record for record in records} for records in selected]
@@ -127,7 +128,17 @@ class Evidence:
         return [[one[seed] for seed in common] for one in by_seed]
 
     def needed(self, query: Query) -> list[Record]:
-        """The records of a query.
+        """The records of a query, of whole image sets.
+
+        Raises:
+            Missing: As :meth:`recorded`, or one is of a part of the images, which the message names.
+        """
+        records = self.recorded(query)
+        require_whole(records)
+        return records
+
+    def recorded(self, query: Query) -> list[Record]:
+        """The records of a query, also those of a part of the images.
 
         Raises:
             Missing: There is none; the message says why and which command fills it.
@@ -178,11 +189,13 @@ class Evidence:
     def effect(self, query: Query, key: MetricKey) -> Effect:
         """How a share in percent varies: over the seeds of trainings, or over images where weights were given.
 
+        Also of a part of the images; what it says of the whole is for those who ask.
+
         Raises:
             Missing: No record, or one without that number.
         """
-        records = self.needed(query)
-        numbers = [number([record], key) for record in records]
+        records = self.recorded(query)
+        numbers = [mean([record], key) for record in records]
         images = records[0].metrics[key].n or 0
         if seed_of(records[0]) is not None:
             return over(numbers, "seeds", 100 / images if images else 0.0)
@@ -299,7 +312,7 @@ def read_evidence(
             f"make them with `{program} run --profile {wanted} --results {store.folder}`"
         )
     counted, left_out = of_one_condition(mine)
-    command = f"{program} run --profile {wanted}"
+    command = f"{program} run --profile {wanted}{limit_told(counted)}"
     return Evidence(profiles[wanted], store.folder, counted, absences, models, command, tuple(left_out))
 
 
@@ -316,6 +329,12 @@ def of_one_condition(records: Sequence[Record]) -> tuple[list[Record], list[str]
     return counted, left_out
 
 
+def limit_told(records: Sequence[Record]) -> str:
+    """The option by which a run goes on with the part of the images that the newest record is of; nothing for all."""
+    limits = [record.notes.get("limit") for record in records if "data" in record.cell.options]
+    return f" --limit {limits[-1]}" if limits and limits[-1] else ""
+
+
 def conditions_of(record: Record) -> dict[str, Scalar]:
     """What all rows of one table must share with a record, by name."""
     known: dict[str, Scalar] = {**record.inputs, **record.cell.options}
@@ -325,8 +344,31 @@ def conditions_of(record: Record) -> dict[str, Scalar]:
 # ---------------------------------------------------------------- what claims ask
 
 
+def require_whole(records: Sequence[Record]) -> None:
+    """Refuse records of a part of the published images, drawn or an incomplete folder: they tell nothing of the whole.
+
+    Raises:
+        Missing: One is; the message names the part.
+    """
+    for record in records:
+        part = record.notes.get("part")
+        if part:
+            what = f"{record.cell.kind} of {record.cell.model} was measured on a part ({part})"
+            raise Missing(f"{what}, and a part is not judged as the whole; run it on all images")
+
+
 def number(records: Sequence[Record], key: MetricKey) -> float:
-    """A metric's mean over records that differ in their seed.
+    """A metric's mean over records that differ in their seed, of whole image sets.
+
+    Raises:
+        Missing: A value is missing, or one is of a part of the images.
+    """
+    require_whole(records)
+    return mean(records, key)
+
+
+def mean(records: Sequence[Record], key: MetricKey) -> float:
+    """A metric's mean over records that differ in their seed, whatever images they are of.
 
     Raises:
         Missing: A value is missing, or is none.

@@ -57,6 +57,8 @@ class Gate:
         weights: Folder of the trained networks that it looks at, ``<model>.safetensors``; None where it looks at none.
         networks: Their names.
         trained_by: Name of the profile that they are trained by.
+        on_disk: The cells of a session's models, of given weights, under a session of a profile of data on disk; None
+            where there are none.
     """
 
     profile: Profile
@@ -65,6 +67,7 @@ class Gate:
     weights: Path | None = None
     networks: tuple[str, ...] = ()
     trained_by: str = ""
+    on_disk: Callable[[Session], list[Cell]] | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from benchmarks.core.versions import versions
 from benchmarks.report import calibration, claim_tables
 from benchmarks.report.claims import ClaimResult, beside_plain, judge_claims
 from benchmarks.report.comparison import latex_text, to_markdown, write_table
-from benchmarks.report.evidence import ANY, Evidence, read_evidence
+from benchmarks.report.evidence import ANY, Evidence, limit_told, read_evidence
 from benchmarks.report.page import Page, Section, render_page
 from benchmarks.report.paper import CLAIMS, Paper
 from benchmarks.report.tables import FORMATS
@@ -78,7 +78,7 @@ class Wanted:
         models = ["--models", ",".join(self.models)] if self.models else []
         names = [] if self.names == self.paper.names else self.experiments
         options = ["--profile", evidence.profile.name, *models, "--results", str(store.folder)]
-        command = " ".join([self.paper.program, "run", *names, *options])
+        command = " ".join([self.paper.program, "run", *names, *options]) + limit_told(evidence.records)
         wanted = " ".join([*names, *models])
         what = f"nothing of {wanted}" if wanted else "nothing"
         raise ValueError(f"{what} is measured in {store.folder}{why}; measure it with `{command}`")

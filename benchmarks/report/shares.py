@@ -62,11 +62,11 @@ def share_value(evidence: Evidence, query: Query, key: MetricKey, printed: Print
     if not evidence.profile.papers_data:
         other = Judgement(Verdict.NOT_COMPARABLE, f"{evidence.profile.name} is another task than the paper's")
         return judged(value, printed.digits, other)
-    needed = evidence.needed(query)
-    part, drawn = part_of(needed)
+    records = evidence.recorded(query)
+    part, drawn = part_of(records)
     if part and not drawn:
         return judged(value, printed.digits, Judgement(Verdict.NOT_COMPARABLE, f"a part ({part})"))
-    barred = why_barred(evidence, [needed])
+    barred = why_barred(evidence, [records])
     if barred:
         return judged(value, printed.digits, Judgement(Verdict.UNDECIDED, barred))
     judgement = judge(evidence.effect(query, key), target_of(printed), lambda share: f"{share:.2f}")

@@ -8,7 +8,7 @@ from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar, new
 from benchmarks.data.errors import DataError
 from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting
 from benchmarks.work.localization import LOCALIZATION, LocalizationOptions
-from benchmarks.work.results import write_arrays
+from benchmarks.work.results import part_notes, status_of_part, write_arrays
 from benchmarks.work.session import Session
 from benchmarks.work.weights import CONDITIONS, known_inputs, loaded_network
 
@@ -81,10 +81,11 @@ class Attention(Kind):
         options = options_of(cell, AttentionOptions)
         plain, feedback = localized_cells(cell, session)
         telling = telling_images(localizations(plain, session), localizations(feedback, session))
-        chosen = Subset(session.image_set(options.data), spread(telling, options.shown))
-        metrics = {TELLING: Metric(float(len(telling)), "images")}
+        images = session.image_set(options.data)
+        chosen = Subset(images, spread(telling, options.shown))
+        metrics = {TELLING: Metric(float(len(telling)), "images", status=status_of_part("ok", images))}
         record = new_record(cell, known_inputs(self, cell, session), metrics)
-        notes: dict[str, Any] = {"images": chosen.ids, "labels": chosen.labels}
+        notes: dict[str, Any] = {"images": chosen.ids, "labels": chosen.labels, **part_notes(images)}
         if len(chosen):
             path = session.store.path("attention", f"{cell.model}-{record.id}", ".npz")
             write_arrays(maps_of((plain, feedback), chosen, session), path)

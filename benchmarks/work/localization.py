@@ -125,7 +125,7 @@ def localization_record(cell: Cell, collected: "Collected", session: Session) ->
     images = session.image_set(options.data)
     status = status_of_part(status_of(len(ids), evaluated_images(options.data, session).total, "left out"), images)
     metrics = localization_metrics(table, session, status)
-    moves, overlaps = moving_boxes(table)
+    moves, overlaps = moving_boxes(table, status)
     record = new_record(cell, known_inputs(LOCALIZATION, cell, session), {**metrics, **moves}, overlaps)
     path = session.store.path("localizations", f"{cell.model}-{record.id}", ".parquet")
     write_table(table, path)
@@ -158,8 +158,12 @@ def localization_metrics(table: "pd.DataFrame", session: Session, status: str) -
     return metrics
 
 
-def moving_boxes(table: "pd.DataFrame") -> tuple[Metrics, dict[MetricKey, list[float]]]:
+def moving_boxes(table: "pd.DataFrame", status: str = "ok") -> tuple[Metrics, dict[MetricKey, list[float]]]:
     """How far the box moves from the first step to the last, by the number of objects; nothing for a single step.
+
+    Args:
+        table: Localizations.
+        status: Of all numbers.
 
     Returns:
         Of each kind of image ``moved`` (share whose boxes are apart) and ``overlap`` (mean IoU); the IoUs' histogram.
@@ -177,7 +181,7 @@ def moving_boxes(table: "pd.DataFrame") -> tuple[Metrics, dict[MetricKey, list[f
         ious = of_kind["iou"]
         if len(ious):
             share = clustered((ious < MOVED_BELOW).to_numpy(), of_kind["cluster"].tolist())
-            metrics[MetricKey("moved", of=kind)] = percent(share)
-            metrics[MetricKey("overlap", of=kind)] = Metric(float(ious.mean()), "1", len(ious))
+            metrics[MetricKey("moved", of=kind)] = percent(share, status)
+            metrics[MetricKey("overlap", of=kind)] = Metric(float(ious.mean()), "1", len(ious), status=status)
             samples[MetricKey("overlap", of=kind)] = histogram(ious).tolist()
     return metrics, samples

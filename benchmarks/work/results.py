@@ -22,8 +22,11 @@ def percent(share: "Proportion", status: str = "ok") -> Metric:
 
 
 def part_notes(images: "ImageSet") -> dict[str, object]:
-    """What a record notes of a set that is a part of the published one: how much, and whether drawn at random."""
-    return {"part": images.part, "drawn": images.drawn} if images.part else {}
+    """What a record notes of a part of a published set: how much, whether drawn at random, and by which ``--limit``."""
+    if not images.part:
+        return {}
+    drawn: dict[str, object] = {"part": images.part, "drawn": images.drawn}
+    return drawn if images.limit is None else {**drawn, "limit": images.limit}
 
 
 def status_of_part(status: str, images: "ImageSet") -> str:

@@ -56,7 +56,7 @@ class DiskFull(ValueError):
 
 def run_command(session: Session) -> str:
     """The command that runs what is missing."""
-    return f"{session.program} run --profile {session.profile.name} --device {session.device}"
+    return f"{session.program} run --profile {session.profile.name} --device {session.device}{session.limit_told}"
 
 
 def plan_cell(cell: Cell, session: Session) -> Planned:

@@ -8,7 +8,7 @@ from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record,
 from benchmarks.networks.names import parse
 from benchmarks.work.evaluation import Evaluation
 from benchmarks.work.kind import Blocked, Change, Inputs, MetricSpec, Waiting, evaluated_images
-from benchmarks.work.results import require_images, status_of
+from benchmarks.work.results import part_notes, require_images, status_of, status_of_part
 from benchmarks.work.session import Session
 from benchmarks.work.weights import (
     CONDITIONS,
@@ -101,9 +101,10 @@ def selectivity_record(cell: Cell, collected: "Collected", session: Session) -> 
     from benchmarks.work.collectors.selectivity import class_means
 
     split = options_of(cell, SelectivityOptions).data
+    images = session.image_set(split)
     seen = int(collected.part["counts"].sum())
     require_images(seen, split, collected.unreadable)
-    status = status_of(seen, evaluated_images(split, session).total)
+    status = status_of_part(status_of(seen, evaluated_images(split, session).total), images)
     means = class_means(collected.part)
     metrics: dict[MetricKey, Metric] = {}
     samples: dict[MetricKey, list[float]] = {}
@@ -118,7 +119,7 @@ def selectivity_record(cell: Cell, collected: "Collected", session: Session) -> 
         silent[of] = np.flatnonzero(np.isnan(index)).tolist()
         samples[MetricKey("index", of=of)] = index[~np.isnan(index)].tolist()
         metrics |= index_metrics(index, of, status)
-    notes = {"unreadable": collected.unreadable, "silent": silent, "steps": len(means)}
+    notes = {"unreadable": collected.unreadable, "silent": silent, "steps": len(means), **part_notes(images)}
     return new_record(cell, known_inputs(SELECTIVITY, cell, session), metrics, samples, notes)
 
 

@@ -74,6 +74,11 @@ class Session:
         return cast(ChoicesT, self.choices.get(kind)) if kind in self.choices else kind()
 
     @property
+    def limit_told(self) -> str:
+        """The option by which a command looks at the same part of the images; nothing for all of them."""
+        return "" if self.limit is None else f" --limit {self.limit}"
+
+    @property
     def classes(self) -> int:
         """K."""
         return self.num_classes or self.profile.num_classes

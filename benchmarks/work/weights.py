@@ -164,7 +164,7 @@ def shown_inputs(
 
 def data_command(cell: Cell, session: Session) -> str:
     """What runs a cell whose data are missing."""
-    return f"{session.program} run --profile {cell.profile} --data-root DIR"
+    return f"{session.program} run --profile {cell.profile} --data-root DIR{session.limit_told}"
 
 
 def known_inputs(kind: Kind, cell: Cell, session: Session) -> Inputs:

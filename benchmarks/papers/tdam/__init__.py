@@ -61,6 +61,13 @@ def gate_cells(session: Session) -> list[Cell]:
     return cells(session)
 
 
+def gate_cells_on_disk(session: Session) -> list[Cell]:
+    """What the gate runs of released weights on ImageNet."""
+    from benchmarks.papers.tdam.gate import on_disk
+
+    return on_disk(session)
+
+
 GATE_FOLDER = ROOT / "results" / "reference" / "gate"
 PAPER = Paper(
     name="tdam",
@@ -98,7 +105,7 @@ PAPER = Paper(
     claims=load_claims,
     claim_rules=("last", "released"),
     probes=load_probes,
-    gate=Gate(GATE, gate_cells, GATE_FOLDER, GATE_FOLDER / "weights", GATE_NETWORKS, MINI.name),
+    gate=Gate(GATE, gate_cells, GATE_FOLDER, GATE_FOLDER / "weights", GATE_NETWORKS, MINI.name, gate_cells_on_disk),
     reference=Reference("mini", "results/reference", reference_parts),
     lock=ROOT / "benchmarks" / "papers" / "tdam" / "lock.json",
     costs=printed_costs,

@@ -4,6 +4,11 @@ The networks are committed (``results/reference/gate/weights``): trained to thei
 and boxes have far to fall, and rounded to half precision, which is how the gate knows them.
 
     make gate-networks    # trains them anew, when the scenes or the recipe have changed
+
+On ImageNet, or a part of it, it looks at whatever weights it is given:
+
+    tdam-bench check --profile full --data-root DIR --weights DIR --limit 500 --against KEPT --renew    # keeps
+    tdam-bench check --profile full --data-root DIR --weights DIR --limit 500 --against KEPT            # compares
 """
 
 from collections.abc import Iterator
@@ -33,6 +38,14 @@ def cells(session: Session) -> list[Cell]:
     first, *_ = session.profile.splits.values()
     looks.append(ATTENTION.cell(PLAIN, FEEDBACK, first, SEED, session))
     return [*counts, *looks, *(PROBE.cell(name) for name in session.probes())]
+
+
+def on_disk(session: Session) -> list[Cell]:
+    """Of the models' given weights: accuracy on all image sets, localization on the first."""
+    first, *_ = splits = tuple(session.profile.splits.values())
+    models = session.models or ()
+    accuracies = [ACCURACY.cell(model, split, SEED, session) for split in splits for model in models]
+    return [*accuracies, *(LOCALIZATION.cell(model, first, SEED, session) for model in models)]
 
 
 def looks_of(model: str, session: Session) -> Iterator[Cell]:

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.core.progress import Progress
@@ -19,6 +20,25 @@ from benchmarks.work.training import on_one_thread
 
 # Folders of what is known of each image.
 KEPT = tuple(kind.per_image for kind in KINDS.values() if kind.per_image is not None)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is compared with a reference, or takes its place.
+
+    Attributes:
+        folder: The reference.
+        session: The run's settings.
+        cells: What is run.
+        decided: What is told without a run.
+        said: Lines that are told at the end.
+    """
+
+    folder: Path
+    session: Session
+    cells: Sequence[Cell]
+    decided: Sequence[Comparison] = ()
+    said: Sequence[str] = ()
 
 
 def gate_of(paper: Paper) -> Gate:
@@ -55,8 +75,12 @@ def fresh_session(paper: Paper, keep: Path | None) -> Iterator[Session]:
         )  # fmt: skip
 
 
-def read_reference(folder: Path) -> list[Record]:
+def read_reference(folder: Path, command: str = "") -> list[Record]:
     """The records of a reference, oldest first.
+
+    Args:
+        folder: Where they are.
+        command: What makes them; the gate on embedded data by default.
 
     Raises:
         ValueError: There is none that could be compared.
@@ -64,7 +88,8 @@ def read_reference(folder: Path) -> list[Record]:
     records = Store(folder).records()
     if not records:
         raise ValueError(
-            f"no records to compare with in {folder}; make them with `tdam-bench check --renew --against {folder}`"
+            f"no records to compare with in {folder}; make them with "
+            f"`{command or f'tdam-bench check --renew --against {folder}'}`"
         )
     return records
 
@@ -81,18 +106,27 @@ def named(cells: Sequence[Cell], text: str) -> list[Cell]:
     return chosen
 
 
-def check(folder: Path, session: Session, progress: Progress, cells: Sequence[Cell]) -> list[Comparison]:
-    """Run some of the gate's cells and compare with the reference of a folder, as far as it is of these cells.
+def check(task: Task, progress: Progress, only: str = "") -> list[Comparison]:
+    """Run a gate's cells and compare with the reference, as far as it is of these cells.
 
     What could not be run is not measured, for its reason.
 
+    Args:
+        task: What is compared.
+        progress: Where it is told how far the run is.
+        only: Text that the cells hold that are run.
+
     Raises:
-        ValueError: As :func:`read_reference`; or what the reference keeps of images is missing.
+        ValueError: As :func:`read_reference` and :func:`named`; or what the reference keeps of images is missing.
     """
+    if task.decided and not task.cells:
+        return list(task.decided)
+    cells, session = named(task.cells, only), task.session
     wanted = set(cells)
-    reference = [record for record in read_reference(folder) if record.cell in wanted]
+    reference = [record for record in read_reference(task.folder) if record.cell in wanted]
     broken = [absent(cell, "one", reason) for cell, reason in measure(session, progress, cells).items()]
-    return broken + compare_with_reference(reference, session.store.records(), (folder, session.store.folder))
+    folders = task.folder, session.store.folder
+    return [*task.decided, *broken, *compare_with_reference(reference, session.store.records(), folders)]
 
 
 def measure(session: Session, progress: Progress, cells: Sequence[Cell]) -> dict[str, str]:
@@ -102,13 +136,14 @@ def measure(session: Session, progress: Progress, cells: Sequence[Cell]) -> dict
     return summary.failed | {str(one.cell): one.reason for one in summary.blocked}
 
 
-def renew(folder: Path, session: Session, progress: Progress, cells: Sequence[Cell]) -> None:
+def renew(task: Task, progress: Progress) -> None:
     """Run the gate's cells and put their records, and what they keep of each image, in the place of a reference's.
 
     Raises:
         ValueError: A cell could not be run; the reference stays as it was.
     """
-    broken = measure(session, progress, cells)
+    folder, session = task.folder, task.session
+    broken = measure(session, progress, task.cells)
     if broken:
         cell, reason = next(iter(broken.items()))
         raise ValueError(f"{folder} stays as it was, for {cell} could not be run: {reason}")
