@@ -3,8 +3,9 @@
 import contextlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from benchmarks.core.processes import Terminated, terminable
 from benchmarks.work.choices import Choice
 
 if TYPE_CHECKING:
+    from benchmarks.cluster.engines import Engine
+    from benchmarks.cluster.follow import Following
     from benchmarks.core.records import Cell
     from benchmarks.core.store import Store
     from benchmarks.data.preflight import Notice
@@ -30,6 +33,8 @@ FORMATS = ("md", "tex", "csv", "json")
 MOST_SEEDS, LARGEST_SEED = 1000, 2**32 - 1  # the latter is numpy's
 INTERRUPTED, TERMINATED = 130, 143  # as shells have it: 128 and the signal's number
 WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
+GIVEN = "benchmarks.cli.given"
+ELSEWHERE = "On a cluster, or in processes side by side"
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
 
 Command = Callable[..., Any]
@@ -174,11 +179,18 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 class RunCommand(HeadedCommand):
     """A command that runs cells: the options of its kinds of work are read when they are needed, not at every start.
 
+    It remembers its arguments as they were given, for jobs that run a part of the same.
+
     Attributes:
         kinds: Names of the kinds of work whose options it takes; all where there is none.
     """
 
     kinds: tuple[str, ...] = ()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        ctx.meta[GIVEN] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own options and those of the kinds of work."""
@@ -246,6 +258,33 @@ experiment_options = (
     headed(WHAT, "--tasks", callback=listed, help="Kinds of work to do, by commas; default: all."),
     weights_option,
 )
+
+
+def pairs(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, str]:
+    """Options of another program, as ``key=value`` or ``key`` alone.
+
+    Raises:
+        WrongValue: One has no key.
+    """
+    split = [one.partition("=") for one in value]
+    if not all(key.strip("-") for key, _, _ in split):
+        raise WrongValue(f"--{parameter.name} takes key=value, or key for a switch, got {' '.join(value)!r}")
+    return {key.strip("-"): text for key, _, text in split}
+
+
+cluster_options = (
+    headed(ELSEWHERE, "--executor", type=click.Choice(("slurm", "local")),
+           help="Run the plan as jobs: of Slurm, or in --jobs processes here, one GPU each. Ctrl-C leaves them "
+           "running; the same command follows them again. Needs tdam-bench[cluster]."),
+    headed(ELSEWHERE, "--partition", help="Slurm's; default: its default."),
+    headed(ELSEWHERE, "--gpus-per-job", type=click.IntRange(1), default=1, show_default=True,
+           help="GPUs of a job on CUDA; trainings and passes share them by torchrun."),
+    headed(ELSEWHERE, "--shares", type=click.IntRange(1), default=1, show_default=True,
+           help="Jobs that share a pass over images."),
+    headed(ELSEWHERE, "--slurm", multiple=True, callback=pairs, metavar="KEY=VALUE",
+           help="More of sbatch's options, such as time=8:00:00; may be given several times."),
+    headed(ELSEWHERE, "--job", type=folder(), hidden=True),
+)  # fmt: skip
 
 
 @click.group(cls=CleanErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -402,8 +441,8 @@ def plan(experiments: Sequence[str], tasks: Sequence[str] | None, **options: Any
 
 @main.command(cls=RunCommand)
 @experiment_arguments
-@with_options(*session_options, *experiment_options, out_option)
-def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, **options: Any) -> None:
+@with_options(*session_options, *experiment_options, out_option, *cluster_options)
+def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, job: Path | None, **options: Any) -> None:
     """Say what there is to do, run what has no valid record, render, and say the answer. Also under torchrun.
 
     Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
@@ -411,9 +450,18 @@ def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, **op
     """
     paper = the_paper()
     names = chosen_names(paper, experiments)
+    elsewhere = {name: options.pop(name) for name in ("executor", "partition", "gpus_per_job", "shares", "slurm")}
     session = make_session(paper, options)
+    if job is not None:
+        run_job(job, session)
+        return
     cells = cells_of(paper, names, tasks, session)
+    following = following_of(session, **elsewhere)
     say_first(paper, experiments, cells, session)
+    if following is not None:
+        missing = follow(following, cells, session)
+        say_last(paper, names, session, out)
+        sys.exit(1 if missing else 0)
     with processes_of(session) as first:
         summary = run_cells(cells, session)
         if first:
@@ -421,6 +469,122 @@ def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, **op
             say_last(paper, names, session, out)
     if summary.failed or summary.blocked:
         sys.exit(1)
+
+
+def run_job(file: Path, session: "Session") -> None:
+    """Run what a job's file lists; exits with 1 where a cell failed or could not be run."""
+    from benchmarks.cluster.board import read_posted
+    from benchmarks.core.distributed import processes, rank
+    from benchmarks.measure.device import find_device
+
+    job = read_posted(file).job
+    find_device(session.device)
+    with processes(session.device):
+        # Nobody holds the folder: other jobs write to it as well.
+        summary = run_cells(list(job.cells), replace(session, share=job.share))
+        if rank() == 0:
+            tell_summary(summary)
+    if summary.failed or summary.blocked:
+        sys.exit(1)
+
+
+def engine_of(name: str, session: "Session", partition: str | None, slurm: Mapping[str, str]) -> "Engine":
+    """What runs jobs, by its name.
+
+    Raises:
+        ValueError: It is not here, or does not take its options.
+    """
+    from benchmarks.cluster.board import Board
+    from benchmarks.cluster.engines import Local, Slurm
+
+    logs = Board(session.store.folder).logs
+    if name == Slurm.name:
+        return Slurm(logs, session.jobs, partition, slurm)
+    if partition or slurm:
+        raise ValueError("--partition and --slurm are for --executor slurm; leave them out")
+    return Local(logs, session.jobs, session.device_kind == "cuda")
+
+
+def following_of(
+    session: "Session", executor: str | None, gpus_per_job: int, shares: int, **of_engine: Any
+) -> "Following | None":
+    """Who submits and follows the run's jobs; None where it runs here.
+
+    Raises:
+        ValueError: Jobs cannot be submitted.
+    """
+    from benchmarks.cluster.board import Board
+    from benchmarks.cluster.follow import Following, Submission, command_of
+
+    if executor is None:
+        return None
+    engine = engine_of(executor, session, **of_engine)
+    session.store.mark()  # a folder that cannot be written to is said before anything is submitted
+    gpus = gpus_per_job if session.device_kind == "cuda" else 0
+    root = click.get_current_context().find_root()
+    command = command_of(root.obj, click.get_current_context().meta[GIVEN], gpus)
+    return Following(Board(session.store.folder), engine, Submission(command, gpus, shares), click.echo)
+
+
+def follow(following: "Following", cells: "list[Cell]", session: "Session") -> int:
+    """Submit the jobs of cells and follow them to their end; returns how many cells have no record then."""
+    from benchmarks.work.runner import plan as make_plan
+
+    with held(session.store):
+        blocked = following.take_up(cells, session)
+        try:
+            following.to_the_end()
+        except KeyboardInterrupt:
+            click.echo("the jobs go on: the same command follows them again, `tdam-bench status` tells of them, "
+                       "`tdam-bench cancel` stops them", err=True)  # fmt: skip
+            raise
+        following.note_failures(session)
+        for one in blocked:
+            session.store.note_absence(one.cell, one.reason, one.command)
+    states = Counter(one.state for one in make_plan(cells, session))
+    click.echo(f"{states['done']} of {states.total()} cells done")
+    return states.total() - states["done"]
+
+
+@main.command("status")
+@results_option
+def tell_status(results: Path) -> None:
+    """What the jobs of a results folder do: which wait, run, are done or failed, with reason and log."""
+    from benchmarks.cluster.board import Board
+    from benchmarks.cluster.status import counted
+    from benchmarks.cluster.status import status as status_of
+
+    told = status_of(Board(results), engines_of(results))
+    for one in told:
+        click.echo(str(one))
+    click.echo(counted(told))
+
+
+@main.command("cancel")
+@results_option
+def cancel_jobs(results: Path) -> None:
+    """Stop all jobs of a results folder; each writes what it has first, and a later run goes on from there."""
+    from benchmarks.cluster.board import Board
+    from benchmarks.cluster.status import cancel
+
+    click.echo(f"{cancel(Board(results), engines_of(results))} jobs stopped")
+
+
+def engines_of(results: Path) -> "dict[str, Engine]":
+    """The engines that the jobs of a results folder were submitted to.
+
+    Raises:
+        ValueError: One is not here.
+    """
+    from benchmarks.cluster.board import Board
+    from benchmarks.cluster.engines import Local, Slurm
+
+    board = Board(results)
+    makes: dict[str, Callable[[], Engine]] = {
+        Slurm.name: lambda: Slurm(board.logs, 1, None, {}),
+        Local.name: lambda: Local(board.logs, 1, cuda=False),
+    }
+    return {name: makes[name]() for name in dict.fromkeys(one.engine for one in board.posted())}
 
 
 def say_first(paper: "Paper", names: Sequence[str], cells: "list[Cell]", session: "Session") -> None:

@@ -51,6 +51,10 @@ class Attention(Kind):
         options = AttentionOptions(**asdict(source), plain=plain, shown=SHOWN)
         return Cell.of(self.name, model, session.profile.name, options)
 
+    def rests_on(self, cell: Cell, session: Session) -> Sequence[Cell]:
+        """The localizations of both networks."""
+        return localized_cells(cell, session)
+
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         """The localizations of both networks, which weights and images stand behind, and versions."""
         inputs: dict[str, Scalar] = {**self.versioned(session), "device": session.device_kind}

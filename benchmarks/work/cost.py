@@ -38,6 +38,7 @@ class Cost(Kind):
 
     name = "cost"
     version = 1
+    on_device = False
     options = CostOptions
     metrics = (MetricSpec("parameters", Change.EXACT, SYMPTOM), MetricSpec("flops", Change.EXACT, SYMPTOM))
 

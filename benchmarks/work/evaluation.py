@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from benchmarks.core.processes import one_line
-from benchmarks.core.records import Cell, Record
+from benchmarks.core.records import Cell, Record, identity
 from benchmarks.work.kind import Advance, Amount, Kind, Trouble, evaluated_images
-from benchmarks.work.session import Session
+from benchmarks.work.session import WHOLE, Session
 from benchmarks.work.weights import known_inputs, loaded_network, weights_name
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Evaluation(Kind, Generic[NetworkT]):
     """
 
     shared = True
+    divisible = True
 
     @abstractmethod
     def collectors(self, networks: Mapping[Cell, NetworkT], session: Session) -> "dict[Cell, Collector]":
@@ -77,20 +78,31 @@ class Evaluation(Kind, Generic[NetworkT]):
             cell: Passing(collector, shelf_of(cell, known_inputs(self, cell, session), session))
             for cell, collector in self.collectors(networks, session).items()
         }
-        if passed:
-            split = images_of(cells[0])
-            decode = "device" if session.decodes_on_device(split) else "cpu"
-            pass_over(list(passed.values()), replace(evaluated(split, session), decode=decode), advance)
+        if not passed:
+            return
+        split = images_of(cells[0])
+        how = evaluated(split, session)
+        pass_over(list(passed.values()), replace(how, decode=decoded_on(split, session)), advance)
         # Records are the first process's matter; it alone needs all parts.
         for cell, one in passed.items() if distributed.rank() == 0 else ():
             if one.trouble is not None:
                 yield Trouble(cell, one.trouble)
-                continue
-            result = tried(cell, partial(self.finished, cell, one, session))
-            yield result
-            # The record is written when the next one is asked for.
-            if isinstance(result, Record):
-                one.shelf.clear()
+            elif session.share == WHOLE or one.complete(how.total):
+                yield from self.joined(cell, one, session)
+
+    def joined(self, cell: Cell, passing: "Passing", session: Session) -> Iterator[Record | Trouble]:
+        """The record of a cell whose parts are all there; nothing where another run that shares the pass was first."""
+        try:
+            result = tried(cell, partial(self.finished, cell, passing, session))
+        except FileNotFoundError:
+            # It has cleared the parts away after writing the record that they make.
+            if session.store.holds(identity(cell, known_inputs(self, cell, session))):
+                return
+            raise
+        yield result
+        # The record is written when the next one is asked for.
+        if isinstance(result, Record):
+            passing.shelf.clear()
 
     def finished(self, cell: Cell, passing: "Passing", session: Session) -> Record:
         """The record of a cell whose parts are all there."""
@@ -105,6 +117,11 @@ class Evaluation(Kind, Generic[NetworkT]):
                 known[name] = tried(cell, partial(self.network, cell, session))
             one = known[name]
             yield cell, Trouble(cell, one.reason) if isinstance(one, Trouble) else one
+
+
+def decoded_on(split: str, session: Session) -> str:
+    """Where the pictures of an image set are decoded."""
+    return "device" if session.decodes_on_device(split) else "cpu"
 
 
 def images_of(cell: Cell) -> str:

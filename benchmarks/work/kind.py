@@ -97,6 +97,8 @@ class Kind(ABC):
         ruled: Whether its numbers rest on the paper's step and box rules.
         shared: Whether all processes of a torchrun share its work; else the first does it alone.
         parallel: Whether groups may run at the same time on the CPU, each in a process of its own.
+        divisible: Whether a group is a pass over images that several jobs may share, see ``Session.share``.
+        on_device: Whether it uses the session's device; else the CPU whatever that is.
     """
 
     name: ClassVar[str]
@@ -111,6 +113,8 @@ class Kind(ABC):
     ruled: ClassVar[bool] = False
     shared: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
+    divisible: ClassVar[bool] = False
+    on_device: ClassVar[bool] = True
 
     @abstractmethod
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
@@ -127,6 +131,10 @@ class Kind(ABC):
     @abstractmethod
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record | Trouble]:
         """Run a group; each cell's record as soon as it is there. ``advance`` is told what is done, in units."""
+
+    def rests_on(self, cell: Cell, session: Session) -> Sequence[Cell]:
+        """Cells of other kinds whose records a cell is made from, besides what trains its weights."""
+        return ()
 
     def versioned(self, session: Session) -> Inputs:
         """The declared versions behind this kind's numbers: its own, and that of the paper's rules where they count."""

@@ -145,6 +145,7 @@ class Show:
         count: The first so many images, None for all.
         together: Images that are put on a shelf together.
         decode: Where pictures are decoded, ``cpu`` or ``device``.
+        share: Which of the stretches this run shows, and of how many runs: those that follow each other so far apart.
     """
 
     images: ImageSet
@@ -154,6 +155,7 @@ class Show:
     count: int | None = None
     together: int = TOGETHER
     decode: str = "cpu"
+    share: tuple[int, int] = (0, 1)
 
     @property
     def total(self) -> int:
@@ -175,7 +177,7 @@ def evaluated(split: str, session: Session) -> Show:
     """How a run shows an image set that networks are evaluated on."""
     profile, device = session.profile, torch.device(session.device)
     images, workers = session.image_set(split), session.loaders(split)
-    return Show(images, device, profile.batch, workers, profile.val_count, profile.together)
+    return Show(images, device, profile.batch, workers, profile.val_count, profile.together, share=session.share)
 
 
 class Shown(NamedTuple):
@@ -338,6 +340,10 @@ class Passing:
             self.shelf.put(Stretch(self.since, self.until, part, self.reasons))
         self.parts, self.reasons, self.since = [], [], None
 
+    def complete(self, total: int) -> bool:
+        """Whether there is something of each of so many images; some may be other runs' matter."""
+        return sum(map(len, self.shelf.covered())) == total
+
     def collected(self) -> Collected:
         """What there is of all images, in the order of their positions; every process must ask."""
         stretches = self.shelf.stretches()
@@ -359,9 +365,10 @@ def pass_over(passed: Sequence[Passing], how: Show, advance: Callable[[int], Non
     put((one.collector.network for one in passed), how.device)
     wanted = np.any([one.lacks(how.total) for one in passed], axis=0)
     advance(int(how.total - wanted.sum()))
+    mine = distributed.shard(how.stretches(views), *how.share)
     plan = [
         [at for at in ([place for place in batch if wanted[place]] for batch in stretch) if at]
-        for stretch in distributed.shard(how.stretches(views), distributed.rank(), distributed.size())
+        for stretch in distributed.shard(mine, distributed.rank(), distributed.size())
     ]
     shown = given(how)(how, views, [at for stretch in plan for at in stretch])
     try:

@@ -47,6 +47,7 @@ class ProbeKind(Kind):
 
     name = "probe"
     version = 2
+    on_device = False
     options = ProbeOptions
     metrics = (
         MetricSpec("number", Change.EXACT, "a probe computes something else"),

@@ -104,9 +104,10 @@ def run(cells: Sequence[Cell], session: Session, progress: Progress) -> Summary:
         done_before += sum(one.state == "done" for one in planned)
         blocked += [one for one in planned if one.state in ("blocked", "wait")]
         to_run = [one.cell for one in planned if one.state == "run"]
-        left = run_kind(kind, to_run, session, progress) if distributed.rank() == 0 or kind.shared else {}
-        ran += len(to_run) - len(left)
-        failed |= left
+        if distributed.rank() == 0 or kind.shared:
+            kept, lost = run_kind(kind, to_run, session, progress)
+            ran += kept
+            failed |= lost
         distributed.wait()
     if distributed.rank() == 0:
         for one in blocked:
@@ -114,21 +115,26 @@ def run(cells: Sequence[Cell], session: Session, progress: Progress) -> Summary:
     return Summary(done_before, ran, failed, blocked)
 
 
-def run_kind(kind: Kind, cells: Sequence[Cell], session: Session, progress: Progress) -> dict[str, str]:
-    """Run cells of one kind, group by group; returns the reasons of those that left no record."""
+def run_kind(kind: Kind, cells: Sequence[Cell], session: Session, progress: Progress) -> tuple[int, dict[str, str]]:
+    """Run cells of one kind, group by group.
+
+    Returns:
+        How many left a record, and the reasons of those that failed; the others' parts wait for runs that share a pass.
+    """
     if not cells:
-        return {}
+        return 0, {}
     grouped: dict[object, list[Cell]] = {}
     for cell in cells:
         grouped.setdefault(kind.group(cell), []).append(cell)
     groups = list(grouped.values())
     jobs = jobs_of(kind, len(groups), session)
-    failed: dict[str, str] = {}
+    kept, failed = 0, {}
     with contextlib.closing(results(kind, groups, session, jobs, progress)) as results_so_far:
         left = {str(cell): cell for cell in cells}
         for group, result in results_so_far:
             if isinstance(result, Record):
                 keep(result, session)
+                kept += 1
                 del left[str(result.cell)]
                 continue
             if isinstance(result, Failure) and result.errno in NO_SPACE:
@@ -138,7 +144,7 @@ def run_kind(kind: Kind, cells: Sequence[Cell], session: Session, progress: Prog
                 session.store.note_absence(cell, f"failed ({result.reason})", run_command(session))
                 failed[str(cell)] = result.reason
                 del left[str(cell)]
-    return failed
+    return kept, failed
 
 
 def results(

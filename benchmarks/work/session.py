@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
 MOST_WORKERS = 16
+# The share of a run that shows all images by itself.
+WHOLE = (0, 1)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Session:
         plugins: Names of attentions from outside, see ``benchmarks.networks.plugins``.
         choices: What the user chose for kinds of work, by the dataclass that each declares.
         probes: The paper's probes by name.
+        share: Which share of a pass's images this run shows, and of how many; whoever has the last one joins them.
         limit: Images evaluated of each set that lies on disk, None for all.
         program: How the suite is called on the paper.
     """
@@ -67,6 +70,7 @@ class Session:
     probes: "Callable[[], Mapping[str, Probe]]" = dict
     program: str = "tdam-bench"
     limit: int | None = None
+    share: tuple[int, int] = WHOLE
     opened: dict[str, "ImageSet"] = field(default_factory=dict)
 
     def chosen(self, kind: type[ChoicesT]) -> ChoicesT:

@@ -1,0 +1,296 @@
+"""Where jobs run: Slurm, or processes of this machine. Both are submitit's executors.
+
+submitit writes the batch files, starts the work, and at a job's time limit lets it write what it has and puts it back
+in the queue. What became of a job is asked of ``squeue``, which every Slurm has: accounting, which submitit asks, may
+be off.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from benchmarks.cluster.task import Task
+
+PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
+# Time limit of a job where none is given, minutes; how long before it the job is told, seconds; and how often it may
+# meet it: it goes on where it was each time.
+TIME_LIMIT, NOTICE, RESTARTS = 24 * 60, 120, 1000
+# A controller that does not answer is asked again for so long, every so often, seconds.
+PATIENCE, PAUSE = 15 * 60.0, 5.0
+NAME = "tdam-bench"
+
+
+class EngineError(ValueError):
+    """Jobs cannot be submitted, or nothing is known of them; in one line why."""
+
+
+class Engine(ABC):
+    """What runs jobs.
+
+    Attributes:
+        name: As the command line has it.
+        slots: How many run at a time, where jobs cannot be submitted before those that they need have ended; None
+            where the engine has a queue that knows what comes after what.
+    """
+
+    name: ClassVar[str]
+    slots: int | None = None
+
+    @abstractmethod
+    def submit(self, word: str, tasks: Sequence[Task], gpus: int, after: Sequence[str], avoided: str) -> list[str]:
+        """Submit tasks that are alike.
+
+        Args:
+            word: Names the submission in the queue.
+            tasks: What is to be run.
+            gpus: Of each.
+            after: Ids of the attempts that must have ended.
+            avoided: A host that it must not run on; empty for any.
+
+        Returns:
+            The id of each, in their order.
+
+        Raises:
+            EngineError: The engine refuses.
+        """
+
+    @abstractmethod
+    def alive(self, ids: Sequence[str]) -> dict[str, str]:
+        """Those attempts that wait or run, with the state in the engine's words.
+
+        Raises:
+            EngineError: It does not answer.
+        """
+
+    @abstractmethod
+    def cancel(self, ids: Sequence[str]) -> None:
+        """Stop attempts; each is told first, and writes what it has."""
+
+    def take_back(self, word: str) -> None:  # noqa: B027 - an engine without a queue has nothing in it
+        """Stop whatever a submission that was cut off brought into the queue, and wait until it is gone."""
+
+
+def submitit_of(executor: str) -> Any:
+    """The package submitit.
+
+    Raises:
+        ModuleNotFoundError: It is not installed; the message has the command.
+    """
+    try:
+        import submitit
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"--executor {executor} needs submitit: pip install 'tdam-bench[cluster]'") from error
+    return submitit
+
+
+# ---------------------------------------------------------------- Slurm
+
+
+class Slurm(Engine):
+    """Jobs of Slurm.
+
+    Args:
+        logs: Folder of what jobs print, on a disk that all hosts share.
+        at_a_time: Jobs of an array that run at a time.
+        partition: Slurm's, None for the default one.
+        options: More of ``sbatch``'s options by their long names, such as ``time`` or ``account``.
+
+    Raises:
+        EngineError: There is no Slurm here, no such partition, or a time that is none.
+        ModuleNotFoundError: submitit is missing.
+    """
+
+    name = "slurm"
+
+    def __init__(self, logs: Path, at_a_time: int, partition: str | None, options: Mapping[str, str]) -> None:
+        self.submitit = submitit_of("slurm")
+        missing = [program for program in PROGRAMS if shutil.which(program) is None]
+        if missing:
+            raise EngineError(f"there is no {missing[0]} on the path; run where Slurm is, or use --executor local")
+        self.logs, self.at_a_time, self.partition = logs, at_a_time, partition
+        self.nodes = nodes_of(partition)
+        self.options = dict(options)
+        self.minutes = minutes_of(self.options.pop("time", str(TIME_LIMIT)))
+        self.notice = int(self.options.pop("signal-delay", str(NOTICE)))
+
+    def submit(self, word: str, tasks: Sequence[Task], gpus: int, after: Sequence[str], avoided: str) -> list[str]:
+        executor = self.submitit.SlurmExecutor(folder=self.logs, max_num_timeout=RESTARTS)
+        # Options without a value are switches.
+        more: dict[str, Any] = {name: value or True for name, value in self.options.items()}
+        facts: dict[str, Any] = {
+            "job_name": job_name(word),
+            "partition": self.partition,
+            "time": self.minutes,
+            "signal_delay_s": self.notice,
+            "gpus_per_node": gpus or None,
+            "array_parallelism": self.at_a_time,
+            "stderr_to_stdout": True,
+            "dependency": f"afterany:{':'.join(after)}" if after else None,
+            # Where there is but one host it must do.
+            "exclude": avoided if avoided and len(self.nodes) > 1 else None,
+            "additional_parameters": more,
+        }
+        executor.update_parameters(**{name: value for name, value in facts.items() if value is not None})
+        try:
+            with executor.batch():
+                jobs = [executor.submit(task) for task in tasks]
+        except self.submitit.core.utils.FailedJobError as error:
+            raise EngineError(f"Slurm refuses the jobs: {' '.join(str(error).split())}") from error
+        return [str(job.job_id) for job in jobs]
+
+    def alive(self, ids: Sequence[str]) -> dict[str, str]:
+        lines = asked(["squeue", "--noheader", "--me", "--array", "--format", "%i|%T|%r"]).splitlines()
+        told = {line.split("|")[0]: said(*line.split("|")[1:]) for line in lines}
+        return {one: told[one] for one in ids if one in told}
+
+    def cancel(self, ids: Sequence[str]) -> None:
+        if ids:
+            # To a job's processes, too: submitit passes the signal on to nobody.
+            asked(["scancel", "--full", *ids])
+
+    def take_back(self, word: str) -> None:
+        asked(["scancel", "--me", "--name", job_name(word)])
+        while asked(["squeue", "--noheader", "--me", "--name", job_name(word)]).strip():
+            time.sleep(1)
+
+
+def job_name(word: str) -> str:
+    """The name of a submission's jobs in the queue."""
+    return f"{NAME}-{word}"
+
+
+def said(state: str, reason: str) -> str:
+    """A job's state with what it waits for."""
+    return f"{state.lower()} ({reason})" if reason not in ("None", "") else state.lower()
+
+
+def nodes_of(partition: str | None) -> list[str]:
+    """The hosts of a partition, of the default one for None.
+
+    Raises:
+        EngineError: There is no such partition; the message names those that there are.
+    """
+    table = [line.split("|") for line in asked(["sinfo", "--noheader", "--Node", "--format", "%P|%N"]).splitlines()]
+    partitions = list(dict.fromkeys(name for name, _ in table))
+    default = next((name for name in partitions if name.endswith("*")), None)
+    if partition is None and default is None:
+        raise EngineError(f"Slurm has no default partition; name one by --partition, of {', '.join(partitions)}")
+    wanted = partition or str(default).rstrip("*")
+    nodes = [node for name, node in table if name.rstrip("*") == wanted]
+    if not nodes:
+        names = ", ".join(name.rstrip("*") for name in partitions)
+        raise EngineError(f"Slurm has no partition {wanted!r}; choose one of {names}")
+    return nodes
+
+
+def minutes_of(text: str) -> int:
+    """A time as ``sbatch`` takes it, in whole minutes: minutes, h:m:s, days-hours, and so on.
+
+    Raises:
+        EngineError: It is none, or less than a minute.
+    """
+    days, dash, rest = text.rpartition("-")
+    parts = rest.split(":")
+    if not all(part.isdecimal() for part in parts) or len(parts) > 3 or (dash and not days.isdecimal()):
+        raise EngineError(f"--slurm time takes minutes, hours:minutes:seconds or days-hours:minutes, got {text!r}")
+    numbers = [int(part) for part in parts]
+    if days:  # hours, minutes, seconds, as far as they are given
+        hours, minutes, seconds = (*numbers, 0, 0)[:3]
+    else:  # minutes; minutes and seconds; hours, minutes, seconds
+        hours, minutes, seconds = (0, *numbers, 0)[:3] if len(numbers) < 3 else numbers
+    total = int(days or 0) * 24 * 60 + hours * 60 + minutes + (seconds > 0)
+    if total < 1:
+        raise EngineError(f"--slurm time is a minute at least, got {text!r}")
+    return total
+
+
+def asked(command: Sequence[str]) -> str:
+    """What one of Slurm's programs answers; a controller that is away for a while is asked again.
+
+    Raises:
+        EngineError: It stays away, or refuses.
+    """
+    since = time.monotonic()
+    while True:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout
+        told = " ".join(done.stderr.split())
+        away = "ontact" in done.stderr or "onnect" in done.stderr or "timed out" in done.stderr
+        if not away or time.monotonic() - since > PATIENCE:
+            raise EngineError(f"{command[0]} does not work here: {told}")
+        time.sleep(PAUSE)
+
+
+# ---------------------------------------------------------------- this machine
+
+
+class Local(Engine):
+    """Processes of this machine, so many at a time, one GPU each where there are any.
+
+    Args:
+        logs: Folder of what jobs print.
+        slots: How many run at a time.
+        cuda: Whether each has a GPU of its own.
+
+    Raises:
+        ModuleNotFoundError: submitit is missing.
+    """
+
+    name = "local"
+
+    def __init__(self, logs: Path, slots: int, cuda: bool) -> None:
+        self.submitit = submitit_of("local")
+        self.logs, self.slots, self.cuda = logs, slots, cuda
+        self.own: dict[str, Any] = {}
+        self.gpu: dict[str, int] = {}
+
+    def submit(self, word: str, tasks: Sequence[Task], gpus: int, after: Sequence[str], avoided: str) -> list[str]:
+        ids = []
+        for task in tasks:
+            executor = self.submitit.LocalExecutor(folder=self.logs, max_num_timeout=RESTARTS)
+            taken = {self.gpu[one] for one in self.alive(list(self.gpu))}
+            free = next(one for one in range(len(taken) + 1) if one not in taken)
+            visible = [free] if self.cuda and gpus else []
+            executor.update_parameters(
+                timeout_min=60 * 24 * 365, visible_gpus=visible, gpus_per_node=len(visible), stderr_to_stdout=True
+            )
+            with ignored(signal.SIGINT):
+                job = executor.submit(task)
+            self.own[str(job.job_id)] = job
+            self.gpu[str(job.job_id)] = free
+            ids.append(str(job.job_id))
+        return ids
+
+    def alive(self, ids: Sequence[str]) -> dict[str, str]:
+        return {one: "running" for one in ids if self.runs(one)}
+
+    def runs(self, attempt: str) -> bool:
+        """Whether a process is there, and is a job: of this run, or of one before."""
+        if attempt in self.own:
+            return not self.own[attempt].done()
+        told = subprocess.run(["ps", "-o", "args=", "-p", attempt], capture_output=True, text=True, check=False)
+        return "submitit" in told.stdout
+
+    def cancel(self, ids: Sequence[str]) -> None:
+        for one in ids:
+            if self.runs(one):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(one), signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def ignored(number: int) -> Iterator[None]:
+    """What is started meanwhile does not hear a signal: Ctrl-C leaves the run and not its jobs."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

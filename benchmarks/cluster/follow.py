@@ -1,0 +1,210 @@
+"""Submitting the jobs of a run, and following them to their end: a failed one comes once more, on another host."""
+
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.cluster.board import Attempt, Board, Posted
+from benchmarks.cluster.engines import Engine
+from benchmarks.cluster.jobs import Job, jobs_of, waves
+from benchmarks.cluster.task import Task
+from benchmarks.core.records import Cell
+from benchmarks.work.runner import Planned, plan, run_command
+from benchmarks.work.session import Session
+
+# How often a job may fail.
+TRIES = 2
+# Between two looks at the jobs, seconds; and how many looks a disk may take to show what a job that is gone left there.
+EVERY, LOOKS = 2.0, 3
+
+
+@dataclass(frozen=True)
+class Submission:
+    """How a run's jobs are to be submitted.
+
+    Attributes:
+        command: What runs a job, but for the option that names its file.
+        gpus: Of each job that uses a GPU.
+        shares: Jobs that a pass over images is shared by.
+        every: Seconds between two looks at the jobs.
+    """
+
+    command: tuple[str, ...]
+    gpus: int = 0
+    shares: int = 1
+    every: float = EVERY
+
+
+@dataclass
+class Followed:
+    """A job on its way.
+
+    Attributes:
+        posted: The job with its attempts.
+        failures: Attempts that failed.
+        state: ``open``, ``done`` or ``failed``.
+        after: What the newest attempt was submitted after.
+        unseen: Looks since it went out of the queue without a word.
+    """
+
+    posted: Posted
+    failures: int = 0
+    state: str = "open"
+    after: tuple[str, ...] = ()
+    unseen: int = 0
+
+    @property
+    def job(self) -> Job:
+        """The job."""
+        return self.posted.job
+
+    @property
+    def attempt(self) -> str:
+        """The engine's id of the newest attempt, empty where there is none."""
+        return self.posted.attempts[-1].id if self.posted.attempts else ""
+
+
+@dataclass
+class Following:
+    """The jobs of one run.
+
+    Args:
+        board: Where they stand.
+        engine: What runs them.
+        submission: How they are submitted.
+        say: Told what happens, a line each.
+    """
+
+    board: Board
+    engine: Engine
+    submission: Submission
+    say: Callable[[str], None]
+    jobs: dict[str, Followed] = field(default_factory=dict)
+
+    def take_up(self, cells: Sequence[Cell], session: Session) -> list[Planned]:
+        """Find what of a run is under way already, and make jobs of the rest.
+
+        Args:
+            cells: What the run is about.
+            session: Its settings.
+
+        Returns:
+            Cells that nothing of the run can make possible.
+        """
+        for word in self.board.unsent():
+            self.engine.take_back(word)
+            self.board.sent(word)
+        known = [one for one in self.board.posted() if one.engine == self.engine.name]
+        alive = self.engine.alive([one.attempts[-1].id for one in known if one.attempts])
+        for one in known:
+            if one.attempts and one.attempts[-1].id in alive:
+                self.jobs[one.job.name] = Followed(one)
+        makers: dict[Cell, tuple[str, ...]] = {}
+        for name, followed in self.jobs.items():
+            makers |= {cell: (*makers.get(cell, ()), name) for cell in followed.job.cells}
+        if self.jobs:
+            self.say(f"{len(self.jobs)} jobs of an earlier run are under way; following them")
+        rest = [cell for cell in cells if cell not in makers]
+        jobs, blocked = jobs_of(rest, session, self.submission.gpus, self.submission.shares, makers)
+        for job in jobs:
+            self.jobs[job.name] = Followed(Posted(job, self.submission.command, self.engine.name))
+        return blocked
+
+    def submit(self) -> None:
+        """Submit what was not yet, as far as the engine takes it."""
+        waiting = [one for one in self.jobs.values() if one.state == "open" and not one.attempt]
+        for wave in waves([one.job for one in waiting]):
+            ready = wave if self.engine.slots is None else [job for job in wave if self.is_ready(job)][: self.free()]
+            if ready:
+                self.send(ready, "")
+
+    def is_ready(self, job: Job) -> bool:
+        """Whether all that a job needs has ended."""
+        return all(self.jobs[name].state != "open" for name in job.needs if name in self.jobs)
+
+    def free(self) -> int:
+        """How many jobs more may run, of an engine that has so many places."""
+        running = sum(one.state == "open" and bool(one.attempt) for one in self.jobs.values())
+        return (self.engine.slots or 0) - running
+
+    def send(self, jobs: Sequence[Job], avoided: str) -> None:
+        """Submit jobs that are alike; a process that is killed meanwhile leaves word of it."""
+        after = [self.jobs[name].attempt for name in jobs[0].needs if name in self.jobs]
+        open_ones = [one for one in after if one in self.engine.alive(after)]
+        names, word = [job.name for job in jobs], uuid.uuid4().hex[:8]
+        for name in names:
+            self.board.post(self.jobs[name].posted)
+        self.board.sending(word, names)
+        results = self.board.folder.parent
+        tasks = [Task(name, results, (*self.submission.command, str(self.board.path(name)))) for name in names]
+        ids = self.engine.submit(word, tasks, jobs[0].gpus, open_ones, avoided)
+        for name, attempt in zip(names, ids, strict=True):
+            one = self.jobs[name]
+            one.posted, one.after, one.unseen = one.posted.tried(Attempt(attempt, avoided)), tuple(after), 0
+            self.board.post(one.posted)
+        self.board.sent(word)
+
+    def look(self) -> None:
+        """See what has ended since the last time, and submit anew what failed for the first time."""
+        sent = [one for one in self.jobs.values() if one.state == "open" and one.attempt]
+        alive = self.engine.alive([one.attempt for one in sent])
+        for one in sent:
+            if one.attempt in alive:
+                one.unseen = 0
+                continue
+            ending = self.board.ending(one.job.name, one.attempt)
+            if ending is not None and ending.code == 0:
+                one.state = "done"
+                self.say(f"done: {one.job.title}")
+            elif ending is not None or one.unseen >= LOOKS:
+                where = self.board.began(one.job.name, one.attempt)
+                self.failed(one, where, ending.reason if ending else "it was killed, or its host was lost")
+            else:
+                one.unseen += 1
+
+    def failed(self, one: Followed, where: str, reason: str) -> None:
+        """Submit a job once more, or give it up."""
+        now = tuple(self.jobs[name].attempt for name in one.job.needs if name in self.jobs)
+        # What it needs came again after it was submitted: its own failure was to be expected.
+        one.failures += now == one.after
+        log = self.board.log_of(one.attempt)
+        if one.failures < TRIES and not self.board.is_stopped():
+            self.say(f"failed{f' on {where}' if where else ''}, once more: {one.job.title}: {reason}; log: {log}")
+            self.send([one.job], where)
+            return
+        one.state = "failed"
+        self.say(f"failed: {one.job.title}: {reason}; log: {log}")
+
+    def to_the_end(self) -> None:
+        """Follow all jobs until each is done or failed."""
+        self.board.start()
+        self.submit()
+        while any(one.state == "open" for one in self.jobs.values()):
+            time.sleep(self.submission.every)
+            self.look()
+            self.submit()
+
+    def note_failures(self, session: Session) -> dict[str, str]:
+        """Leave a note, with the log, of each cell of a failed job that has no record; the reasons by cell."""
+        reasons: dict[str, str] = {}
+        told = {absence.cell: absence for absence in session.store.absences()}
+        for one in (followed for followed in self.jobs.values() if followed.state == "failed"):
+            for cell in (planned.cell for planned in plan(one.job.cells, session) if planned.state != "done"):
+                why = told[cell].reason if cell in told else "failed (its job ended before it)"
+                reasons[str(cell)] = f"{why}; log: {self.board.log_of(one.attempt)}"
+                session.store.note_absence(cell, reasons[str(cell)], run_command(session))
+        return reasons
+
+
+def command_of(paper: str, arguments: Sequence[str], processes: int) -> tuple[str, ...]:
+    """What runs a job in its host's shell: the suite's command as it was given, in several processes for several GPUs.
+
+    Args:
+        paper: As the command line names it.
+        arguments: Of ``run``.
+        processes: One for each GPU.
+    """
+    several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    return (sys.executable, *several, "-m", "benchmarks", "--paper", paper, "run", *arguments, "--job")

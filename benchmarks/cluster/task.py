@@ -1,0 +1,76 @@
+"""What runs in a job: the suite's own command on the job's cells, in a process that may be told to stop."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cluster.board import TERMINATED, Board
+from benchmarks.core.processes import ending
+
+# How long the command has to write what it has, seconds.
+GRACE = 100.0
+# Where engines tell a job its id: of an array and its place in it, of a single job, of a process of this machine.
+ARRAY, PLACE, SINGLE, LOCAL = "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_ID", "SUBMITIT_LOCAL_JOB_ID"
+
+
+class Task:
+    """A job's work. It passes between processes, and through submitit's files.
+
+    Args:
+        name: The job's.
+        results: Its results folder.
+        command: What is run, in the folder that it was submitted from.
+    """
+
+    def __init__(self, name: str, results: Path, command: Sequence[str]) -> None:
+        self.name, self.results, self.command = name, results, tuple(command)
+
+    def __call__(self) -> None:
+        """Run the command to its end, and say on the board how it ended.
+
+        Raises:
+            RuntimeError: It failed; for the engine, which sees its exit code only.
+        """
+        board, attempt = Board(self.results), attempt_id()
+        board.begin(self.name, attempt)
+        self.process = subprocess.Popen(self.command, preexec_fn=deaf)
+        code = self.process.wait()
+        how = "" if code == 0 else f"its process ended {ending(code)}"
+        board.end(self.name, attempt, code if code >= 0 else 128 - code, how)
+        if code:
+            raise RuntimeError(how)
+
+    def checkpoint(self) -> Any:
+        """Called at the job's time limit, and where it is preempted: what there is is written, and the job comes again.
+
+        The process is told as clusters do; what it has finished is on disk when it ends.
+        """
+        from submitit.helpers import DelayedSubmission
+
+        self.process.terminate()
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        return DelayedSubmission(Task(self.name, self.results, self.command))
+
+
+def deaf() -> None:
+    """In the new process: the signal that engines tell of a time limit by is for the task alone."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+
+def attempt_id() -> str:
+    """The engine's id of the job that this process is."""
+    if os.environ.get("SUBMITIT_EXECUTOR") == "local":
+        return os.environ[LOCAL]
+    place = os.environ.get(PLACE)
+    return f"{os.environ[ARRAY]}_{place}" if place else os.environ[SINGLE]
+
+
+def stopped(code: int) -> bool:
+    """Whether an exit code says that a process was told to stop, and wrote what it had."""
+    return code == TERMINATED

@@ -1,0 +1,381 @@
+"""A run's plan becomes jobs that lose nothing and do nothing twice, whatever befalls them or who submits them."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cluster import engines
+from benchmarks.cluster.board import Attempt, Board, Posted
+from benchmarks.cluster.engines import Engine, EngineError, Local, Slurm, minutes_of, nodes_of
+from benchmarks.cluster.follow import LOOKS, Following, Submission, command_of
+from benchmarks.cluster.jobs import Job, jobs_of, waves
+from benchmarks.cluster.task import Task
+from benchmarks.core.records import Cell, new_record
+from benchmarks.papers.tdam import PAPER
+from benchmarks.work.accuracy import ACCURACY
+from benchmarks.work.cost import COST
+from benchmarks.work.kinds import KINDS
+from benchmarks.work.session import Session
+from benchmarks.work.training import TRAIN
+from tests.sessions import make_session
+
+TD, PLAIN = "resnet50-td-joint-t2-m1", "resnet50"
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return make_session(tmp_path, models=(PLAIN, TD))
+
+
+@pytest.fixture
+def cells(session: Session) -> list[Cell]:
+    """Table 1 of two networks, without speed."""
+    planned = [cell for name in ("table1", "table7-wsol", "fig5") for cell in PAPER.experiment(name).cells(session)]
+    return list(dict.fromkeys(cell for cell in planned if cell.kind != "efficiency"))
+
+
+# ---------------------------------------------------------------- from cells to jobs
+
+
+def test_evaluations_come_after_the_trainings_of_their_networks(cells: list[Cell], session: Session) -> None:
+    jobs, blocked = jobs_of(cells, session, gpus=4)
+    assert blocked == []
+    assert sorted(str(cell) for job in jobs for cell in job.cells) == sorted(map(str, cells))
+    trainings = {job.name for job in jobs if job.cells[0].kind == "train"}
+    assert len(trainings) == 2
+    (accuracy,) = (job for job in jobs if job.cells[0] == ACCURACY.cell(PLAIN, "val", 0, session))
+    assert set(accuracy.needs) == trainings
+    assert {job.cells[0].kind: job.gpus for job in jobs} == {
+        "cost": 0, "train": 4, "accuracy": 4, "localization": 4, "attention": 4}  # fmt: skip
+    # What maps are drawn of is chosen by localizations, whoever trained the networks.
+    by_kind = {job.cells[0].kind: job for job in jobs}
+    assert by_kind["localization"].name in by_kind["attention"].needs
+
+
+def test_a_pass_is_shared_and_all_shares_are_awaited(cells: list[Cell], session: Session) -> None:
+    jobs, _ = jobs_of(cells, session, shares=3)
+    shared = [job for job in jobs if job.cells[0].kind == "localization"]
+    assert [job.share for job in shared] == [(0, 3), (1, 3), (2, 3)]
+    assert len({job.name for job in jobs}) == len(jobs)
+    (attention,) = (job for job in jobs if job.cells[0].kind == "attention")
+    assert {job.name for job in shared} < set(attention.needs)
+    assert shared[1].title.endswith(", share 2 of 3")
+
+
+def test_what_can_never_run_is_told_and_no_job(session: Session) -> None:
+    """A network's accuracy without its training, and what an earlier run has under way."""
+    alone = ACCURACY.cell(PLAIN, "val", 0, session)
+    jobs, blocked = jobs_of([alone], session)
+    assert (jobs, [one.cell for one in blocked]) == ([], [alone])
+    training = TRAIN.cell(PLAIN, 0, session)
+    jobs, blocked = jobs_of([alone], session, under_way={training: ("train-abc",)})
+    assert blocked == []
+    assert jobs[0].needs == ("train-abc",)
+
+
+def test_jobs_that_are_alike_are_one_array(cells: list[Cell], session: Session) -> None:
+    jobs, _ = jobs_of(cells, session)
+    together = waves(jobs)
+    assert sorted(len(wave) for wave in together if wave[0].cells[0].kind == "train") == [2]
+    assert sum(map(len, together)) == len(jobs)
+    assert all(len({(job.needs, job.gpus) for job in wave}) == 1 for wave in together)
+
+
+def test_a_job_is_named_by_its_work(cells: list[Cell], session: Session) -> None:
+    first, second = (jobs_of(list(order), session)[0] for order in (cells, cells))
+    assert [job.name for job in first] == [job.name for job in second]
+    assert replace(first[0], share=(1, 2)).name != first[0].name
+
+
+# ---------------------------------------------------------------- on the board
+
+
+def test_the_board_gives_back_what_was_posted(tmp_path: Path, session: Session) -> None:
+    board = Board(tmp_path)
+    assert (board.posted(), board.unsent(), board.is_stopped()) == ([], {}, False)
+    job = Job((TRAIN.cell(PLAIN, 0, session), COST.cell(TD)), (1, 2), ("train-1",), 2)
+    posted = Posted(job, ("python", "-m", "x"), "slurm").tried(Attempt("7_0")).tried(Attempt("8", "n1"))
+    board.post(posted)
+    board.sending("abcd", [job.name])
+    board.begin(job.name, "8")
+    assert board.posted() == [posted]
+    assert board.unsent() == {"abcd": [job.name]}
+    assert (board.ending(job.name, "8"), bool(board.began(job.name, "8"))) == (None, True)
+    board.end(job.name, "8", 3, "no")
+    ending = board.ending(job.name, "8")
+    assert ending is not None
+    assert (ending.code, ending.reason) == (3, "no")
+    board.begin(job.name, "8")  # put back in the queue, it has not ended
+    assert board.ending(job.name, "8") is None
+
+
+# ---------------------------------------------------------------- followed to the end
+
+
+@dataclass
+class Scripted(Engine):
+    """An engine whose jobs end as a script says: by name and attempt, ``0`` or another code, or gone without a word.
+
+    Each look lets the jobs that wait for nothing end.
+    """
+
+    name = "scripted"
+    board: Board
+    session: Session
+    script: dict[tuple[str, int], int | None] = field(default_factory=dict)
+    slots: int | None = None
+    sent: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
+    running: dict[str, str] = field(default_factory=dict)
+    taken_back: list[str] = field(default_factory=list)
+    most: int = 0
+
+    def submit(self, word: str, tasks: Sequence[Task], gpus: int, after: Sequence[str], avoided: str) -> list[str]:
+        assert self.board.unsent().keys() == {word}
+        ids = []
+        for task in tasks:
+            self.sent.append((task.name, tuple(after), avoided))
+            ids.append(str(len(self.sent)))
+            self.running[ids[-1]] = task.name
+        self.most = max(self.most, len(self.running))
+        return ids
+
+    def alive(self, ids: Sequence[str]) -> dict[str, str]:
+        return {one: "running" for one in ids if one in self.running}
+
+    def cancel(self, ids: Sequence[str]) -> None:
+        for one in ids:
+            self.running.pop(one, None)
+
+    def take_back(self, word: str) -> None:
+        self.taken_back.append(word)
+
+    def step(self) -> None:
+        """Let jobs end."""
+        for one, name in list(self.running.items()):
+            if set(self.sent[int(one) - 1][1]) & self.running.keys():
+                continue
+            tries = sum(name == other for other, _, _ in self.sent[: int(one)])
+            code = self.script.get((name, tries), 0)
+            self.board.begin(name, one)
+            if code == 0:
+                (job,) = (posted.job for posted in self.board.posted() if posted.job.name == name)
+                for cell in job.cells:
+                    self.session.store.write(new_record(cell, KINDS[cell.kind].versioned(self.session), {}))
+            if code is not None:
+                self.board.end(name, one, code, "it failed" if code else "")
+            del self.running[one]
+
+
+def following(engine: Scripted, shares: int = 1) -> tuple[Following, list[str]]:
+    """A run's jobs, and what is said of them."""
+    said: list[str] = []
+    submission = Submission(("python",), shares=shares, every=0.0)
+    return Following(engine.board, engine, submission, said.append), said
+
+
+def name_of(cell: Cell, one: Following) -> str:
+    """The job that begins with a cell."""
+    (name,) = (name for name, followed in one.jobs.items() if followed.job.cells[0] == cell)
+    return name
+
+
+def run_through(one: Following, engine: Scripted, looks: int = 40) -> None:
+    """As :meth:`Following.to_the_end`, letting jobs end between two looks."""
+    one.board.start()
+    one.submit()
+    for _ in range(looks):
+        if all(job.state != "open" for job in one.jobs.values()):
+            return
+        engine.step()
+        one.look()
+        one.submit()
+    raise AssertionError("it never ends")
+
+
+@pytest.mark.parametrize("slots", [None, 2])
+def test_every_job_is_submitted_once_after_those_that_it_needs(
+    cells: list[Cell], session: Session, slots: int | None
+) -> None:
+    """Into a queue at once; or, where there is none, when they may begin, so many at a time."""
+    engine = Scripted(Board(session.store.folder), session, slots=slots)
+    one, said = following(engine)
+    assert one.take_up(cells, session) == []
+    run_through(one, engine)
+    names = [name for name, _, _ in engine.sent]
+    assert len(names) == len(set(names)) == len(one.jobs)
+    for name, after, _ in engine.sent:
+        needed = [names.index(other) for other in one.jobs[name].job.needs]
+        assert all(place < names.index(name) for place in needed)
+        assert slots is not None or len(after) == len(needed)
+    assert slots is None or engine.most <= slots
+    assert all(line.startswith("done: ") for line in said)
+    assert engine.board.unsent() == {}
+
+
+def test_a_failed_job_comes_once_more_on_another_host(cells: list[Cell], session: Session) -> None:
+    engine = Scripted(Board(session.store.folder), session)
+    one, said = following(engine)
+    one.take_up(cells, session)
+    (training,) = (
+        job.name for job in (two.job for two in one.jobs.values()) if job.cells[0] == TRAIN.cell(TD, 0, session)
+    )
+    engine.script = {(training, 1): 1}
+    run_through(one, engine)
+    (again,) = (sent for sent in engine.sent[1:] if sent[0] == training and sent[2])
+    assert again[2] == engine.board.began(training, one.jobs[training].attempt)
+    assert any(line.startswith("failed on ") and "once more" in line and "_0_log.out" in line for line in said)
+    assert {followed.state for followed in one.jobs.values()} == {"done"}
+
+
+def test_a_job_that_fails_twice_is_noted_with_its_log(cells: list[Cell], session: Session) -> None:
+    """Killed without a word, then failing; and what needs it is tried and noted too."""
+    engine = Scripted(Board(session.store.folder), session)
+    one, _ = following(engine)
+    one.take_up(cells, session)
+    (training,) = (
+        job.name for job in (two.job for two in one.jobs.values()) if job.cells[0] == TRAIN.cell(TD, 0, session)
+    )
+    engine.script = {(training, 1): None, (training, 2): 1}
+    run_through(one, engine)
+    assert one.jobs[training].state == "failed"
+    reasons = one.note_failures(session)
+    (told,) = reasons.values()
+    assert told.startswith("failed (its job ended before it); log: ")
+    (note,) = session.store.absences()
+    assert (note.cell, note.reason) == (TRAIN.cell(TD, 0, session), told)
+
+
+def test_what_failed_for_what_it_needs_does_not_count(cells: list[Cell], session: Session) -> None:
+    """An evaluation begins when its training has failed for the first time; it has its two tries after the second."""
+    engine = Scripted(Board(session.store.folder), session)
+    one, _ = following(engine)
+    one.take_up(cells, session)
+    training = name_of(TRAIN.cell(TD, 0, session), one)
+    accuracy = name_of(ACCURACY.cell(PLAIN, "val", 0, session), one)
+    engine.script = {(training, 1): 1, (accuracy, 1): 1, (accuracy, 2): 1}
+    run_through(one, engine)
+    assert {followed.state for followed in one.jobs.values()} == {"done"}
+    assert [name for name, _, _ in engine.sent].count(accuracy) == 3
+
+
+def test_a_new_run_follows_what_is_under_way(cells: list[Cell], session: Session) -> None:
+    """The submitting process is gone after the trainings began: nothing of them is submitted again."""
+    engine = Scripted(Board(session.store.folder), session, slots=4)
+    first, _ = following(engine)
+    first.take_up(cells, session)
+    first.submit()
+    begun = {name for name, _, _ in engine.sent}
+    assert begun
+    second, said = following(engine)
+    second.take_up(cells, session)
+    assert said == [f"{len(begun)} jobs of an earlier run are under way; following them"]
+    run_through(second, engine)
+    names = [name for name, _, _ in engine.sent]
+    assert len(names) == len(set(names))
+    every = {str(cell) for name in names for cell in second.jobs[name].job.cells}
+    assert every == set(map(str, cells))
+
+
+def test_a_submission_that_was_cut_off_is_taken_back(cells: list[Cell], session: Session) -> None:
+    """Between the queue's answer and the board: what is in the queue nobody knows the ids of."""
+    engine = Scripted(Board(session.store.folder), session)
+    first, _ = following(engine)
+    first.take_up(cells, session)
+    name = next(iter(first.jobs))
+    engine.board.post(first.jobs[name].posted)
+    engine.board.sending("beef", [name])
+    second, _ = following(engine)
+    second.take_up(cells, session)
+    assert (engine.taken_back, engine.board.unsent()) == (["beef"], {})
+    run_through(second, engine)
+    assert [sent for sent, _, _ in engine.sent].count(name) == 1
+
+
+def test_cancelled_jobs_do_not_come_again(cells: list[Cell], session: Session) -> None:
+    engine = Scripted(Board(session.store.folder), session)
+    one, _ = following(engine)
+    one.take_up(cells, session)
+    one.submit()
+    engine.board.stop()
+    engine.cancel(list(engine.running))
+    before = len(engine.sent)
+    for _ in range(LOOKS + 1):
+        one.look()
+    assert {followed.state for followed in one.jobs.values()} == {"failed"}
+    assert len(engine.sent) == before
+
+
+# ---------------------------------------------------------------- engines
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("90", 90),
+        ("1:30", 2),
+        ("2:00:00", 120),
+        ("0:0:1", 1),
+        ("1-0", 1440),
+        ("2-3:30", 2 * 1440 + 210),
+        ("1-0:0:1", 1441),
+    ],
+)
+def test_times_are_those_of_sbatch(text: str, minutes: int) -> None:
+    assert minutes_of(text) == minutes
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0", "1:2:3:4", "-5", "1-", "a-1"])
+def test_times_that_are_none(text: str) -> None:
+    with pytest.raises(EngineError, match="--slurm time"):
+        minutes_of(text)
+
+
+def test_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a Slurm with two hosts, one of them in two partitions."""
+    monkeypatch.setattr(engines, "asked", lambda command: "main*|n1\nmain*|n2\ngpu|n2\n")
+    assert (nodes_of(None), nodes_of("main"), nodes_of("gpu")) == (["n1", "n2"], ["n1", "n2"], ["n2"])
+    with pytest.raises(EngineError, match="no partition 'big'; choose one of main, gpu"):
+        nodes_of("big")
+    monkeypatch.setattr(engines, "asked", lambda command: "gpu|n2\n")
+    with pytest.raises(EngineError, match="no default partition; name one by --partition, of gpu"):
+        nodes_of(None)
+
+
+def test_without_slurm_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="there is no sbatch on the path; run where Slurm is"):
+        Slurm(tmp_path, 1, None, {})
+
+
+def test_without_submitit_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"--executor local needs submitit: pip install 'tdam-bench\[cluster\]'"
+    ):
+        Local(tmp_path, 1, cuda=False)
+
+
+def test_a_controller_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [(1, "", "slurm_load_jobs error: Unable to contact slurm controller"), (0, "12|RUNNING|None\n", "")]
+
+    def run(command: Sequence[str], **facts: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, *answers.pop(0))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(engines, "PAUSE", 0.0)
+    assert engines.asked(["squeue"]) == "12|RUNNING|None\n"
+    answers.append((1, "", "squeue: error: you are nobody"))
+    with pytest.raises(EngineError, match="squeue does not work here: squeue: error: you are nobody"):
+        engines.asked(["squeue"])
+
+
+def test_the_command_of_a_job() -> None:
+    """Several processes where it has several GPUs."""
+    assert command_of("tdam", ["table1", "--seeds", "3"], 1)[1:] == (
+        "-m", "benchmarks", "--paper", "tdam", "run", "table1", "--seeds", "3", "--job")  # fmt: skip
+    assert "--nproc-per-node=4" in command_of("tdam", ["table1"], 4)
