@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.cluster.board import Board, Posted
 from benchmarks.core.store import Store
 from tests.kill_and_resume import same_records
 from tests.slurm import Slurm, running, why_not
 
+ROOT = Path(__file__).resolve().parents[1]
 WHOLE = ("table1", "--profile", "smoke")
 PATIENCE = 600.0
 
@@ -82,7 +82,7 @@ class Run:
     def kill_one(self, but: Sequence[str]) -> str:
         """Kill what a running training runs, as where memory is short; its name."""
         one, _ = self.job_in("RUNNING", "train", but)
-        subprocess.run(["pkill", "-KILL", "-f", f"--job {self.board.path(one.job.name)}"], check=False)
+        subprocess.run(["pkill", "-KILL", "-f", "--", f"--job {self.board.path(one.job.name)}"], check=True)
         return one.job.name
 
     def kill_submitter(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.cluster import engines
 from benchmarks.cluster.board import Attempt, Board, Posted
-from benchmarks.cluster.engines import Engine, EngineError, Local, Slurm, minutes_of, nodes_of
+from benchmarks.cluster.engines import Engine, EngineError, Local, Place, Slurm, minutes_of, nodes_of
 from benchmarks.cluster.follow import LOOKS, Following, Submission, command_of
 from benchmarks.cluster.jobs import Job, jobs_of, waves
 from benchmarks.cluster.task import Task
@@ -134,11 +134,11 @@ class Scripted(Engine):
     taken_back: list[str] = field(default_factory=list)
     most: int = 0
 
-    def submit(self, word: str, tasks: Sequence[Task], gpus: int, after: Sequence[str], avoided: str) -> list[str]:
+    def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
         assert self.board.unsent().keys() == {word}
         ids = []
         for task in tasks:
-            self.sent.append((task.name, tuple(after), avoided))
+            self.sent.append((task.name, place.after, place.avoided))
             ids.append(str(len(self.sent)))
             self.running[ids[-1]] = task.name
         self.most = max(self.most, len(self.running))

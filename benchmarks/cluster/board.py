@@ -24,7 +24,6 @@ from benchmarks.core.files import write_text
 from benchmarks.core.records import Cell
 
 FOLDER, LOGS = "jobs", "logs"
-DONE, TERMINATED = 0, 143
 
 
 @dataclass(frozen=True)

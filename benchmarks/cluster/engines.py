@@ -13,6 +13,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,6 +32,23 @@ class EngineError(ValueError):
     """Jobs cannot be submitted, or nothing is known of them; in one line why."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """When and where jobs that are alike may run.
+
+    Attributes:
+        gpus: Of each.
+        alone: Whether nothing else may run on the host meanwhile.
+        after: Ids of the attempts that must have ended.
+        avoided: A host that they must not run on; empty for any.
+    """
+
+    gpus: int = 0
+    alone: bool = False
+    after: tuple[str, ...] = ()
+    avoided: str = ""
+
+
 class Engine(ABC):
     """What runs jobs.
 
@@ -44,15 +62,13 @@ class Engine(ABC):
     slots: int | None = None
 
     @abstractmethod
-    def submit(self, word: str, tasks: Sequence[Task], gpus: int, after: Sequence[str], avoided: str) -> list[str]:
+    def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
         """Submit tasks that are alike.
 
         Args:
             word: Names the submission in the queue.
             tasks: What is to be run.
-            gpus: Of each.
-            after: Ids of the attempts that must have ended.
-            avoided: A host that it must not run on; empty for any.
+            place: When and where.
 
         Returns:
             The id of each, in their order.
@@ -120,7 +136,7 @@ class Slurm(Engine):
         self.minutes = minutes_of(self.options.pop("time", str(TIME_LIMIT)))
         self.notice = int(self.options.pop("signal-delay", str(NOTICE)))
 
-    def submit(self, word: str, tasks: Sequence[Task], gpus: int, after: Sequence[str], avoided: str) -> list[str]:
+    def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
         executor = self.submitit.SlurmExecutor(folder=self.logs, max_num_timeout=RESTARTS)
         # Options without a value are switches.
         more: dict[str, Any] = {name: value or True for name, value in self.options.items()}
@@ -129,12 +145,13 @@ class Slurm(Engine):
             "partition": self.partition,
             "time": self.minutes,
             "signal_delay_s": self.notice,
-            "gpus_per_node": gpus or None,
+            "gpus_per_node": place.gpus or None,
+            "exclusive": True if place.alone else None,
             "array_parallelism": self.at_a_time,
             "stderr_to_stdout": True,
-            "dependency": f"afterany:{':'.join(after)}" if after else None,
+            "dependency": f"afterany:{':'.join(place.after)}" if place.after else None,
             # Where there is but one host it must do.
-            "exclude": avoided if avoided and len(self.nodes) > 1 else None,
+            "exclude": place.avoided if place.avoided and len(self.nodes) > 1 else None,
             "additional_parameters": more,
         }
         executor.update_parameters(**{name: value for name, value in facts.items() if value is not None})
@@ -252,13 +269,13 @@ class Local(Engine):
         self.own: dict[str, Any] = {}
         self.gpu: dict[str, int] = {}
 
-    def submit(self, word: str, tasks: Sequence[Task], gpus: int, after: Sequence[str], avoided: str) -> list[str]:
+    def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
         ids = []
         for task in tasks:
             executor = self.submitit.LocalExecutor(folder=self.logs, max_num_timeout=RESTARTS)
             taken = {self.gpu[one] for one in self.alive(list(self.gpu))}
             free = next(one for one in range(len(taken) + 1) if one not in taken)
-            visible = [free] if self.cuda and gpus else []
+            visible = [free] if self.cuda and place.gpus else []
             executor.update_parameters(
                 timeout_min=60 * 24 * 365, visible_gpus=visible, gpus_per_node=len(visible), stderr_to_stdout=True
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.cluster.board import Attempt, Board, Posted
-from benchmarks.cluster.engines import Engine
+from benchmarks.cluster.engines import Engine, Place
 from benchmarks.cluster.jobs import Job, jobs_of, waves
 from benchmarks.cluster.task import Task
 from benchmarks.core.records import Cell
@@ -116,7 +116,7 @@ class Following:
         """Submit what was not yet, as far as the engine takes it."""
         waiting = [one for one in self.jobs.values() if one.state == "open" and not one.attempt]
         for wave in waves([one.job for one in waiting]):
-            ready = wave if self.engine.slots is None else [job for job in wave if self.is_ready(job)][: self.free()]
+            ready = wave if self.engine.slots is None else self.fitting([job for job in wave if self.is_ready(job)])
             if ready:
                 self.send(ready, "")
 
@@ -124,10 +124,12 @@ class Following:
         """Whether all that a job needs has ended."""
         return all(self.jobs[name].state != "open" for name in job.needs if name in self.jobs)
 
-    def free(self) -> int:
-        """How many jobs more may run, of an engine that has so many places."""
-        running = sum(one.state == "open" and bool(one.attempt) for one in self.jobs.values())
-        return (self.engine.slots or 0) - running
+    def fitting(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Those jobs that may run now beside what runs, of an engine that has so many places on one host."""
+        running = [one.job for one in self.jobs.values() if one.state == "open" and one.attempt]
+        if any(job.alone for job in (*running, *jobs[:1])):
+            return jobs[:1] if not running else []
+        return jobs[: (self.engine.slots or 0) - len(running)]
 
     def send(self, jobs: Sequence[Job], avoided: str) -> None:
         """Submit jobs that are alike; a process that is killed meanwhile leaves word of it."""
@@ -139,7 +141,8 @@ class Following:
         self.board.sending(word, names)
         results = self.board.folder.parent
         tasks = [Task(name, results, (*self.submission.command, str(self.board.path(name)))) for name in names]
-        ids = self.engine.submit(word, tasks, jobs[0].gpus, open_ones, avoided)
+        place = Place(jobs[0].gpus, jobs[0].alone, tuple(open_ones), avoided)
+        ids = self.engine.submit(word, tasks, place)
         for name, attempt in zip(names, ids, strict=True):
             one = self.jobs[name]
             one.posted, one.after, one.unseen = one.posted.tried(Attempt(attempt, avoided)), tuple(after), 0

@@ -37,6 +37,11 @@ class Job:
         return f"{self.cells[0].kind}-{short_hash([[cell.as_dict() for cell in self.cells], self.share])}"
 
     @property
+    def alone(self) -> bool:
+        """Whether nothing else may run on its host meanwhile."""
+        return KINDS[self.cells[0].kind].alone
+
+    @property
     def title(self) -> str:
         """For people."""
         own, all_of_them = self.share

@@ -3,11 +3,12 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster.board import TERMINATED, Board
+from benchmarks.cluster.board import Board
 from benchmarks.core.processes import ending
 
 # How long the command has to write what it has, seconds.
@@ -51,11 +52,19 @@ class Task:
         from submitit.helpers import DelayedSubmission
 
         self.process.terminate()
-        try:
-            self.process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        since = time.monotonic()
+        while not has_ended(self.process.pid) and time.monotonic() - since < GRACE:
+            time.sleep(0.1)
+        self.process.kill()
         return DelayedSubmission(Task(self.name, self.results, self.command))
+
+
+def has_ended(number: int) -> bool:
+    """Whether a child has ended. A signal's handler asks, which waiting for the child itself would wait for in vain."""
+    try:
+        return os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def deaf() -> None:
@@ -69,8 +78,3 @@ def attempt_id() -> str:
         return os.environ[LOCAL]
     place = os.environ.get(PLACE)
     return f"{os.environ[ARRAY]}_{place}" if place else os.environ[SINGLE]
-
-
-def stopped(code: int) -> bool:
-    """Whether an exit code says that a process was told to stop, and wrote what it had."""
-    return code == TERMINATED

@@ -75,6 +75,7 @@ class EfficiencyKind(Kind):
 
     name = "efficiency"
     version = 2
+    alone = True
     options = EfficiencyOptions
     choices = MeasuringChoices
     conditions = ("device", "dtype", "channels_last", "compile", "processor")
