@@ -15,8 +15,6 @@ from benchmarks.core.processes import Terminated, terminable
 from benchmarks.work.choices import Choice
 
 if TYPE_CHECKING:
-    from benchmarks.cluster.engines import Engine
-    from benchmarks.cluster.follow import Following
     from benchmarks.core.records import Cell
     from benchmarks.core.store import Store
     from benchmarks.data.preflight import Notice
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from benchmarks.report.gate.numbers import Comparison
     from benchmarks.report.paper import Paper
     from benchmarks.report.report import Wanted
+    from benchmarks.work.cluster.engines import Engine
+    from benchmarks.work.cluster.follow import Following
     from benchmarks.work.runner import Summary
     from benchmarks.work.session import Session
 
@@ -473,9 +473,9 @@ def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, job:
 
 def run_job(file: Path, session: "Session") -> None:
     """Run what a job's file lists; exits with 1 where a cell failed or could not be run."""
-    from benchmarks.cluster.board import read_posted
     from benchmarks.core.distributed import processes, rank
     from benchmarks.measure.device import find_device
+    from benchmarks.work.cluster.board import read_posted
 
     job = read_posted(file).job
     find_device(session.device)
@@ -494,8 +494,8 @@ def engine_of(name: str, session: "Session", partition: str | None, slurm: Mappi
     Raises:
         ValueError: It is not here, or does not take its options.
     """
-    from benchmarks.cluster.board import Board
-    from benchmarks.cluster.engines import Local, Slurm
+    from benchmarks.work.cluster.board import Board
+    from benchmarks.work.cluster.engines import Local, Slurm
 
     logs = Board(session.store.folder).logs
     if name == Slurm.name:
@@ -513,8 +513,8 @@ def following_of(
     Raises:
         ValueError: Jobs cannot be submitted.
     """
-    from benchmarks.cluster.board import Board
-    from benchmarks.cluster.follow import Following, Submission, command_of
+    from benchmarks.work.cluster.board import Board
+    from benchmarks.work.cluster.follow import Following, Submission, command_of
 
     if executor is None:
         return None
@@ -550,9 +550,9 @@ def follow(following: "Following", cells: "list[Cell]", session: "Session") -> i
 @results_option
 def tell_status(results: Path) -> None:
     """What the jobs of a results folder do: which wait, run, are done or failed, with reason and log."""
-    from benchmarks.cluster.board import Board
-    from benchmarks.cluster.status import counted
-    from benchmarks.cluster.status import status as status_of
+    from benchmarks.work.cluster.board import Board
+    from benchmarks.work.cluster.status import counted
+    from benchmarks.work.cluster.status import status as status_of
 
     told = status_of(Board(results), engines_of(results))
     for one in told:
@@ -564,8 +564,8 @@ def tell_status(results: Path) -> None:
 @results_option
 def cancel_jobs(results: Path) -> None:
     """Stop all jobs of a results folder; each writes what it has first, and a later run goes on from there."""
-    from benchmarks.cluster.board import Board
-    from benchmarks.cluster.status import cancel
+    from benchmarks.work.cluster.board import Board
+    from benchmarks.work.cluster.status import cancel
 
     click.echo(f"{cancel(Board(results), engines_of(results))} jobs stopped")
 
@@ -576,8 +576,8 @@ def engines_of(results: Path) -> "dict[str, Engine]":
     Raises:
         ValueError: One is not here.
     """
-    from benchmarks.cluster.board import Board
-    from benchmarks.cluster.engines import Local, Slurm
+    from benchmarks.work.cluster.board import Board
+    from benchmarks.work.cluster.engines import Local, Slurm
 
     board = Board(results)
     makes: dict[str, Callable[[], Engine]] = {

@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.cluster.board import Board, Posted
 from benchmarks.core.store import Store
+from benchmarks.work.cluster.board import Board, Posted
 from tests.kill_and_resume import same_records
 from tests.slurm import Slurm, running, why_not
 
@@ -94,8 +94,8 @@ class Run:
 
 def command(folder: Path, *arguments: str) -> list[str]:
     """The suite's ``run``."""
-    return [sys.executable, "-m", "benchmarks", "run", *arguments, "--results", str(folder), "--out", f"{folder}-report",
-            "--cache", str(folder.parent / "cache")]  # fmt: skip
+    where = ["--results", str(folder), "--out", f"{folder}-report", "--cache", str(folder.parent / "cache")]
+    return [sys.executable, "-m", "benchmarks", "run", *arguments, *where]
 
 
 def here(folder: Path, arguments: Sequence[str]) -> None:

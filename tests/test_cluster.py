@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cluster import engines
-from benchmarks.cluster.board import Attempt, Board, Posted
-from benchmarks.cluster.engines import Engine, EngineError, Local, Place, Slurm, minutes_of, nodes_of
-from benchmarks.cluster.follow import LOOKS, Following, Submission, command_of
-from benchmarks.cluster.jobs import Job, jobs_of, waves
-from benchmarks.cluster.task import Task
 from benchmarks.core.records import Cell, new_record
 from benchmarks.papers.tdam import PAPER
 from benchmarks.work.accuracy import ACCURACY
+from benchmarks.work.cluster import engines
+from benchmarks.work.cluster.board import Attempt, Board, Posted
+from benchmarks.work.cluster.engines import Engine, EngineError, Local, Place, Slurm, minutes_of, nodes_of
+from benchmarks.work.cluster.follow import LOOKS, Following, Submission, command_of
+from benchmarks.work.cluster.jobs import Job, jobs_of, waves
+from benchmarks.work.cluster.task import Task
 from benchmarks.work.cost import COST
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cluster.board import Board
 from benchmarks.core.store import Store
+from benchmarks.work.cluster.board import Board
 from tests.cluster_and_back import Run, here, made
 from tests.kill_and_resume import same_records
 from tests.slurm import Slurm, running, why_not

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from benchmarks.cluster.board import Board, Posted
-from benchmarks.cluster.engines import Engine
+from benchmarks.work.cluster.board import Board, Posted
+from benchmarks.work.cluster.engines import Engine
 
 
 class Told(NamedTuple):

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster.board import Board
 from benchmarks.core.processes import ending
+from benchmarks.measure.stopwatch import Stopwatch
+from benchmarks.work.cluster.board import Board
 
 # How long the command has to write what it has, seconds.
 GRACE = 100.0
@@ -52,8 +53,8 @@ class Task:
         from submitit.helpers import DelayedSubmission
 
         self.process.terminate()
-        since = time.monotonic()
-        while not has_ended(self.process.pid) and time.monotonic() - since < GRACE:
+        watch = Stopwatch()
+        while not has_ended(self.process.pid) and watch.seconds() < GRACE:
             time.sleep(0.1)
         self.process.kill()
         return DelayedSubmission(Task(self.name, self.results, self.command))

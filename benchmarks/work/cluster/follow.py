@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.cluster.board import Attempt, Board, Posted
-from benchmarks.cluster.engines import Engine, Place
-from benchmarks.cluster.jobs import Job, jobs_of, waves
-from benchmarks.cluster.task import Task
 from benchmarks.core.records import Cell
+from benchmarks.work.cluster.board import Attempt, Board, Posted
+from benchmarks.work.cluster.engines import Engine, Place
+from benchmarks.work.cluster.jobs import Job, jobs_of, waves
+from benchmarks.work.cluster.task import Task
 from benchmarks.work.runner import Planned, plan, run_command
 from benchmarks.work.session import Session
 

@@ -19,9 +19,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster.jobs import Job
 from benchmarks.core.files import write_text
 from benchmarks.core.records import Cell
+from benchmarks.work.cluster.jobs import Job
 
 FOLDER, LOGS = "jobs", "logs"
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.cluster.task import Task
+from benchmarks.measure.stopwatch import Stopwatch
+from benchmarks.work.cluster.task import Task
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
 # Time limit of a job where none is given, minutes; how long before it the job is told, seconds; and how often it may
@@ -234,14 +235,14 @@ def asked(command: Sequence[str]) -> str:
     Raises:
         EngineError: It stays away, or refuses.
     """
-    since = time.monotonic()
+    watch = Stopwatch()
     while True:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return done.stdout
         told = " ".join(done.stderr.split())
         away = "ontact" in done.stderr or "onnect" in done.stderr or "timed out" in done.stderr
-        if not away or time.monotonic() - since > PATIENCE:
+        if not away or watch.seconds() > PATIENCE:
             raise EngineError(f"{command[0]} does not work here: {told}")
         time.sleep(PAUSE)
 
