@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity endings controls
 .PHONY: help setup test check lock check-regressions gate-networks costs table1 efficiency $(EXPERIMENTS) \
 	report reference reference-report bench-sweep bench-maps bench-boxes bench-speed bench-data calibration \
-	kill-test cluster-test fault-test clean
+	kill-test cluster-test scale-test fault-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
 # SEEDS is how many (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone).
@@ -114,6 +114,9 @@ kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what i
 
 cluster-test: $(READY)  ## start a real Slurm here, let everything happen to a run on it, and compare what it leaves (needs slurm-wlm)
 	$(BIN)/python tests/cluster_and_back.py
+
+scale-test: $(READY)  ## what 1,000, 3,000 and 10,000 records cost to plan, to tabulate and to show; 100 processes that write at once
+	$(BIN)/python tests/scale.py
 
 fault-test: $(READY)  ## plant 24 faults in copies and see that the gate names each; then 20 runs without any (an hour or more)
 	$(BIN)/python tests/plant_faults.py $(ARGS)

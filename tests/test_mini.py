@@ -83,10 +83,10 @@ def test_the_manifest_hash_covers_pixels(scenes: dict[str, Scenes]) -> None:
     pixels = val.pixels.copy()
     pixels[0, 0, 0, 0] ^= 1
     boxes = val._boxes
-    changed = Scenes("val", pixels, boxes, mini.digest_of(pixels, boxes))
+    changed = Scenes("val", lambda: pixels, boxes, mini.digest_of(pixels, boxes))
     assert changed.manifest == val.manifest
     assert changed.manifest_hash != val.manifest_hash
-    assert Scenes("val", val.pixels, boxes, val.digest).manifest_hash == val.manifest_hash
+    assert Scenes("val", lambda: val.pixels, boxes, val.digest).manifest_hash == val.manifest_hash
 
 
 @pytest.mark.parametrize("split", SIZES)

@@ -12,9 +12,9 @@ import functools
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,21 +83,25 @@ NO_DIGIT = Digit(-1, 0, 0, 0, 0, -1)
 
 
 class Drawn(ImageSet):
-    """A drawn image set.
+    """A drawn image set; its pixels are read when the first image is asked for: who plans a run needs none.
 
     Attributes:
-        pixels: RGB, uint8, (N, S, S, 3) with S = ``DRAWN``.
         digest: SHA-256 (hexadecimal) of pixels and what they show.
     """
 
-    pixels: Pixels
     digest: str
+    load: Callable[[], Pixels]
+
+    @functools.cached_property
+    def pixels(self) -> Pixels:
+        """RGB, uint8, (N, S, S, 3) with S = ``DRAWN``."""
+        return self.load()
 
     def image(self, i: int) -> Image.Image:
         return Image.fromarray(self.pixels[i])
 
     def size(self, i: int) -> int:
-        return int(self.pixels[i].nbytes)
+        return DRAWN * DRAWN * 3
 
     @functools.cached_property
     def manifest_hash(self) -> str:
@@ -108,10 +112,10 @@ class Drawn(ImageSet):
 class Scenes(Drawn):
     """Drawn scenes with one digit to find."""
 
-    def __init__(self, split: str, pixels: Pixels, boxes: Facts, digest: str) -> None:
-        ids = [f"{split}/{i:06d}" for i in range(len(pixels))]
+    def __init__(self, split: str, load: Callable[[], Pixels], boxes: Facts, digest: str) -> None:
+        ids = [f"{split}/{i:06d}" for i in range(len(boxes))]
         super().__init__(f"mini-{split}", CLASSES, ids, boxes[:, 0, 0].tolist())
-        self.pixels = pixels
+        self.load = load
         self.digest = digest
         self._boxes = boxes
         self.clusters = [Digit(*row).source for row in boxes[:, 0].tolist()]
@@ -141,7 +145,7 @@ def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
     """
     count = wanted(count, split, SIZES, "mini", f"the split {split}")
     key = json.dumps({"version": VERSION, "seed": SEED, "split": split, "count": count, "side": DRAWN})
-    return Scenes(split, *cached(cache / f"mini-{split}-{count}.npz", key, lambda: draw(split, count)))
+    return Scenes(split, *cached(cache / f"mini-{split}-{count}.npz", key, functools.partial(draw, split, count)))
 
 
 def wanted(count: int | None, split: str, sizes: Mapping[str, int], name: str, where: str) -> int:
@@ -165,32 +169,54 @@ def wanted(count: int | None, split: str, sizes: Mapping[str, int], name: str, w
     return count
 
 
-def cached(path: Path, key: str, draw: Callable[[], tuple[Pixels, Facts]]) -> tuple[Pixels, Facts, str]:
-    """Pixels, what they show, and the digest of both: from a file of this key, or drawn anew and kept there.
+def cached(path: Path, key: str, draw: Callable[[], tuple[Pixels, Facts]]) -> tuple[Callable[[], Pixels], Facts, str]:
+    """What reads pixels, what they show, and the digest of both: from a file of this key, or drawn anew and kept there.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    cache = read_cache(path, key)
-    if cache is not None:
-        return cache
+    facts, digest = read_head(path, key) or keep_drawn(path, key, draw)[1:]
+    return functools.partial(read_pixels, path, key, draw), facts, digest
+
+
+def keep_drawn(path: Path, key: str, draw: Callable[[], tuple[Pixels, Facts]]) -> tuple[Pixels, Facts, str]:
+    """Draw, and keep what was drawn in a file, with the digest of it.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
     pixels, facts = draw()
     digest = digest_of(pixels, facts)
     write_atomically(path, lambda file: np.savez(file, pixels=pixels, facts=facts, key=key, digest=digest))
     return pixels, facts, digest
 
 
-def read_cache(path: Path, key: str) -> tuple[Pixels, Facts, str] | None:
-    """What a cache file holds, or None if it is missing, damaged, or was drawn under another ``key``."""
+def read_head(path: Path, key: str) -> tuple[Facts, str] | None:
+    """What the pixels of a cache file show, and its digest; None as :func:`read_members`."""
+    members = read_members(path, key, ("facts", "digest"))
+    return None if members is None else (members[0], str(members[1]))
+
+
+def read_pixels(path: Path, key: str, draw: Callable[[], tuple[Pixels, Facts]]) -> Pixels:
+    """The pixels of a cache file, drawn anew where it does not hold what its digest says.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    members = read_members(path, key, ("pixels", "facts", "digest"))
+    if members is not None and digest_of(members[0], members[1]) == str(members[2]):
+        return members[0]
+    return keep_drawn(path, key, draw)[0]
+
+
+def read_members(path: Path, key: str, names: Sequence[str]) -> list[NDArray[Any]] | None:
+    """Arrays of a cache file, or None if it is missing, damaged, or was drawn under another ``key``."""
     try:
         # np.load would leave a damaged file open.
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            if str(file["key"]) != key:
-                return None
-            pixels, facts, digest = file["pixels"], file["facts"], str(file["digest"])
+            return [file[name] for name in names] if str(file["key"]) == key else None
     except (OSError, EOFError, KeyError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return None
-    return (pixels, facts, digest) if digest_of(pixels, facts) == digest else None
 
 
 def digest_of(pixels: Pixels, facts: Facts) -> str:

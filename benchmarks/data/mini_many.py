@@ -1,6 +1,8 @@
 """The embedded multi-label set: scenes of one to four digits of different classes. It stands for the paper's COCO."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +26,10 @@ QUARTERS = ((0, 0), (HALF, 0), (0, HALF), (HALF, HALF))
 class Many(MultiLabel, Drawn):
     """Scenes of several digits."""
 
-    def __init__(self, split: str, pixels: Pixels, shown: Facts, digest: str) -> None:
-        ids = [f"{split}/{i:06d}" for i in range(len(pixels))]
+    def __init__(self, split: str, load: Callable[[], Pixels], shown: Facts, digest: str) -> None:
+        ids = [f"{split}/{i:06d}" for i in range(len(shown))]
         super().__init__(f"mini-many-{split}", mini.CLASSES, ids, [NO_LABEL] * len(ids))
-        self.pixels = pixels
+        self.load = load
         self.digest = digest
         self.present = [tuple(np.flatnonzero(row).tolist()) for row in shown]
 
@@ -46,7 +48,7 @@ def open_many(split: str, cache: Path, count: int | None = None) -> Many:
     """
     count = mini.wanted(count, split, SIZES, "many", f"many/{split}")
     key = json.dumps({"version": [mini.VERSION, VERSION], "seed": SEED, "split": split, "count": count})
-    return Many(split, *mini.cached(cache / f"mini-many-{split}-{count}.npz", key, lambda: draw(split, count)))
+    return Many(split, *mini.cached(cache / f"mini-many-{split}-{count}.npz", key, partial(draw, split, count)))
 
 
 def draw(split: str, count: int) -> tuple[Pixels, Facts]:

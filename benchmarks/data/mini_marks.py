@@ -7,6 +7,7 @@ beside or inside the digit where it hides the least of it.
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -71,12 +72,12 @@ MARKS: dict[str, tuple[tuple[str, Callable[[int], Shape]], ...]] = {
 class Marked(Drawn):
     """Scenes of one digit with a mark; its class is digit and mark."""
 
-    def __init__(self, name: str, split: str, pixels: Pixels, labels: Facts, digest: str) -> None:
+    def __init__(self, name: str, split: str, load: Callable[[], Pixels], labels: Facts, digest: str) -> None:
         classes = [f"{digit} with a {mark}" for digit in mini.CLASSES for mark, _ in MARKS[name]]
-        ids = [f"{split}/{i:06d}" for i in range(len(pixels))]
+        ids = [f"{split}/{i:06d}" for i in range(len(labels))]
         super().__init__(f"mini-{name}-{split}", classes, ids, labels[:, 0].tolist())
         self.clusters = labels[:, 1].tolist()
-        self.pixels = pixels
+        self.load = load
         self.digest = digest
 
 
@@ -95,7 +96,7 @@ def open_marks(name: str, split: str, cache: Path, count: int | None = None) -> 
     """
     count = mini.wanted(count, split, SIZES, name, f"{name}/{split}")
     key = json.dumps({"version": [mini.VERSION, VERSION], "seed": SEED, "set": name, "split": split, "count": count})
-    drawn = mini.cached(cache / f"mini-{name}-{split}-{count}.npz", key, lambda: draw(name, split, count))
+    drawn = mini.cached(cache / f"mini-{name}-{split}-{count}.npz", key, partial(draw, name, split, count))
     return Marked(name, split, *drawn)
 
 
