@@ -5,7 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, fields, replace
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -256,6 +256,12 @@ experiment_options = (
     limit_option,
     headed(WHAT, "--models", callback=listed, help="Names, separated by commas; default: the experiment's."),
     headed(WHAT, "--tasks", callback=listed, help="Kinds of work to do, by commas; default: all."),
+    headed(
+        WHAT,
+        "--splits",
+        callback=listed,
+        help="Which of the paper's image sets to evaluate on, such as v1; default: all.",
+    ),
     weights_option,
 )
 
@@ -392,20 +398,39 @@ def chosen_names(paper: "Paper", names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) or paper.names
 
 
-def cells_of(paper: "Paper", names: Sequence[str], tasks: Sequence[str] | None, session: "Session") -> "list[Cell]":
-    """The cells of experiments, of the chosen kinds of work.
+@dataclass(frozen=True)
+class Chosen:
+    """Which cells of experiments are meant.
+
+    Attributes:
+        tasks: Kinds of work, None for all.
+        splits: Which of the paper's image sets networks are evaluated on, by the paper's columns; None for all.
+    """
+
+    tasks: tuple[str, ...] | None = None
+    splits: tuple[str, ...] | None = None
+
+
+def cells_of(paper: "Paper", names: Sequence[str], chosen: Chosen, session: "Session") -> "list[Cell]":
+    """The cells of experiments, of the chosen kinds of work and image sets.
 
     Raises:
-        ValueError: There is no such kind.
+        ValueError: There is no such kind, or image set.
     """
     from benchmarks.report.paper import CLAIMS
     from benchmarks.work.kinds import KINDS
 
-    for task in tasks or ():
+    sets = session.profile.splits
+    for task in chosen.tasks or ():
         if task not in KINDS:
             raise ValueError(f"unknown kind of work {task!r}; choose of {', '.join(KINDS)}")
+    for split in chosen.splits or ():
+        if split not in sets:
+            raise ValueError(f"unknown image set {split!r}; choose of {', '.join(sets)}")
+    left_out = {data for name, data in sets.items() if chosen.splits is not None and name not in chosen.splits}
     cells = [cell for name in names if name != CLAIMS for cell in paper.experiment(name).cells(session)]
-    return [cell for cell in cells if tasks is None or cell.kind in tasks]
+    wanted = [cell for cell in cells if chosen.tasks is None or cell.kind in chosen.tasks]
+    return [cell for cell in wanted if cell.options.get("data") not in left_out]
 
 
 # ---------------------------------------------------------------- running
@@ -423,15 +448,16 @@ def list_experiments() -> None:
 @main.command(cls=RunCommand)
 @experiment_arguments
 @with_options(*session_options, *experiment_options)
-def plan(experiments: Sequence[str], tasks: Sequence[str] | None, **options: Any) -> None:
+def plan(experiments: Sequence[str], **options: Any) -> None:
     """What a run would do: every cell, done or to run, and why it cannot."""
     from benchmarks.work.runner import in_order
     from benchmarks.work.runner import plan as make_plan
 
     paper = the_paper()
     names = chosen_names(paper, experiments)
+    chosen = Chosen(options.pop("tasks"), options.pop("splits"))
     session = make_session(paper, options)
-    planned = make_plan(in_order(cells_of(paper, names, tasks, session)), session)
+    planned = make_plan(in_order(cells_of(paper, names, chosen, session)), session)
     for one in planned:
         why = f"  ({one.reason}; {one.command})" if one.state == "blocked" else ""
         click.echo(f"{one.state:<8} {one.cell}{why}")
@@ -442,7 +468,7 @@ def plan(experiments: Sequence[str], tasks: Sequence[str] | None, **options: Any
 @main.command(cls=RunCommand)
 @experiment_arguments
 @with_options(*session_options, *experiment_options, out_option, *cluster_options)
-def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, job: Path | None, **options: Any) -> None:
+def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any) -> None:
     """Say what there is to do, run what has no valid record, render, and say the answer. Also under torchrun.
 
     Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
@@ -450,12 +476,13 @@ def run(experiments: Sequence[str], tasks: Sequence[str] | None, out: Path, job:
     """
     paper = the_paper()
     names = chosen_names(paper, experiments)
+    chosen = Chosen(options.pop("tasks"), options.pop("splits"))
     elsewhere = {name: options.pop(name) for name in ("executor", "partition", "gpus_per_job", "shares", "slurm")}
     session = make_session(paper, options)
     if job is not None:
         run_job(job, session)
         return
-    cells = cells_of(paper, names, tasks, session)
+    cells = cells_of(paper, names, chosen, session)
     following = following_of(session, **elsewhere)
     say_first(paper, experiments, cells, session)
     if following is not None:
@@ -1054,11 +1081,42 @@ def tell(notices: "Sequence[Notice]") -> None:
 @main.command()
 @click.argument("root", type=folder())
 @headed(WHAT, "--data", "names", multiple=True, help="Data set to look at; may be given several times.")
+@headed(
+    WHAT,
+    "--for",
+    "uses",
+    multiple=True,
+    help="Look at all that an experiment, or a kind of work such as accuracy, "
+    "needs, and at nothing else; may be given several times.",
+)
+@headed(
+    WHAT, "--splits", callback=listed, help="With --for: which of the paper's image sets, such as v1; default: all."
+)
 @headed(WHAT, "--num-classes", type=click.IntRange(1), default=1000, show_default=True, help="Declared classes.")
 @headed(WHAT, "--decode", type=click.Choice(("headers", "full", "none")), default="headers", show_default=True,
         help="How far images are read.")  # fmt: skip
-def preflight(root: Path, num_classes: int, decode: Any, names: Sequence[str]) -> None:
-    """Look for the usual mistakes in the folders of data sets before an hour is spent on them."""
+def preflight(root: Path, names: Sequence[str], uses: Sequence[str], splits: Any, **how: Any) -> None:
+    """Look for the usual mistakes in the folders of data sets before an hour is spent on them.
+
+    Exits with 1 if there is an error.
+    """
+    if names and uses:
+        raise ValueError("--data names sets and --for what needs them; give one of the two")
+    if splits and not uses:
+        raise ValueError("--splits goes with --for, which knows the paper's image sets; name what they are for")
+    notices = notices_for(root, uses, splits, **how) if uses else notices_of(root, names, **how)
+    tell(notices)
+    if any(notice.level == "error" for notice in notices):
+        sys.exit(1)
+    click.echo("no error found")
+
+
+def notices_of(root: Path, names: Sequence[str], num_classes: int, decode: Any) -> "list[Notice]":
+    """What preflight notices on data sets.
+
+    Raises:
+        ValueError: There is none of a name.
+    """
     from benchmarks.data.registry import Source, find, on_disk
 
     known = on_disk()
@@ -1069,10 +1127,36 @@ def preflight(root: Path, num_classes: int, decode: Any, names: Sequence[str]) -
         data = find(name)
         assert data.look is not None
         notices += data.look(data.splits, Source(root, root, num_classes, None, num_classes, None), decode, None)
-    tell(notices)
-    if any(notice.level == "error" for notice in notices):
-        sys.exit(1)
-    click.echo("no error found")
+    return notices
+
+
+def notices_for(root: Path, uses: Sequence[str], splits: Any, num_classes: int, decode: Any) -> "list[Notice]":
+    """What preflight notices on all that experiments or kinds of work need of the paper's data.
+
+    Raises:
+        ValueError: There is none of a name, or the paper has no data of its own.
+    """
+    from benchmarks.core.progress import Bar
+    from benchmarks.report.paper import CLAIMS
+    from benchmarks.work.kinds import KINDS
+    from benchmarks.work.preparation import inspect
+
+    paper = the_paper()
+    profile = next((name for name, one in paper.profiles.items() if one.papers_data), None)
+    experiments = [name for name in paper.names if name != CLAIMS]
+    unknown = [use for use in uses if use not in experiments and use not in KINDS]
+    if unknown or profile is None:
+        allowed = ", ".join((*experiments, *KINDS))
+        raise ValueError(f"nothing is known of {unknown[0]!r}; choose of {allowed}" if unknown else "no data on disk")
+    told = {"profile": profile, "data_root": root, "num_classes": num_classes, "results": RUNS, "cache": CACHE}
+    session = make_session(paper, {**told, "device": "cpu", "plugins": ()})
+    named = cells_of(paper, [use for use in uses if use in experiments], Chosen(splits=splits), session)
+    # The reduced data set is asked for by the experiments that have one alone.
+    reduced = {session.profile.reduced.train, session.profile.reduced.val}
+    every = cells_of(paper, experiments, Chosen(splits=splits), session)
+    of_kinds = [cell for cell in every if cell.kind in uses and reduced.isdisjoint(cell.options.values())]
+    with Bar(sys.stderr) as bar:
+        return inspect([*named, *of_kinds], session, decode, bar)
 
 
 @main.command()

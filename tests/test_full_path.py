@@ -270,3 +270,65 @@ def test_an_interrupted_training_goes_on(tree: Path, tmp_path: Path, monkeypatch
     ]
     hashes = {line.split(" sha256 ")[1].split()[0] for line in lines}
     assert len(hashes) == 1
+
+
+# ---------------------------------------------------------------- with a part of the data
+
+
+@pytest.fixture
+def val_alone(tree: Path, tmp_path: Path) -> Path:
+    """What most people have: the validation images, and nothing else."""
+    shutil.copytree(tree / "val", tmp_path / "data" / "val")
+    return tmp_path / "data"
+
+
+def looked_for(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["preflight", str(root), "--num-classes", "10", *arguments])
+
+
+def test_preflight_asks_only_for_what_is_needed(val_alone: Path, tree: Path) -> None:
+    """Val alone is enough for accuracy on it, not for V2, for boxes or for training."""
+    alone = looked_for(val_alone, "--for", "accuracy", "--splits", "v1")
+    assert alone.exit_code == 0, alone.output
+    assert "val has 29 images of 10 classes" in alone.output
+    both = looked_for(val_alone, "--for", "accuracy")
+    assert both.exit_code == 1
+    assert "error: ImageNetV2 is missing" in both.output or "v2" in both.output
+    located = looked_for(val_alone, "--for", "localization")
+    assert located.exit_code == 1
+    assert "boxes" in located.output
+    assert looked_for(tree, "--for", "table1").exit_code == 0
+    plain = looked_for(val_alone)
+    assert plain.exit_code == 1
+    assert "train" in plain.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--for", "speed"], "nothing is known of 'speed'; choose of table1"),
+        (["--for", "accuracy", "--data", "cub"], "give one of the two"),
+        (["--splits", "v1"], "--splits goes with --for"),
+        (["--for", "accuracy", "--splits", "v3"], "unknown image set 'v3'; choose of v1, v2"),
+    ],
+)
+def test_preflight_for_what_is_none(tree: Path, arguments: list[str], told: str) -> None:
+    result = looked_for(tree, *arguments)
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_accuracy_on_one_of_the_image_sets(val_alone: Path, trained: Path, tmp_path: Path) -> None:
+    """Who has no V2 gets V1's column without a failure; the other says what is missing."""
+    (weights,) = (trained / "weights").glob("*.safetensors")
+    given = ["--weights", str(weights), "--tasks", "accuracy"]
+    result = run(*options(val_alone, tmp_path / "results", *given, "--splits", "v1"))
+    assert result.exit_code == 0, result.output
+    assert list(accuracies(tmp_path / "results")) == ["val"]
+    both = run(*options(val_alone, tmp_path / "results", *given))
+    assert both.exit_code == 1
+    assert "v2" in both.output
+    refused = run(*options(val_alone, tmp_path / "results", *given, "--splits", "v3"))
+    assert refused.exit_code == 1
+    assert "unknown image set 'v3'; choose of v1, v2" in refused.stderr

@@ -98,6 +98,7 @@ class Kind(ABC):
         shared: Whether all processes of a torchrun share its work; else the first does it alone.
         parallel: Whether groups may run at the same time on the CPU, each in a process of its own.
         divisible: Whether a group is a pass over images that several jobs may share, see ``Session.share``.
+        boxed: Whether it needs the boxes of the images that it evaluates.
         alone: Whether nothing else may run on its host meanwhile.
         on_device: Whether it uses the session's device; else the CPU whatever that is.
     """
@@ -115,6 +116,7 @@ class Kind(ABC):
     shared: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
     divisible: ClassVar[bool] = False
+    boxed: ClassVar[bool] = False
     alone: ClassVar[bool] = False
     on_device: ClassVar[bool] = True
 

@@ -52,6 +52,7 @@ class Localization(Evaluation["Backbone"]):
 
     name = "localization"
     version = 3
+    boxed = True
     options = LocalizationOptions
     conditions = CONDITIONS
     per_image = "localizations"

@@ -27,8 +27,7 @@ def prepare(cells: Sequence[Cell], session: Session, progress: Progress) -> "lis
     Raises:
         DataError: A network is to be trained, and preflight finds an error.
     """
-    trained_on = {str(cell.options[option]) for cell in cells if (option := KINDS[cell.kind].trains_on)}
-    needed = {str(cell.options["data"]) for cell in cells if "data" in cell.options} | trained_on
+    needed, trained_on = image_sets(cells)
     new = {split: images for split in sorted(needed) if (images := opened(split, session)) and is_new(images, session)}
     read = {split: images for split, images in new.items() if not images.drawn}
     layout = look_at(list(new), session, "none", progress)
@@ -42,10 +41,40 @@ def prepare(cells: Sequence[Cell], session: Session, progress: Progress) -> "lis
             f"preflight found {len(errors)} errors in {session.data_root}, the first: {errors[0].what}; "
             f"`tdam-bench preflight {session.data_root} {sets}` names all of them"
         )
-    notices = list(dict.fromkeys([*layout, *trained, *others]))
+    notices = [one for one in dict.fromkeys([*layout, *trained, *others]) if one.level != "info"]
     for images in new.values():
         write_atomically(session.manifest_path(images), images.write_manifest)
     return [*notices, *told_of_limit(new.values(), session)]
+
+
+def image_sets(cells: Iterable[Cell]) -> tuple[set[str], set[str]]:
+    """The image sets that cells need, and those of them that networks are trained on."""
+    trained_on, needed = set(), set()
+    for cell in cells:
+        option = KINDS[cell.kind].trains_on
+        trained_on |= {str(cell.options[option])} if option else set()
+        needed |= {str(cell.options["data"])} if "data" in cell.options else set()
+    return needed | trained_on, trained_on
+
+
+def inspect(cells: Sequence[Cell], session: Session, decode: "Decode", progress: Progress) -> "list[Notice]":
+    """What preflight notices on all that cells need: image sets, and boxes where these are compared with.
+
+    Args:
+        cells: What is to be run.
+        session: Names the data.
+        decode: As for :func:`benchmarks.data.preflight.preflight`.
+        progress: Told how far it is.
+    """
+    from benchmarks.data.preflight import Notice
+
+    notices = look_at(sorted(image_sets(cells)[0]), session, decode, progress)
+    for split in sorted({str(cell.options["data"]) for cell in cells if KINDS[cell.kind].boxed}):
+        try:
+            session.boxes(split)
+        except DataError as error:
+            notices.append(Notice("error", str(error)))
+    return list(dict.fromkeys(notices))
 
 
 def told_of_limit(sets: "Iterable[ImageSet]", session: Session) -> "list[Notice]":
@@ -84,7 +113,7 @@ def look_at(splits: Sequence[str], session: Session, decode: "Decode", progress:
         look = find(name).look
         if look is not None:
             notices += look(parts, session.source_of(parts[0]), decode, Stretch(f"preflight {name}", progress))
-    return [notice for notice in notices if notice.level != "info"]
+    return notices
 
 
 class Stretch:
