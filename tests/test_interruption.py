@@ -15,7 +15,7 @@ from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import MINI_RECIPE
 from benchmarks.work.loop import Classification, Diverged, Training, TrainingData, train
 from benchmarks.work.profiles import Recipe
-from benchmarks.work.saving import Saver
+from benchmarks.work.saving import Keeping, Saver
 
 RECIPE = replace(MINI_RECIPE, epochs=2, batch=8, resolution=32)
 VARIANTS = {
@@ -98,7 +98,7 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path: Path) -> N
             raise Killed
 
     with pytest.raises(Killed):
-        train(training(tmp_path, RECIPE, 0), tmp_path / "cut.safetensors", kill, minutes=0)
+        train(training(tmp_path, RECIPE, 0), tmp_path / "cut.safetensors", kill, Keeping(minutes=0))
     shown: list[int] = []
     cut = train(training(tmp_path, RECIPE, 0), tmp_path / "cut.safetensors", shown.append)
     assert shown[0] == 3 * 8  # the fourth step was not saved

@@ -14,9 +14,9 @@ from benchmarks.work.training import (
     LOSS,
     TRAIN,
     HalfAsLongAgain,
-    TrainingChoices,
     chance_of,
     curves,
+    keeping_of,
     on_one_thread,
     recipe_hash,
     trained_inputs,
@@ -136,7 +136,7 @@ class FineTune(Kind):
         training = Training(objective, recipe, options.tuning_seed, shown)
         weights = session.store.path("weights", f"{cell.model}-{options.target}-{record.id}", ".safetensors")
         with on_one_thread(session):
-            trained = train(training, weights, advance, session.chosen(TrainingChoices).checkpoint_every)
+            trained = train(training, weights, advance, keeping_of(record, session))
         yield self.finished(record, trained, recipe)
 
     def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:

@@ -25,11 +25,13 @@ from benchmarks.core.processes import Deferred
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
 from benchmarks.work.profiles import Recipe
-from benchmarks.work.saving import MINUTES, Saver
+from benchmarks.work.saving import Keeping, Saver
+from benchmarks.work.training_log import EPOCH, EVERY, STEP, TrainingLog
 
 STEP_LOSSES = ("highest", "last")
-# Steps after which a loss on CUDA is looked at.
-UNWATCHED = 50
+# Steps after which a loss on CUDA is looked at: those that are logged.
+UNWATCHED = EVERY
+USUAL = Keeping()
 
 
 class Diverged(ValueError):
@@ -289,6 +291,7 @@ class Training:
         self.history: dict[str, list[float]] = {name: [] for name in names}
         self.losses = torch.zeros((), device=device, dtype=torch.float64)
         self.random: Tensor | None = None
+        self.log: TrainingLog | None = None
         # On CUDA the process would wait for each step that it looks at.
         self.unwatched = UNWATCHED if device.type == "cuda" else 1
 
@@ -296,6 +299,11 @@ class Training:
     def epoch(self) -> int:
         """Epochs finished."""
         return len(self.history["loss"])
+
+    @property
+    def steps(self) -> int:
+        """Steps done, of all epochs."""
+        return self.epoch * len(self.loader) + self.batches.done
 
     @property
     def result(self) -> nn.Module:
@@ -325,15 +333,27 @@ class Training:
             recent.append(self.step(images, targets))
             self.losses += recent[-1]
             self.batches.done += 1
-            if len(recent) == self.unwatched or self.batches.done == len(self.loader):
-                self.require_finite(recent)
+            self.count(len(images))
+            if self.batches.done % self.unwatched == 0 or self.batches.done == len(self.loader):
+                self.tell(self.require_finite(recent))
                 recent.clear()
             progress(len(images) * distributed.size())
             after_step()
         self.end_epoch()
 
-    def require_finite(self, recent: Sequence[Tensor]) -> None:
-        """Look at the losses of the last steps.
+    def count(self, images: int) -> None:
+        """So many images more were shown, by this process as by each other one."""
+        if self.log is not None:
+            self.log.count(images * distributed.size())
+
+    def tell(self, loss: float) -> None:
+        """Log the loss of a step, every so many of an epoch."""
+        if self.log is not None and self.batches.done % EVERY == 0:
+            lr = float(self.schedule.get_last_lr()[0])
+            self.log.add(STEP, {"epoch": self.epoch + 1, "step": self.steps, "loss": loss, "lr": lr})
+
+    def require_finite(self, recent: Sequence[Tensor]) -> float:
+        """Look at the losses of the last steps; returns the very last one.
 
         Raises:
             Diverged: One is no number; the message names the step and its images.
@@ -348,6 +368,7 @@ class Training:
                 f"the training loss is {float(losses[first])} at step {step + 1} of epoch {self.epoch + 1}; a smaller "
                 f"learning rate may help; its images: {ids}"
             )
+        return float(losses[-1])
 
     def end_epoch(self) -> None:
         """Add an epoch to the history."""
@@ -358,6 +379,9 @@ class Training:
         self.history["lr"].append(float(self.schedule.get_last_lr()[0]))
         if self.held_out is not None:
             self.history["held_out"].append(self.held_out(self.result))
+        if self.log is not None:
+            last = {name: values[-1] for name, values in self.history.items()}
+            self.log.add(EPOCH, {"epoch": self.epoch, "step": self.steps, **last})
 
     def step(self, images: Tensor, targets: Tensor) -> Tensor:
         """One optimizer step on a uint8 batch (N, 3, H, W) and its targets; returns the batch's loss."""
@@ -410,7 +434,7 @@ class Training:
         self.history = state["history"]
 
 
-def train(training: Training, weights: Path, progress: Callable[[int], None], minutes: float = MINUTES) -> Trained:
+def train(training: Training, weights: Path, progress: Callable[[int], None], keeping: Keeping = USUAL) -> Trained:
     """Run a training to its end, from where it was saved last if it was cut off.
 
     It is saved after each epoch, every so many minutes, and where a signal asks for its end.
@@ -419,7 +443,7 @@ def train(training: Training, weights: Path, progress: Callable[[int], None], mi
         training: The run.
         weights: Where the final weights go; the checkpoint of an unfinished run lies beside it.
         progress: Called with the number of images of each step.
-        minutes: Between two checkpoints.
+        keeping: Its checkpoints and its log.
 
     Raises:
         Diverged: The loss is not a number.
@@ -428,10 +452,9 @@ def train(training: Training, weights: Path, progress: Callable[[int], None], mi
     checkpoint = weights.with_suffix(".unfinished")
     if checkpoint.exists():
         training.resume(checkpoint)
-        steps = training.epoch * len(training.loader) + training.batches.done
-        progress(steps * training.recipe.batch * distributed.size())
-    with Deferred() as signals:
-        saver = Saver(lambda: training.save(checkpoint), signals, minutes)
+        progress(training.steps * training.recipe.batch * distributed.size())
+    with Deferred() as signals, logged(training, keeping):
+        saver = Saver(lambda: training.save(checkpoint), signals, keeping.minutes)
         while training.epoch < training.recipe.epochs:
             training.run_epoch(progress, saver.after_step)
             if training.epoch < training.recipe.epochs:
@@ -444,3 +467,16 @@ def train(training: Training, weights: Path, progress: Callable[[int], None], mi
         checkpoint.unlink(missing_ok=True)
     distributed.wait()
     return Trained(weights, file_hash(weights), training.history)
+
+
+@contextlib.contextmanager
+def logged(training: Training, keeping: Keeping) -> Iterator[None]:
+    """Log a training meanwhile, in the first process, where that is wanted."""
+    if keeping.log is None or distributed.rank() > 0:
+        yield
+        return
+    training.log = TrainingLog(keeping.log, training.steps)
+    try:
+        yield
+    finally:
+        training.log.close()

@@ -1,13 +1,28 @@
 """When a training is saved: every so many minutes, and before it ends because a signal asks it to. Cheap to import."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from benchmarks.core.processes import Deferred
 from benchmarks.measure.stopwatch import Stopwatch
+from benchmarks.work.training_log import LogFiles
 
 MINUTES = 10.0
 # Several processes agree on a moment; asking each other takes time, so they do not ask at every step.
 STEPS_BETWEEN = 20
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What is kept of a training on its way.
+
+    Attributes:
+        minutes: Between two checkpoints.
+        log: Where it is logged, None for nowhere.
+    """
+
+    minutes: float = MINUTES
+    log: LogFiles | None = None
 
 
 class Saver:

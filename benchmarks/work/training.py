@@ -16,8 +16,9 @@ from benchmarks.networks.plugins import fingerprint
 from benchmarks.work.choices import choice
 from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec
 from benchmarks.work.profiles import Recipe
-from benchmarks.work.saving import MINUTES
+from benchmarks.work.saving import MINUTES, Keeping
 from benchmarks.work.session import Session
+from benchmarks.work.training_log import LogFiles
 
 if TYPE_CHECKING:
     from benchmarks.work.heldout import HeldOut
@@ -40,6 +41,7 @@ class TrainingChoices:
     checkpoint_every: float = choice(
         MINUTES, "Minutes between the checkpoints of a training inside an epoch.", kind="float", least=0
     )
+    tensorboard: bool = choice(False, "Log trainings for TensorBoard too, beside the CSV in logs/.", kind="flag")
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Train(Kind):
         weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
         try:
             with on_one_thread(session):
-                trained = train(training, weights, advance, session.chosen(TrainingChoices).checkpoint_every)
+                trained = train(training, weights, advance, keeping_of(record, session))
         except Diverged as error:
             yield diverged(record, training.history, str(error))
             return
@@ -216,6 +218,14 @@ def without_weights(record: Record, trained: "Trained") -> Record:
     trained.weights.unlink(missing_ok=True)
     notes = {name: note for name, note in record.notes.items() if name not in ("weights", "sha256")}
     return replace(record, notes=notes)
+
+
+def keeping_of(record: Record, session: Session) -> Keeping:
+    """How often a training is saved, and where it is logged: in the results folder, by the name of its record."""
+    chosen = session.chosen(TrainingChoices)
+    name = f"{record.cell.kind}-{record.cell.model}-{record.id}"
+    board = session.store.path("logs", f"tensorboard/{name}", "") if chosen.tensorboard else None
+    return Keeping(chosen.checkpoint_every, LogFiles(session.store.path("logs", name, ".csv"), board))
 
 
 def held_out_of(split: str, session: Session) -> str | None:
