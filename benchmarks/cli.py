@@ -207,7 +207,7 @@ class TrainCommand(RunCommand):
 
 results_option = headed(WHERE, "--results", type=folder(), default=RUNS, show_default=True, help="Results folder.")
 out_option = headed(WHERE, "--out", type=folder(), default=REPORT, show_default=True, help="Where to write to.")
-device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or mps.")
 experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
 # Which records are shown; their settings are the records' own.
 show_options = (
@@ -352,10 +352,10 @@ def check_decode(decode: str, device: str) -> None:
     """Refuse to decode on a device that cannot.
 
     Raises:
-        ValueError: It is the CPU.
+        ValueError: It is no CUDA device.
     """
-    if decode == "device" and device == "cpu":
-        raise ValueError("--decode device needs a CUDA device, got --device cpu; name one, or leave --decode out")
+    if decode == "device" and not device.startswith("cuda"):
+        raise ValueError(f"--decode device needs a CUDA device, got --device {device}; name one, or leave --decode out")
 
 
 def check_paths(options: Mapping[str, Any]) -> None:

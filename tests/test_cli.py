@@ -181,7 +181,7 @@ RUN = ["run", "table1"]
         ([*RUN, "--weights", "nowhere"], "there is no nowhere (--weights)"),
         ([*RUN, "--class-list", "nowhere"], "there is no nowhere (--class-list)"),
         ([*RUN, "--plugin", "nowhere.py"], "no plug-in file nowhere.py"),
-        ([*RUN, "--device", "tpu"], "unknown device 'tpu'; choose cpu, cuda or cuda:N"),
+        ([*RUN, "--device", "tpu"], "unknown device 'tpu'; choose cpu, cuda, cuda:N or mps"),
         ([*RUN, "--profile", "tiny"], "unknown profile 'tiny'; choose one of mini, smoke, full"),
         (["run", "table9"], "unknown experiment 'table9'; choose one of table1, efficiency,"),
         (["plan", "table1", "--tasks", "cost,fly"], f"unknown kind of work 'fly'; choose of {', '.join(KINDS)}"),

@@ -202,5 +202,5 @@ def read_numbers(folder: Path, table: str) -> list[dict[str, str]]:
     Raises:
         FileNotFoundError: There is no such table.
     """
-    with (folder / f"{table}.csv").open(newline="") as file:
+    with (folder / f"{table}.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
