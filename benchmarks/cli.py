@@ -36,6 +36,7 @@ WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
 GIVEN = "benchmarks.cli.given"
 ELSEWHERE = "On a cluster, or in processes side by side"
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
+REFERENCE = Path("reference")
 
 Command = Callable[..., Any]
 
@@ -210,8 +211,12 @@ out_option = headed(WHERE, "--out", type=folder(), default=REPORT, show_default=
 device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or mps.")
 experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
 # Which records are shown; their settings are the records' own.
+shown_option = headed(
+    WHERE, "--results", type=folder(), default=RUNS, show_default=True,
+    help="Results folder; the word reference names the project's own records.",
+)  # fmt: skip
 show_options = (
-    results_option,
+    shown_option,
     headed(SHOWN, "--profile", help="Profile; default: that of the newest record."),
     headed(SHOWN, "--models", callback=listed, help="Names, separated by commas; default: all."),
 )
@@ -776,14 +781,26 @@ def wanted_of(
     Raises:
         ValueError: An experiment or model that is none.
     """
-    from benchmarks.core.store import Store
     from benchmarks.networks.names import parse
     from benchmarks.report.report import Wanted
 
     paper = the_paper()
     for name in models or ():
         parse(name)
-    return Wanted(paper, chosen_names(paper, experiments), profile, models), Store(results)
+    return Wanted(paper, chosen_names(paper, experiments), profile, models), shown_store(paper, results)
+
+
+def shown_store(paper: "Paper", results: Path) -> "Store":
+    """A results folder; or, by the word for it, the project's own records, which an installed package has too.
+
+    Raises:
+        ValueError: The paper has none.
+    """
+    from benchmarks.core.store import Store
+    from benchmarks.report.paper import ROOT
+    from benchmarks.report.reference import reference_of
+
+    return Store(ROOT / reference_of(paper).folder if results == REFERENCE else results)
 
 
 @main.command()
@@ -825,13 +842,13 @@ def report(experiments: Sequence[str], out: Path, **filters: Any) -> None:
 
 @main.command("verify")
 @click.argument("folder_of_report", metavar="REPORT", type=folder())
-@results_option
+@shown_option
 def verify_report(folder_of_report: Path, results: Path) -> None:
     """Whether a report still says what the records say; names each number that does not, and exits with 1."""
-    from benchmarks.core.store import Store
     from benchmarks.report.verification import verify
 
-    problems = verify(folder_of_report, Store(results), the_paper())
+    paper = the_paper()
+    problems = verify(folder_of_report, shown_store(paper, results), paper)
     for line in problems:
         click.echo(line, err=True)
     if problems:
@@ -915,6 +932,7 @@ def check_regressions(
     """
     from benchmarks.core.progress import Bar
     from benchmarks.report.gate import check as gate
+    from benchmarks.report.paper import require_checkout
 
     with broken_run(), Bar(sys.stderr) as bar:
         if renew and only:
@@ -926,6 +944,7 @@ def check_regressions(
                 task_on_disk(paper, session, against, renew, options) if on_disk else task_of(paper, session, against)
             )
             if renew:
+                require_checkout(task.folder)
                 gate.renew(task, bar)
                 click.echo("".join(f"{line}\n" for line in task.said), nl=False)
                 return
@@ -989,9 +1008,11 @@ def make_gate_networks(results: Path, **options: Any) -> None:
     """Train the networks that the gate looks at and put them where it does; its reference is to be renewed then."""
     from benchmarks.report.gate import networks
     from benchmarks.report.gate.check import gate_of
+    from benchmarks.report.paper import require_checkout
 
     paper = the_paper()
     own = gate_of(paper)
+    require_checkout(own.reference)
     told = {"profile": own.trained_by, "results": results, "device": "cpu", "plugins": ()}
     session = make_session(paper, {**options, **told})
     with processes_of(session):
@@ -1054,10 +1075,13 @@ def lock(only_check: bool) -> None:
     """Lock the declared versions of the kinds of work beside the code that they reach."""
     from benchmarks.core.lock import differences, read_lock, write_lock
     from benchmarks.report.locking import current_lock
+    from benchmarks.report.paper import require_checkout
 
     paper = the_paper()
     if paper.lock is None:
         raise ValueError(f"the paper {paper.name} keeps no lock; name one in its PAPER")
+    if not only_check:
+        require_checkout(paper.lock)
     current, where = current_lock(paper)
     problems = differences(read_lock(paper.lock), current, where)
     for line in problems:
