@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Whatever needs torch is imported by the command that needs it."""
 
 import contextlib
+import io
 import os
 import sys
 from collections import Counter
@@ -307,7 +308,15 @@ cluster_options = (
 @click.pass_context
 def main(ctx: click.Context, paper: str, traceback: bool) -> None:
     """Does a paper reproduce, here? Cell by cell and claim by claim."""
+    write_utf8()
     ctx.obj = paper
+
+
+def write_utf8() -> None:
+    """Print in UTF-8 to files and pipes, whatever the place has: Windows' own encoding has no sign for a verdict."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
 
 
 def the_paper() -> "Paper":
