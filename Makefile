@@ -1,6 +1,8 @@
-# Targets create .venv by themselves, anew only when pyproject.toml changed. `make help` lists them.
+# Targets create .venv by themselves, anew only when pyproject.toml or the constraints changed. `make help` lists them.
 
 PYTHON ?= python3
+# The versions that the suite is tested with: the newest, or for Python 3.10 the lowest. CONSTRAINTS= takes what pip finds.
+CONSTRAINTS ?= constraints/$(shell $(PYTHON) -c "import sys; print('newest' if sys.version_info >= (3, 11) else 'lowest')").txt
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -9,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity endings controls
-.PHONY: help setup test check lock check-regressions gate-networks costs table1 efficiency $(EXPERIMENTS) \
+.PHONY: help setup test quick check constraints lock check-regressions gate-networks costs table1 efficiency $(EXPERIMENTS) \
 	report reference reference-report bench-sweep bench-maps bench-boxes bench-speed bench-data calibration \
 	kill-test cluster-test scale-test fault-test clean
 
@@ -32,9 +34,10 @@ TIMED := resnet50 $(ATTENTIONS) $(foreach name,$(FEEDBACK),$(name) $(name)-reduc
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) \
+		--editable ".[dev]"
 	touch $@
 
 setup: $(READY)  ## create .venv and install the suite with its development tools
@@ -42,12 +45,21 @@ setup: $(READY)  ## create .venv and install the suite with its development tool
 test: $(READY)  ## run the tests
 	$(PYTEST)
 
+quick: $(READY)  ## the quick tests, which also run on macOS, on Windows and with the lowest versions
+	$(BIN)/python -m pytest @tests/quick.txt
+
 check: $(READY)  ## format, lint, types, locked versions and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/tdam-bench lock --check
 	$(PYTEST)
+
+# CUDA's libraries and triton are torch's own matter, and other systems have none. For later ones than are written down:
+# make clean, make setup CONSTRAINTS=, make constraints.
+constraints: $(READY)  ## write down the versions in .venv as the newest that the suite is tested with
+	echo "# The newest versions that the suite is tested with, Python 3.11 and later: pip install -c this-file" >constraints/newest.txt
+	$(BIN)/python -m pip freeze --all --exclude-editable | grep -viE "^(nvidia|cuda|triton|pip)[-=]" >>constraints/newest.txt
 
 lock: $(READY)  ## lock the declared versions of the kinds of work beside the code that they reach
 	$(BIN)/tdam-bench lock

@@ -31,11 +31,21 @@ class Stage(NamedTuple):
     in_channels: int
     out_channels: int
 
-    def __call__(self, x: Tensor) -> Tensor:
+    # Neither by a call nor by _replace, which torch 2.4 does not trace for named tuples.
+    def run(self, x: Tensor) -> Tensor:
+        """The stage's output (N, C_out, H', W') for its input (N, C_in, H, W)."""
         x = self.layer(x)
         if self.norm is not None:
             x = self.norm(x)
         return x if self.activation is None else self.activation(x)
+
+    def with_norm(self, norm: nn.Module) -> "Stage":
+        """The same stage with another norm."""
+        return Stage(self.layer, norm, self.activation, self.in_channels, self.out_channels)
+
+    def with_activation(self, activation: Map) -> "Stage":
+        """The same stage with another activation."""
+        return Stage(self.layer, self.norm, activation, self.in_channels, self.out_channels)
 
 
 Chain = Sequence[Stage]
@@ -60,7 +70,7 @@ class Once(Loop):
 
     def forward(self, chain: Chain, x: Tensor, steps: int | None = None) -> Tensor:
         for stage in chain:
-            x = stage(x)
+            x = stage.run(x)
         return x
 
 

@@ -57,7 +57,7 @@ class InvertedResidual(ResidualBranch, mobilenetv3.InvertedResidual):
         for part in self.block:
             if isinstance(part, SqueezeExcitation):
                 after = cast(nn.Module, stages[-1].activation)
-                stages[-1] = stages[-1]._replace(activation=partial(in_turn, after, part))
+                stages[-1] = stages[-1].with_activation(partial(in_turn, after, part))
                 continue
             layer, norm, *activation = cast(nn.Sequential, part)
             layer = cast(nn.Conv2d, layer)

@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Whatever needs torch is imported by the command that needs it."""
 
 import contextlib
+import io
 import os
 import sys
 from collections import Counter
@@ -36,6 +37,7 @@ WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
 GIVEN = "benchmarks.cli.given"
 ELSEWHERE = "On a cluster, or in processes side by side"
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
+REFERENCE = Path("reference")
 
 Command = Callable[..., Any]
 
@@ -207,11 +209,15 @@ class TrainCommand(RunCommand):
 
 results_option = headed(WHERE, "--results", type=folder(), default=RUNS, show_default=True, help="Results folder.")
 out_option = headed(WHERE, "--out", type=folder(), default=REPORT, show_default=True, help="Where to write to.")
-device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or mps.")
 experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
 # Which records are shown; their settings are the records' own.
+shown_option = headed(
+    WHERE, "--results", type=folder(), default=RUNS, show_default=True,
+    help="Results folder; the word reference names the project's own records.",
+)  # fmt: skip
 show_options = (
-    results_option,
+    shown_option,
     headed(SHOWN, "--profile", help="Profile; default: that of the newest record."),
     headed(SHOWN, "--models", callback=listed, help="Names, separated by commas; default: all."),
 )
@@ -302,7 +308,15 @@ cluster_options = (
 @click.pass_context
 def main(ctx: click.Context, paper: str, traceback: bool) -> None:
     """Does a paper reproduce, here? Cell by cell and claim by claim."""
+    write_utf8()
     ctx.obj = paper
+
+
+def write_utf8() -> None:
+    """Print in UTF-8 to files and pipes, whatever the place has: Windows' own encoding has no sign for a verdict."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
 
 
 def the_paper() -> "Paper":
@@ -352,10 +366,10 @@ def check_decode(decode: str, device: str) -> None:
     """Refuse to decode on a device that cannot.
 
     Raises:
-        ValueError: It is the CPU.
+        ValueError: It is no CUDA device.
     """
-    if decode == "device" and device == "cpu":
-        raise ValueError("--decode device needs a CUDA device, got --device cpu; name one, or leave --decode out")
+    if decode == "device" and not device.startswith("cuda"):
+        raise ValueError(f"--decode device needs a CUDA device, got --device {device}; name one, or leave --decode out")
 
 
 def check_paths(options: Mapping[str, Any]) -> None:
@@ -776,14 +790,26 @@ def wanted_of(
     Raises:
         ValueError: An experiment or model that is none.
     """
-    from benchmarks.core.store import Store
     from benchmarks.networks.names import parse
     from benchmarks.report.report import Wanted
 
     paper = the_paper()
     for name in models or ():
         parse(name)
-    return Wanted(paper, chosen_names(paper, experiments), profile, models), Store(results)
+    return Wanted(paper, chosen_names(paper, experiments), profile, models), shown_store(paper, results)
+
+
+def shown_store(paper: "Paper", results: Path) -> "Store":
+    """A results folder; or, by the word for it, the project's own records, which an installed package has too.
+
+    Raises:
+        ValueError: The paper has none.
+    """
+    from benchmarks.core.store import Store
+    from benchmarks.report.paper import ROOT
+    from benchmarks.report.reference import reference_of
+
+    return Store(ROOT / reference_of(paper).folder if results == REFERENCE else results)
 
 
 @main.command()
@@ -825,13 +851,13 @@ def report(experiments: Sequence[str], out: Path, **filters: Any) -> None:
 
 @main.command("verify")
 @click.argument("folder_of_report", metavar="REPORT", type=folder())
-@results_option
+@shown_option
 def verify_report(folder_of_report: Path, results: Path) -> None:
     """Whether a report still says what the records say; names each number that does not, and exits with 1."""
-    from benchmarks.core.store import Store
     from benchmarks.report.verification import verify
 
-    problems = verify(folder_of_report, Store(results), the_paper())
+    paper = the_paper()
+    problems = verify(folder_of_report, shown_store(paper, results), paper)
     for line in problems:
         click.echo(line, err=True)
     if problems:
@@ -915,6 +941,7 @@ def check_regressions(
     """
     from benchmarks.core.progress import Bar
     from benchmarks.report.gate import check as gate
+    from benchmarks.report.paper import require_checkout
 
     with broken_run(), Bar(sys.stderr) as bar:
         if renew and only:
@@ -926,6 +953,7 @@ def check_regressions(
                 task_on_disk(paper, session, against, renew, options) if on_disk else task_of(paper, session, against)
             )
             if renew:
+                require_checkout(task.folder)
                 gate.renew(task, bar)
                 click.echo("".join(f"{line}\n" for line in task.said), nl=False)
                 return
@@ -989,9 +1017,11 @@ def make_gate_networks(results: Path, **options: Any) -> None:
     """Train the networks that the gate looks at and put them where it does; its reference is to be renewed then."""
     from benchmarks.report.gate import networks
     from benchmarks.report.gate.check import gate_of
+    from benchmarks.report.paper import require_checkout
 
     paper = the_paper()
     own = gate_of(paper)
+    require_checkout(own.reference)
     told = {"profile": own.trained_by, "results": results, "device": "cpu", "plugins": ()}
     session = make_session(paper, {**options, **told})
     with processes_of(session):
@@ -1054,10 +1084,13 @@ def lock(only_check: bool) -> None:
     """Lock the declared versions of the kinds of work beside the code that they reach."""
     from benchmarks.core.lock import differences, read_lock, write_lock
     from benchmarks.report.locking import current_lock
+    from benchmarks.report.paper import require_checkout
 
     paper = the_paper()
     if paper.lock is None:
         raise ValueError(f"the paper {paper.name} keeps no lock; name one in its PAPER")
+    if not only_check:
+        require_checkout(paper.lock)
     current, where = current_lock(paper)
     problems = differences(read_lock(paper.lock), current, where)
     for line in problems:

@@ -53,12 +53,12 @@ class Feedback(Loop):
 
     def stages_at(self, chain: Chain, step: int) -> list[Stage]:
         """The looped stages with the norms of step ``step``, counted from 1."""
-        looped = enumerate(chain[self.start :], start=self.start)
+        looped = enumerate(chain[self.start :], self.start)
         if step == 1:
             return [stage for _, stage in looped]
         own = self.norms[step - 2]
         return [
-            stage if stage.norm is None else stage._replace(norm=own[str(position)])  # type: ignore[index]
+            stage if stage.norm is None else stage.with_norm(own[str(position)])  # type: ignore[index]
             for position, stage in looped
         ]
 
@@ -75,7 +75,7 @@ class Feedback(Loop):
             raise ValueError(f"this loop can run from 1 to {self.steps} steps, got {steps}")
         bottom = x
         for stage in chain[: self.start]:
-            bottom = stage(bottom)
+            bottom = stage.run(bottom)
         if self.distance == 0:
             for _ in range(steps):
                 bottom = self.attend(bottom, bottom)
@@ -83,7 +83,7 @@ class Feedback(Loop):
         for step in range(1, steps + 1):
             top = bottom
             for stage in self.stages_at(chain, step):
-                top = stage(top)
+                top = stage.run(top)
             if step < steps:
                 bottom = self.attend(top, bottom)
         return top

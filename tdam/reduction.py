@@ -143,7 +143,7 @@ class ReducedFeedback(Feedback):
 def run(stages: Sequence[Stage], x: Tensor) -> Tensor:
     """The stages in order."""
     for stage in stages:
-        x = stage(x)
+        x = stage.run(x)
     return x
 
 
@@ -162,7 +162,7 @@ def pooled(stages: Sequence[Stage], bottom: Tensor) -> tuple[Tensor, Tensor]:
         means, variance = Moments.apply(z, linear.weight.flatten(1))
         top = normalized(last.norm, project(means, linear), variance, z.numel() // z.shape[1])
     else:
-        top = last(z).mean((2, 3))
+        top = last.run(z).mean((2, 3))
     shared = z is bottom and linear.pointwise
     bottom_mean = means.flatten(1) if shared else bottom.mean((2, 3))
     return top.to(z.dtype), bottom_mean.to(z.dtype)

@@ -181,7 +181,7 @@ RUN = ["run", "table1"]
         ([*RUN, "--weights", "nowhere"], "there is no nowhere (--weights)"),
         ([*RUN, "--class-list", "nowhere"], "there is no nowhere (--class-list)"),
         ([*RUN, "--plugin", "nowhere.py"], "no plug-in file nowhere.py"),
-        ([*RUN, "--device", "tpu"], "unknown device 'tpu'; choose cpu, cuda or cuda:N"),
+        ([*RUN, "--device", "tpu"], "unknown device 'tpu'; choose cpu, cuda, cuda:N or mps"),
         ([*RUN, "--profile", "tiny"], "unknown profile 'tiny'; choose one of mini, smoke, full"),
         (["run", "table9"], "unknown experiment 'table9'; choose one of table1, efficiency,"),
         (["plan", "table1", "--tasks", "cost,fly"], f"unknown kind of work 'fly'; choose of {', '.join(KINDS)}"),
@@ -319,3 +319,12 @@ def test_a_report_of_one_model_of_few_records(tmp_path: Path) -> None:
     written = CliRunner().invoke(main, ["report", *common, "--out", str(tmp_path / "report")])
     assert written.exit_code == 0, written.output
     assert (tmp_path / "report" / "index.html").is_file()
+
+
+def test_signs_are_printed_whatever_the_place_speaks(tmp_path: Path) -> None:
+    """Where Python would write what Windows does, tables still have their signs: in UTF-8, to files and pipes."""
+    command = [sys.executable, "-m", "benchmarks", "show", "table1", "--results", str(ROOT / "results" / "reference")]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "✓" in done.stdout.decode("utf-8")

@@ -150,7 +150,7 @@ def test_compiled_memory_is_unknown_on_the_cpu(monkeypatch: pytest.MonkeyPatch) 
         ({"batch": 0}, "batch is 0; it must be at least 1"),
         ({"warmup": 0}, "warmup is 0"),
         ({"threads": 0}, "threads is 0"),
-        ({"device": "gpu"}, "unknown device 'gpu'; choose cpu, cuda or cuda:N"),
+        ({"device": "gpu"}, "unknown device 'gpu'; choose cpu, cuda, cuda:N or mps"),
         ({"device": "meta"}, "unknown device 'meta'"),
         ({"device": "cuda:99"}, "device 'cuda:99' is not here, PyTorch sees [0-9]+ CUDA devices"),
     ],

@@ -125,7 +125,7 @@ def test_unknown_is_not_zero() -> None:
     peak = peak_memory(lambda: torch.eye(3).to_sparse(), CPU)
     assert peak.allocated is None
     assert "not measurable" in peak.status
-    with pytest.raises(ValueError, match="cpu and cuda, not on meta"):
+    with pytest.raises(ValueError, match="cpu and cuda, and unknown on mps; got meta"):
         peak_memory(lambda: None, torch.device("meta"))
 
 

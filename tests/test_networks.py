@@ -201,7 +201,7 @@ def test_without_attention_a_step_is_the_looped_layers_on_their_own_input(name: 
         for step, output in enumerate(outputs, start=1):
             expected = bottom
             for stage in (*chain[: block.loop.start], *block.loop.stages_at(chain, step)):
-                expected = stage(expected)
+                expected = stage.run(expected)
             torch.testing.assert_close(output, expected, rtol=0, atol=0)
     torch.testing.assert_close(outputs[0], outputs[1])
     assert torch.equal(outputs[1], outputs[2]) is not bool(block.loop.norms[0])

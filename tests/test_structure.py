@@ -1,13 +1,11 @@
-"""The arrows between the folders, the words of each, the size of functions, and what an installed wheel holds, hold."""
+"""The arrows between the folders, the words of each and the size of functions hold."""
 
 import ast
 import io
 import re
-import shutil
 import subprocess
 import sys
 import tokenize
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,50 +189,3 @@ def test_functions_take_few_parameters() -> None:
     for path in sources(*EVERYTHING):
         for node, where in functions(path):
             assert node.name == "__init__" or len(parameters(node)) <= MOST_PARAMETERS, where
-
-
-# ---------------------------------------------------------------- what is installed
-
-
-def tracked(*patterns: str) -> list[str]:
-    """Files of the repository, but for ignored ones."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [name for name in listed if (ROOT / name).is_file()]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel, unpacked, of a copy of what git carries: nothing that lies about beside it can stand in."""
-    pytest.importorskip("setuptools")
-    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
-    for name in tracked("baselines", "benchmarks", "tdam", "results/paper", "pyproject.toml", "README.md", "LICENSE"):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy / name)
-    code = f"import setuptools.build_meta as backend; backend.build_wheel({str(out)!r})"
-    subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, check=True)
-    (built,) = out.glob("*.whl")
-    zipfile.ZipFile(built).extractall(out / "installed")
-    return out / "installed"
-
-
-def test_a_wheel_holds_all_that_is_tracked(wheel: Path) -> None:
-    """Code, the paper's numbers, templates, the lock, and what the paper, its code and the suite do differently."""
-    wanted = tracked("baselines", "benchmarks", "tdam", "results/paper")
-    assert {"results/paper/table1.csv", "benchmarks/papers/tdam/lock.json", "tdam/DEVIATIONS.md"} <= set(wanted)
-    assert [name for name in wanted if not (wheel / name).is_file()] == []
-
-
-def test_an_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
-    """Away from the repository it lists its experiments, and finds the paper's numbers, templates and deviations."""
-    code = (
-        "import benchmarks; from benchmarks.papers.tdam import PAPER; from benchmarks.report.page import TEMPLATES; "
-        "print(benchmarks.__file__, len(PAPER.costs()), PAPER.deviations.is_file(), len(list(TEMPLATES.iterdir())))"
-    )
-    environment = {"PYTHONPATH": str(wheel), "PATH": ""}
-    told = [
-        subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
-        for command in ([sys.executable, "-c", code], [sys.executable, "-m", "benchmarks", "list"])
-    ]
-    assert told[0].split() == [str(wheel / "benchmarks" / "__init__.py"), "14", "True", "3"]
-    assert "Table 1: accuracy and cost on ImageNet" in told[1]

@@ -29,7 +29,7 @@ def write_atomically(path: Path, write: Callable[[Path], None], keep: bool = Fal
     temporary = Path(name)
     try:
         write(temporary)
-        with temporary.open("rb") as file:
+        with temporary.open("rb+") as file:  # Windows syncs only what is open for writing
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # mkstemp's files are for their owner only
         if not (keep and linked(path, temporary)):
@@ -55,7 +55,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, ending in a line break."""
 
     def write(temporary: Path) -> None:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
 
     write_atomically(path, write)
 
@@ -64,7 +64,7 @@ def write_new(path: Path, text: str) -> None:
     """As :func:`write_text`, but a file that is there already stays: of many writers the first one counts."""
 
     def write(temporary: Path) -> None:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
 
     write_atomically(path, write, keep=True)
 

@@ -19,7 +19,8 @@ def ending(code: int) -> str:
     """How a process ended, from its exit code (negative for a signal), to follow "ended"."""
     if code >= 0:
         return f"with exit status {code}"
-    return f"by signal {signal.Signals(-code).name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+    name = signal.Signals(-code).name
+    return f"by signal {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 def one_line(error: BaseException) -> str:

@@ -59,7 +59,7 @@ class Store:
         self.folder = folder
         version = folder / "schema.json"
         if version.exists():
-            kept = json.loads(version.read_text()).get("schema")
+            kept = json.loads(version.read_text(encoding="utf-8")).get("schema")
             if kept != SCHEMA:
                 raise StoreError(
                     f"{folder} has schema {kept!r}, this suite writes schema {SCHEMA}; "
@@ -105,7 +105,7 @@ class Store:
             StoreError: Torn, of another schema, or not a record.
         """
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise StoreError(f"{path} is not readable as JSON ({error}); remove it to measure its cell anew") from error
         return Loose(path, from_json(content, str(path)), line_of(content))
@@ -225,7 +225,7 @@ class Store:
 
     def absences(self) -> list[Absence]:
         """The notes of cells that could not be run."""
-        notes = [json.loads(path.read_text()) for path in files_in(self.folder / "failures")]
+        notes = [json.loads(path.read_text(encoding="utf-8")) for path in files_in(self.folder / "failures")]
         return [Absence(Cell(**note["cell"]), note["reason"], note["command"]) for note in notes]
 
     @contextlib.contextmanager

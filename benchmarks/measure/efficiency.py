@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.core.processes import ending
-from benchmarks.measure.device import find_device
+from benchmarks.measure.device import empty_cache, find_device, wait_for
 from benchmarks.measure.memory import OK, Peak, peak_memory
 from benchmarks.metrics.statistics import log_ratio
 from benchmarks.networks import models
@@ -43,7 +43,7 @@ MOMENTUM = 0.9
 # Small, for the one batch is learnt again and again, but not zero: norms that start at zero would stay there, and the
 # backward pass would multiply zeros, which some devices do faster.
 LEARNING_RATE = 0.01
-# A CUDA sample covers as many steps as fill this, for events resolve no better than a microsecond or so.
+# A GPU's sample covers as many steps as fill this, for events resolve no better than a microsecond or so.
 SHORTEST_ROUND = 0.05
 # Half of the 95 % interval of a ratio to the first network, relative, under which more rounds are not needed.
 PRECISE = 0.02
@@ -61,7 +61,7 @@ class Settings:
 
     Attributes:
         mode: ``training`` (forward, cross-entropy, backward, SGD step) or ``inference``.
-        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         dtype: ``float32``, or ``bfloat16`` or ``float16`` by autocast.
         batch: Images in a step.
         resolution: Side of an image in pixels.
@@ -94,7 +94,7 @@ class Efficiency:
         seconds: Time of one step (one batch), a sample for each counted round.
         warmup_seconds: The same for the warm-up rounds.
         peak_bytes: Peak memory of one step (see ``benchmarks.measure.memory``), or None where it is not known.
-        reserved_bytes: What the CUDA allocator held at most; None on the CPU.
+        reserved_bytes: What the CUDA allocator held at most; None on other devices.
         status: ``ok``, or why numbers are missing.
     """
 
@@ -159,8 +159,8 @@ class Subject:
             self.optimizer.zero_grad(set_to_none=True)
 
     def park(self) -> None:
-        """Off a CUDA device, to leave it to the next network."""
-        if self.device.type == "cuda":
+        """Off a GPU, to leave it to the next network."""
+        if self.device.type != "cpu":
             self.optimizer.state.clear()
             self.network.to("cpu")
 
@@ -173,7 +173,9 @@ class Subject:
     def step(self) -> None:
         """One step on one batch: training or inference, as the settings say."""
         dtype = self.settings.dtype
-        autocast = torch.autocast(self.device.type, getattr(torch, dtype), enabled=dtype != "float32")
+        # Single precision asks for none, which old versions of torch have not on every device.
+        half = dtype != "float32"
+        autocast = torch.autocast(self.device.type, getattr(torch, dtype)) if half else contextlib.nullcontext()
         if not self.training:
             # Compiled code and inference mode do not get along in older versions of torch.
             with torch.no_grad() if self.settings.compile else torch.inference_mode(), autocast:
@@ -197,28 +199,38 @@ class Subject:
         return peak_memory(self.step, self.device, self.tensors())
 
     def time(self) -> float:
-        """Seconds of one step; on CUDA the mean over ``self.steps`` steps, after one that is not counted."""
+        """Seconds of one step; on a GPU the mean over ``self.steps`` steps, after one that is not counted."""
         if self.device.type == "cpu":
-            begin = time.perf_counter()
-            self.step()
-            return time.perf_counter() - begin
-        begin_event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        end_event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            return self.by_clock(1)
         # The allocator's cache holds blocks of the network before, which fit this one's tensors badly.
-        torch.cuda.empty_cache()
+        empty_cache(self.device)
         self.step()
-        torch.cuda.synchronize(self.device)
-        begin_event.record()
-        for _ in range(self.steps):
+        wait_for(self.device)
+        return self.by_events(self.steps) if self.device.type == "cuda" else self.by_clock(self.steps)
+
+    def by_events(self, steps: int) -> float:
+        """Seconds of one of some steps, by a CUDA device's own clock."""
+        begin = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        begin.record()
+        for _ in range(steps):
             self.step()
-        end_event.record()
-        torch.cuda.synchronize(self.device)
-        return float(begin_event.elapsed_time(end_event)) / 1000 / self.steps
+        end.record()
+        wait_for(self.device)
+        return float(begin.elapsed_time(end)) / 1000 / steps
+
+    def by_clock(self, steps: int) -> float:
+        """Seconds of one of some steps, by the clock on the wall."""
+        begin = time.perf_counter()
+        for _ in range(steps):
+            self.step()
+        wait_for(self.device)
+        return (time.perf_counter() - begin) / steps
 
     def warm_up(self) -> float:
-        """Seconds of one step; the last warm-up decides how many steps make a CUDA round."""
+        """Seconds of one step; the last warm-up decides how many steps make a GPU's round."""
         seconds = self.time()
-        if self.device.type == "cuda":
+        if self.device.type != "cpu":
             self.steps = max(1, math.ceil(SHORTEST_ROUND / seconds))
         return seconds
 
@@ -339,8 +351,7 @@ def is_out_of_memory(error: Exception) -> bool:
 def release(device: torch.device) -> None:
     """Give back what nothing refers to any more."""
     gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    empty_cache(device)
 
 
 @contextlib.contextmanager
@@ -389,7 +400,7 @@ def run_in_own_process(names: Sequence[str], settings: Settings, progress: Progr
     """
     check(names, settings)
     turns, done = schedule(names, settings), 0
-    with tempfile.TemporaryFile("w+") as complaints:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
         child = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True)
         assert child.stdin is not None
         assert child.stdout is not None

@@ -2,7 +2,8 @@
 
 CUDA: what PyTorch's allocator counts on the device, everything on it included. CPU: the peak of live tensor bytes, from
 the storages of the tensors that operators return. What an operator takes and gives back within itself (a convolution's
-workspace) is in CUDA's figure and not in the CPU's, so the two are never compared.
+workspace) is in CUDA's figure and not in the CPU's, so the two are never compared. MPS: unknown, for PyTorch counts
+what its allocator holds at the moment and not the peak.
 """
 
 import gc
@@ -15,7 +16,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmarks.measure.device import MPS
+
 OK = "ok"
+NO_COUNTER = "unknown, because MPS has no counter of its peak memory"
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Peak:
 
     Attributes:
         allocated: Bytes of tensors at the peak, or None where ``status`` says why they are not known.
-        reserved: Bytes that the CUDA allocator held at its peak; None on the CPU, which has no such thing.
+        reserved: Bytes that the CUDA allocator held at its peak; None on other devices, which count no such thing.
         status: ``ok``, or why there is no number.
     """
 
@@ -37,19 +41,22 @@ def peak_memory(call: Callable[[], object], device: torch.device, base: Iterable
     """Run ``call`` once and return the peak of memory during it.
 
     Args:
-        call: What is measured. On the CPU it must run eagerly: compiled code allocates where nobody can look.
+        call: What is measured; not run on MPS. On the CPU it must run eagerly: compiled code allocates where nobody can
+            look.
         device: Where it runs.
         base: Tensors that are there before the call (parameters, optimizer state, inputs): the CPU's figure begins
             with them. On CUDA all that lies on the device counts in any case.
 
     Raises:
-        ValueError: The device is neither a CPU nor CUDA.
+        ValueError: The device is none of the three.
     """
     if device.type == "cpu":
         return peak_on_cpu(call, base)
     if device.type == "cuda":
         return peak_on_cuda(call, device)
-    raise ValueError(f"memory is measured on cpu and cuda, not on {device}")
+    if device.type == MPS:
+        return Peak(None, None, NO_COUNTER)
+    raise ValueError(f"memory is measured on cpu and cuda, and unknown on mps; got {device}")
 
 
 def peak_on_cuda(call: Callable[[], object], device: torch.device) -> Peak:

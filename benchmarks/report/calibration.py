@@ -222,7 +222,7 @@ def read(folder: Path) -> tuple[list[Rate], Variation] | None:
     path = folder / FILE
     if not path.exists():
         return None
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     return [Rate(**rate) for rate in content["rates"]], Variation(**content["variation"])
 
 

@@ -49,4 +49,4 @@ def network_modules() -> list[str]:
 
 def file_of(module: str) -> str:
     """A module's file, below the repository."""
-    return Path(str(sys.modules[module].__file__)).relative_to(ROOT).as_posix()
+    return Path(str(sys.modules[module].__file__)).resolve().relative_to(ROOT).as_posix()

@@ -107,8 +107,8 @@ def render_page(page: Page) -> str:
     }
     return environment.get_template("page.html.j2").render(
         page=context,
-        style=Markup((TEMPLATES / "page.css").read_text()),
-        script=Markup((TEMPLATES / "page.js").read_text()),
+        style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
         # In a script element "</script" ends it and "<!--" changes how it ends, wherever they stand.
         records=Markup(json.dumps(known, sort_keys=True).replace("<", "\\u003c")),
     )

@@ -22,9 +22,23 @@ if TYPE_CHECKING:
     from benchmarks.report.layout import Table
     from benchmarks.work.probe import Probe
 
+# Of a checkout, or of the installed package, which has the same folders.
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = "benchmarks.papers"
 CLAIMS = "claims"
+
+
+def require_checkout(path: Path) -> None:
+    """Refuse to change the project's own files where they are those of an installed package.
+
+    Args:
+        path: What would be changed; elsewhere it may.
+
+    Raises:
+        ValueError: It belongs to an installed package.
+    """
+    if path.is_relative_to(ROOT) and not (ROOT / "pyproject.toml").is_file():
+        raise ValueError(f"{path} belongs to an installed package and stays as it is; do this in a checkout")
 
 
 @dataclass(frozen=True)
@@ -202,5 +216,5 @@ def read_numbers(folder: Path, table: str) -> list[dict[str, str]]:
     Raises:
         FileNotFoundError: There is no such table.
     """
-    with (folder / f"{table}.csv").open(newline="") as file:
+    with (folder / f"{table}.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -228,7 +228,7 @@ def page_of(
         claims=results,
         claims_summary=claim_tables.summary(results, evidence.profile, (first, second)) if results else "",
         other_rule=f"under the rule {second}",
-        deviations=paper.deviations.read_text() if paper.deviations else "",
+        deviations=paper.deviations.read_text(encoding="utf-8") if paper.deviations else "",
         environment=environment,
         records={record.id: record for record in evidence.records},
     )

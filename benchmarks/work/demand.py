@@ -21,7 +21,7 @@ GUESSED_PARAMETERS = {"paper": 27e6, "mini": 0.3e6}
 GUESSED_INFERENCE, GUESSED_TRAINING = 256.0, 2000.0
 LIBRARIES = 400e6
 # Images a second that one network is shown, by device; a step of training takes as long as three of inference.
-GUESSED_SPEED = {"cpu": 10.0, "cuda": 1000.0}
+GUESSED_SPEED = {"cpu": 10.0, "cuda": 1000.0, "mps": 100.0}
 TRAINING_TAKES = 3
 
 

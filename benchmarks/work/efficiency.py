@@ -46,7 +46,7 @@ class EfficiencyOptions:
     Attributes:
         models: Measured together, separated by commas, the plain network first.
         mode: ``training`` or ``inference``.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``mps``.
         dtype: Number format.
         batch: Images of a step.
         resolution: Side of an image in pixels.

@@ -24,6 +24,7 @@ from benchmarks.core.files import file_hash, write_atomically
 from benchmarks.core.processes import Deferred
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
+from benchmarks.measure.device import MPS
 from benchmarks.work.profiles import Recipe
 from benchmarks.work.saving import Keeping, Saver
 from benchmarks.work.training_log import EPOCH, EVERY, STEP, TrainingLog
@@ -289,7 +290,8 @@ class Training:
         self.held_out = data.held_out
         names = ("loss", "lr", "held_out") if data.held_out else ("loss", "lr")
         self.history: dict[str, list[float]] = {name: [] for name in names}
-        self.losses = torch.zeros((), device=device, dtype=torch.float64)
+        # MPS has no double precision, so its sum is kept on the CPU.
+        self.losses = torch.zeros((), device="cpu" if device.type == MPS else device, dtype=torch.float64)
         self.random: Tensor | None = None
         self.log: TrainingLog | None = None
         # On CUDA the process would wait for each step that it looks at.
@@ -331,7 +333,7 @@ class Training:
         recent: list[Tensor] = []
         for images, targets in batches:
             recent.append(self.step(images, targets))
-            self.losses += recent[-1]
+            self.losses += recent[-1].to(self.losses.device)
             self.batches.done += 1
             self.count(len(images))
             if self.batches.done % self.unwatched == 0 or self.batches.done == len(self.loader):
@@ -424,7 +426,7 @@ class Training:
         state = torch.load(path, map_location="cpu", weights_only=True)
         rank = distributed.rank()
         self.batches.done, self.random = state["done"], state["random"][rank]
-        self.losses = state["losses"][rank].to(self.device)
+        self.losses = state["losses"][rank].to(self.losses.device)
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])

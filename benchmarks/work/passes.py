@@ -24,11 +24,15 @@ from benchmarks.core import distributed
 from benchmarks.core.processes import one_line
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
+from benchmarks.measure.device import empty_cache
 from benchmarks.work.session import Session
 from benchmarks.work.shelves import Memory, Part, Shelf, Stretch, joined
 
 # A batch of several views holds as many images as fill this many times the pixels of a batch at its smallest demand.
 VIEWS_FACTOR = 16
+
+# What torch says where its allocator has no error of its own: on the CPU, on MPS.
+NO_MEMORY = ("can't allocate memory", "MPS backend out of memory")
 
 # Images that go on a shelf together.
 TOGETHER = 2000
@@ -429,15 +433,14 @@ def collected(collector: Collector, shown: Shown) -> Part:
         count, side = len(shown.positions), shown.inputs.shape[3]
         if count == 1:
             raise NetworkTrouble(f"out of memory with a single image of {side} x {side} pixels") from error
-    if shown.inputs.device.type == "cuda":
-        torch.cuda.empty_cache()
+    empty_cache(shown.inputs.device)
     halves = (range(count // 2), range(count // 2, count))
     return collector.merge([collected(collector, shown.only(list(half))) for half in halves])
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error is the allocator's: Python's, CUDA's, or that of torch on the CPU, which has no type."""
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether an error is the allocator's: Python's, CUDA's, or the CPU's and MPS's, which have no type."""
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(word in str(error) for word in NO_MEMORY)
 
 
 def require_finite(numbers: np.ndarray, shown: Shown) -> None:

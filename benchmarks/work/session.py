@@ -33,7 +33,7 @@ class Session:
         store: The results folder.
         cache: Where embedded data sets are kept.
         rules: The paper's step and box rules.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         data_root: Folder of the paper's data sets.
         weights: Folder of ``<model>.pth`` files, or one file for a single model; None uses what was trained here.
         models: Names chosen, None for the experiment's own.
@@ -89,7 +89,7 @@ class Session:
 
     @property
     def device_kind(self) -> str:
-        """``cpu`` or ``cuda``, without a number."""
+        """``cpu``, ``cuda`` or ``mps``, without a number."""
         return self.device.partition(":")[0]
 
     def classes_of(self, split: str) -> int:

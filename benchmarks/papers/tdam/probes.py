@@ -165,7 +165,9 @@ def boxes() -> Probed:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "annotation.xml"
         corners = "<xmin>30</xmin><ymin>10</ymin><xmax>90</xmax><ymax>40</ymax>"
-        path.write_text(f"<annotation><object><name>n1</name><bndbox>{corners}</bndbox></object></annotation>")
+        path.write_text(
+            f"<annotation><object><name>n1</name><bndbox>{corners}</bndbox></object></annotation>", encoding="utf-8"
+        )
         ((_, annotated),) = read_voc(path)
         scenes = open_mini("val", Path(folder), SCENES)
     size = (90, 130)
@@ -193,7 +195,7 @@ def shards() -> Probed:
     for processes in (1, 2):
         with tempfile.TemporaryDirectory() as folder:
             spawn(shared_pass, (processes, folder), processes)  # type: ignore[no-untyped-call]
-            seen: list[str] = json.loads((Path(folder) / "seen.json").read_text())
+            seen: list[str] = json.loads((Path(folder) / "seen.json").read_text(encoding="utf-8"))
         numbers |= {f"{processes} processes: image {i} counts": seen.count(f"val/{i:06d}") for i in range(IMAGES)}
     return Probed(numbers)
 
@@ -208,7 +210,7 @@ def shared_pass(rank: int, processes: int, folder: str) -> None:
     (seen,) = run_pass([collector], Show(scenes, CPU, 2), lambda count: None)
     if rank == 0:
         table = predictions_table(scenes, seen.part)
-        (Path(folder) / "seen.json").write_text(json.dumps(list(table["id"])))
+        (Path(folder) / "seen.json").write_text(json.dumps(list(table["id"])), encoding="utf-8")
     torch.distributed.destroy_process_group()
 
 

@@ -123,7 +123,10 @@ class Board:
 
     def unsent(self) -> dict[str, list[str]]:
         """What a submitting process that was killed left in the middle, by its word."""
-        return {path.stem.partition("-")[2]: json.loads(path.read_text()) for path in self.folder.glob("sent-*.json")}
+        return {
+            path.stem.partition("-")[2]: json.loads(path.read_text(encoding="utf-8"))
+            for path in self.folder.glob("sent-*.json")
+        }
 
     def sent(self, word: str) -> None:
         """What was being submitted has its attempts written, or was taken back."""
@@ -174,14 +177,14 @@ class Board:
 def read(path: Path) -> Any:
     """A file's content; None where there is none."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
 
 
 def read_posted(path: Path) -> Posted:
     """A job as it stands on the board."""
-    told = json.loads(path.read_text())
+    told = json.loads(path.read_text(encoding="utf-8"))
     own, all_of_them = told["share"]
     cells = tuple(Cell(**one) for one in told["cells"])
     job = Job(cells, (own, all_of_them), tuple(told["needs"]), told["gpus"])

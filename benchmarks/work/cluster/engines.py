@@ -7,6 +7,7 @@ be off.
 
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -99,7 +100,10 @@ def submitit_of(executor: str) -> Any:
 
     Raises:
         ModuleNotFoundError: It is not installed; the message has the command.
+        ValueError: This system has not the signals that jobs are told by.
     """
+    if os.name != "posix":
+        raise ValueError(f"--executor {executor} needs Linux or macOS, this is {platform.system()}; leave it out")
     try:
         import submitit
     except ModuleNotFoundError as error:

@@ -33,7 +33,7 @@ class SelectivityCollector(Collector):
         self.classes = classes
 
     def collect(self, shown: Shown) -> Part:
-        pooled = pooled_steps(self.network, shown.inputs).double().cpu()
+        pooled = pooled_steps(self.network, shown.inputs).cpu().double()
         sums = torch.zeros(len(pooled), self.classes, pooled.shape[2], dtype=torch.float64)
         require_finite(pooled.permute(1, 0, 2).numpy(), shown)
         sums.index_add_(1, torch.from_numpy(shown.labels), pooled)
