@@ -29,6 +29,8 @@ CONVNEXT_RULES: tuple[Rule, ...] = (
     (r"^classifier\.0\.", "norm."),
     (r"^classifier\.2\.", "head."),
 )
+# The authors' ConvNeXt, with or without TD, is that of its own paper's repository.
+CONVNEXT_START = "downsample_layers."
 LAYOUTS: dict[type[Backbone], tuple[Rule, ...]] = {ResNet: RESNET_RULES, ConvNeXt: CONVNEXT_RULES}
 
 PAPER_WIDTHS = {"resnet18": 64, "resnet34": 64, "resnet50": 64, "resnet101": 64, "convnext_tiny": 96}
@@ -52,7 +54,8 @@ def layout_of(model: Backbone, state: Mapping[str, Tensor]) -> str:
     """Which layout a state dict is in that is to be read into a network: a key of ``READERS``."""
     if set(state) == set(model.state_dict()):
         return OWN
-    return RELEASED if any(".RA_block." in key for key in state) or model.steps > 1 else PUBLISHED
+    released = any(".RA_block." in key or key.startswith(CONVNEXT_START) for key in state)
+    return RELEASED if released or model.steps > 1 else PUBLISHED
 
 
 def load_own(model: Backbone, state: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""The paper's networks as timm models: every row creates, gives our logits, and its features are those of each stage."""
+"""The paper's networks as timm models: each gives our logits, and its features are the maps of its stages."""
 
 import copy
 import importlib
@@ -51,7 +51,7 @@ def ours() -> Backbone:
 
 
 def adopted(ours: Backbone, **options: object) -> nn.Module:
-    """timm's model of the same network with the same weights, but for those of another classifier."""
+    """The model that timm makes of the same network with the same weights, but for those of another classifier."""
     model = as_timm(TD, **options)
     state = {key: value for key, value in ours.state_dict().items() if not key.startswith("fc.")}
     classifier = ours.fc.state_dict() if options.get("num_classes", 10) == 10 else model.get_classifier().state_dict()
@@ -96,7 +96,7 @@ def test_features_of_the_papers_size_are_those_of_timms_own_backbone(name: str) 
 
 
 def test_features_are_those_that_timm_takes_of_the_same_resnet() -> None:
-    """timm's plain ResNet18 has our keys: each of its five maps is one of ours."""
+    """Its plain ResNet18 has our keys: each of its five maps is one of ours."""
     network = settled("resnet18", images(), 10)
     model, own = (
         timm.create_model(one, num_classes=10, features_only=True).eval() for one in ("tdam_resnet18", "resnet18")
@@ -133,7 +133,8 @@ def test_classifier_and_pooling(ours: Backbone) -> None:
         assert model.get_classifier() is model.fc
         model.reset_classifier(7)
         assert model(shown).shape == (2, 7)
-        assert (model.num_classes, model.get_classifier().in_features) == (7, model.head_hidden_size)
+        assert model.num_classes == 7
+        assert model.get_classifier().in_features == model.head_hidden_size
         model.reset_classifier(0)
         torch.testing.assert_close(model(shown), pooled)
         model.reset_classifier(0, "max")
@@ -192,7 +193,7 @@ def test_settings_of_the_data_are_the_papers() -> None:
         assert settings.crop_pct == PROFILES["full"].crop_of(parse(name).backbone)
         assert (settings.url, settings.mean, settings.std) == ("", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
         model = as_timm(name)
-        assert model.default_cfg["first_conv"] == type(model).first_conv
+        assert model.get_submodule(model.default_cfg["first_conv"]).in_channels == 3
         assert model.get_submodule(model.default_cfg["classifier"]) is model.get_classifier()
     with pytest.raises(RuntimeError, match="No pretrained weights exist for tdam_resnet50_joint_t2_m1"):
         as_timm(TD, pretrained=True)

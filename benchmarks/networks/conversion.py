@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from baselines.backbone import Backbone
 from baselines.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from baselines.published import classes_of
@@ -61,7 +63,7 @@ def convert(source: Path, target: Path, model: str) -> Converted:
     return Converted(target, facts, network)
 
 
-def fitting(model: str, state: Mapping[str, object]) -> tuple[str, Backbone]:
+def fitting(model: str, state: Mapping[str, Tensor]) -> tuple[str, Backbone]:
     """The size of a network whose shapes are those of a state dict, and that network with these weights.
 
     Raises:
