@@ -379,8 +379,8 @@ def timm_resnet(name: str, **block: object) -> nn.Module:
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_timms_cbam(name: str, bias: bool) -> None:
     """Its spatial gate reads the mean first; with the kernel turned round the logits are timm's."""
-    layers = pytest.importorskip("timm.layers")
-    theirs = timm_resnet(name, attn_layer=functools.partial(layers.CbamModule, mlp_bias=True) if bias else "cbam")
+    cbam = pytest.importorskip("timm.layers.cbam")
+    theirs = timm_resnet(name, attn_layer=functools.partial(cbam.CbamModule, mlp_bias=True) if bias else "cbam")
     ours = getattr(baselines, name)(functools.partial(baselines.CBAM, bias=bias), num_classes=7).eval()
     tdam.load_weights(ours, {"state_dict": theirs.state_dict(), "arch": name})
     shown = torch.randn(2, 3, 64, 64)

@@ -108,6 +108,17 @@ def test_from_an_attention_repository(tmp_path: Path) -> None:
     assert facts(ours)["source_layout"] == "attention repositories or timm"
 
 
+def test_from_timms_cbam(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    theirs = timm.create_model("resnet50", num_classes=7, block_args={"attn_layer": "cbam"})
+    torch.save({"state_dict": theirs.state_dict(), "arch": "resnet50"}, tmp_path / "model_best.pth.tar")
+    ours = tmp_path / "ours.safetensors"
+    done = convert(tmp_path / "model_best.pth.tar", ours, "--model", "resnet50-cbam")
+    assert done.exit_code == 0, done.output
+    written = safetensors.torch.load_file(ours)["layer1.0.attention.conv.weight"]
+    assert torch.equal(written.flip(1), theirs.layer1[0].se.spatial.conv.conv.weight)
+
+
 def card_and_network(folder: Path, name: str) -> tuple[str, Backbone]:
     """The card of a network's converted weights, and that network."""
     network = create(name, 1000)

@@ -1,5 +1,6 @@
 """torch.hub loads every row of the repository from its folder."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,16 @@ def images() -> torch.Tensor:
 
 
 def test_the_hub_lists_the_rows_and_nothing_else() -> None:
-    assert set(torch.hub.list(ROOT, source="local")) == set(ROWS.values())
-    assert "weights" in torch.hub.help(ROOT, "resnet50_joint_t2_m1", source="local")
+    """It takes every callable without a leading underscore for one; there is no listing of local folders."""
+    spec = importlib.util.spec_from_file_location("hubconf", Path(ROOT, "hubconf.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    hub = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hub)
+    listed = {name for name in dir(hub) if callable(getattr(hub, name)) and not name.startswith("_")}
+    assert listed == set(ROWS.values())
+    assert all(name in getattr(hub, name).__doc__ for name in listed)
+    assert all(importlib.util.find_spec(name) for name in hub.dependencies)
 
 
 @pytest.mark.parametrize("name", ROWS)

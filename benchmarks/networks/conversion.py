@@ -14,7 +14,7 @@ from benchmarks.core.files import file_hash, write_atomically
 from benchmarks.networks.models import SIZES, create
 from benchmarks.networks.names import parse
 from benchmarks.networks.weight_files import OURS, check_target
-from tdam.released import authors_state, layout_of, load_weights
+from tdam import authors_state, layout_of, load_weights
 
 
 @dataclass(frozen=True)
