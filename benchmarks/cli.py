@@ -907,7 +907,7 @@ def convert_weights(source: Path, target: Path, model: str | None) -> None:
 
     done = convert(source, target, name)
     flops = count_flops(done.network, paper.convention).total / paper.units[1]
-    told = f"{flops:.2f} G multiply-accumulates of one 224x224 image, counted as {paper.convention} counts"
+    told = f"{flops:.2f} G multiply-accumulates of one 224x224 image (convention {paper.convention})"
     printed = paper.costs().get(name)
     write_text(card_of(target), model_card(
         target, done.facts, count_parameters(done.network), told, printed, paper.cited

@@ -5,7 +5,7 @@ from pathlib import Path
 
 TEMPLATE = """# {model}
 
-{sentence}
+Weights for the reproduction suite of {cited}.
 
 | | |
 |---|---|
@@ -53,7 +53,7 @@ def model_card(
     )
     return TEMPLATE.format(
         **facts,
-        sentence=f"Weights of a network of {cited} or of one that it is compared with, for its reproduction suite.",
+        cited=cited,
         parameters=parameters,
         flops=flops,
         printed=(PRINTED if printed else NONE_PRINTED).format(cited=cited, rows=rows),
