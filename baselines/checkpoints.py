@@ -108,6 +108,29 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is not a safetensors file, or it is cut short ({error})") from error
 
 
+def write_checkpoint(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
+    """Write tensors as a safetensors file with facts about them, or, as ``.pth``, in the form of released checkpoints.
+
+    Args:
+        path: New file. One ending in ``.safetensors`` holds the keys as they are; any other is written by
+            ``torch.save``, with ``module.`` before each key and all in ``state_dict``, as training scripts leave them.
+        state: Tensors by key.
+        facts: What the file says of itself; of no use to other files than safetensors.
+
+    Raises:
+        CheckpointError: safetensors is not installed.
+    """
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    if path.suffix.lower() != ".safetensors":
+        torch.save({"state_dict": {f"module.{key}": value for key, value in tensors.items()}}, path)
+        return
+    try:
+        from safetensors.torch import save_file
+    except ImportError as error:
+        raise CheckpointError(f"writing {path} needs the package safetensors: pip install safetensors") from error
+    save_file(tensors, path, metadata=dict(facts))
+
+
 def same_values(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bool:
     """Whether two shapes differ by axes of length 1 only: a 1x1 convolution's weight is a linear layer's."""
     return [n for n in theirs if n != 1] == [n for n in ours if n != 1]

@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from baselines.attentions import attention_factory
 from baselines.backbone import Backbone, fill_slots, kaiming_fan_out, run_blocks, run_layers
-from baselines.chain import ResidualBranch, Stage
+from baselines.chain import Map, ResidualBranch, Stage
 from baselines.checkpoints import torchvision_weights
 
 WIDTHS = (96, 192, 384, 768)
@@ -22,10 +22,9 @@ MAP_SIZES = [56, 28, 14, 7]
 Attention = str | Callable[[int], nn.Module] | None
 
 
-def per_pixel(module: nn.Module, x: Tensor) -> Tensor:
+def per_pixel(module: Map, x: Tensor) -> Tensor:
     """Apply a module over the channels of a map (N, C, H, W); the permutations are views."""
-    out: Tensor = module(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-    return out
+    return module(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class ConvNeXtBlock(ResidualBranch, convnext.CNBlock):

@@ -1,38 +1,97 @@
-"""Weights in the layouts of the FcaNet, ECANet and CBAM repositories, read into our networks by rule."""
+"""Weights in the layouts of the FcaNet, ECANet and CBAM repositories, read into our networks and written by rule.
+
+Of timm's networks with CBAM they are read.
+"""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.backbone import Backbone
+from baselines.cbam import CBAM
 from baselines.checkpoints import NOTHING_FITS, Checkpoint, CheckpointError, load_renamed, read_checkpoint
+from baselines.eca import ECA
+from baselines.fca import FCA
+from baselines.se import SE
 
-# Our key to theirs. The repositories' blocks and stems carry torchvision's names, as ours do.
-LAYOUTS: dict[str, tuple[tuple[str, str], ...]] = {
-    "se": (
-        (r"\.attention\.reduce\.", ".se.fc.0."),
-        (r"\.attention\.expand\.", ".se.fc.2."),
+
+@dataclass(frozen=True)
+class Layout:
+    """How others name what stands in a block's attention slot.
+
+    Attributes:
+        attention: Its name here.
+        marker: What their keys have in them, and no other layout's.
+        names: Our key to theirs. Blocks and stems carry torchvision's names, theirs and ours.
+        mean_first: End of their keys of CBAM's spatial kernels where these read the mean before the maximum.
+    """
+
+    attention: str
+    marker: str
+    names: tuple[tuple[str, str], ...]
+    mean_first: str = ""
+
+    def rename(self, key: str) -> str:
+        """Our key to theirs."""
+        for pattern, theirs in self.names:
+            key = re.sub(pattern, theirs, key)
+        return key
+
+
+PLAIN = Layout("", "", ())
+WRITTEN: dict[type[nn.Module], Layout] = {
+    nn.Identity: PLAIN,
+    SE: Layout(
+        "se",
+        ".se.fc.",
+        (
+            (r"\.attention\.reduce\.", ".se.fc.0."),
+            (r"\.attention\.expand\.", ".se.fc.2."),
+        ),
     ),
-    "cbam": (
-        (r"\.attention\.mlp\.0\.", ".cbam.ChannelGate.mlp.1."),
-        (r"\.attention\.mlp\.2\.", ".cbam.ChannelGate.mlp.3."),
-        (r"\.attention\.conv\.", ".cbam.SpatialGate.spatial.conv."),
-        (r"\.attention\.norm\.", ".cbam.SpatialGate.spatial.bn."),
+    CBAM: Layout(
+        "cbam",
+        ".cbam.",
+        (
+            (r"\.attention\.mlp\.0\.", ".cbam.ChannelGate.mlp.1."),
+            (r"\.attention\.mlp\.2\.", ".cbam.ChannelGate.mlp.3."),
+            (r"\.attention\.conv\.", ".cbam.SpatialGate.spatial.conv."),
+            (r"\.attention\.norm\.", ".cbam.SpatialGate.spatial.bn."),
+        ),
     ),
-    "eca": ((r"\.attention\.conv\.", ".eca.conv."),),
-    "fca": (
-        (r"\.attention\.reduce\.", ".att.fc.0."),
-        (r"\.attention\.expand\.", ".att.fc.2."),
+    ECA: Layout("eca", ".eca.", ((r"\.attention\.conv\.", ".eca.conv."),)),
+    FCA: Layout(
+        "fca",
+        ".att.",
+        (
+            (r"\.attention\.reduce\.", ".att.fc.0."),
+            (r"\.attention\.expand\.", ".att.fc.2."),
+        ),
     ),
 }
-MARKERS = {".se.fc.": "se", ".cbam.": "cbam", ".eca.": "eca", ".att.": "fca"}
+# timm.create_model("resnet50", block_args={"attn_layer": "cbam"}). In training its spatial gate's running statistics
+# follow ten times as fast as the authors'.
+TIMM_CBAM = Layout(
+    "cbam",
+    ".se.channel.",
+    (
+        (r"\.attention\.mlp\.0\.", ".se.channel.fc1."),
+        (r"\.attention\.mlp\.2\.", ".se.channel.fc2."),
+        (r"\.attention\.conv\.", ".se.spatial.conv.conv."),
+        (r"\.attention\.norm\.", ".se.spatial.conv.bn."),
+    ),
+    mean_first=".se.spatial.conv.conv.weight",
+)
+MARKED = (*(layout for layout in WRITTEN.values() if layout.marker), TIMM_CBAM)
 DCT_FILTER = ".att.dct_layer.weight"
+CBAM_BIASES = (".ChannelGate.mlp.1.bias", ".se.channel.fc1.bias")
 
 
 def load_published(model: Backbone, checkpoint: Checkpoint) -> None:
-    """Load weights that the FcaNet, ECANet or CBAM repository published (also SE in their manner).
+    """Load weights that the FcaNet, ECANet or CBAM repository published (also SE in their manner), or timm's of CBAM.
 
     Args:
         model: A network of this package with the attention that the checkpoint holds; CBAM's repository has biases
@@ -43,24 +102,53 @@ def load_published(model: Backbone, checkpoint: Checkpoint) -> None:
         CheckpointError: The checkpoint cannot be read, or belongs to another network; the model is untouched.
     """
     state = read_checkpoint(checkpoint)
-    layout = LAYOUTS.get(attention_of(state) or "", ())
+    layout = layout_of(state)
     check_filters(model, state)
-    weights = {key: value for key, value in state.items() if not key.endswith(DCT_FILTER)}
-
-    def rename(key: str) -> str:
-        for pattern, theirs in layout:
-            key = re.sub(pattern, theirs, key)
-        return key
-
-    load_renamed(model, weights, rename, lambda: configuration(state))
+    weights = {
+        key: maximum_first(key, value) if layout.mean_first and key.endswith(layout.mean_first) else value
+        for key, value in state.items()
+        if not key.endswith(DCT_FILTER)
+    }
+    load_renamed(model, weights, layout.rename, lambda: configuration(state))
 
 
-def attention_of(state: Mapping[str, Tensor]) -> str | None:
-    """Which attention a published state dict holds; None for a plain network."""
-    for marker, attention in MARKERS.items():
-        if any(marker in key for key in state):
-            return attention
-    return None
+def published_state(model: Backbone) -> dict[str, Tensor]:
+    """A ResNet's weights as the repository of its attention lays them out; torchvision's layout of a plain one.
+
+    Biases that a repository's CBAM has and the network has not are left out.
+
+    Raises:
+        CheckpointError: No repository has this attention.
+    """
+    attention = next(model.blocks()).attention
+    layout = WRITTEN.get(type(attention))
+    if layout is None:
+        raise CheckpointError(f"no layout of others is known for the attention {type(attention).__name__}")
+    filters = {
+        name.replace(".attention.filter", DCT_FILTER): value
+        for name, value in model.named_buffers()
+        if name.endswith(".attention.filter")
+    }
+    return {**{layout.rename(key): value for key, value in model.state_dict().items()}, **filters}
+
+
+def layout_of(state: Mapping[str, Tensor]) -> Layout:
+    """The layout of a published state dict."""
+    return next((layout for layout in MARKED if any(layout.marker in key for key in state)), PLAIN)
+
+
+def maximum_first(key: str, kernel: Tensor) -> Tensor:
+    """The spatial kernel of CBAM that reads the maximum before the mean, from one that reads them the other way round.
+
+    Raises:
+        CheckpointError: The kernel does not read these two maps.
+    """
+    if kernel.dim() != 4 or kernel.shape[1] != 2:
+        raise CheckpointError(
+            f"{key} is {tuple(kernel.shape)}: CBAM's reads 2 maps, mean and maximum; timm's light CBAM (lcbam) reads "
+            "half their sum, which is another module and not built here"
+        )
+    return kernel.flip(1)
 
 
 def check_filters(model: Backbone, state: Mapping[str, Tensor]) -> None:
@@ -88,9 +176,9 @@ def configuration(state: Mapping[str, Tensor]) -> str:
     name = RESNETS.get((is_basic(state), block_counts(state)))
     if name is None or state["conv1.weight"].shape[0] != 64:
         return NOTHING_FITS
-    attention = attention_of(state)
+    attention = layout_of(state).attention
     options = [f"attention={attention!r}"] if attention else []
-    if attention == "cbam" and any(key.endswith("ChannelGate.mlp.1.bias") for key in state):
+    if attention == "cbam" and any(key.endswith(CBAM_BIASES) for key in state):
         options = ["attention=functools.partial(baselines.CBAM, bias=True)"]
     if attention == "eca":
         options = [f"attention={eca_constructor(state)}"]
@@ -112,8 +200,13 @@ def eca_constructor(state: Mapping[str, Tensor]) -> str:
 
 def class_option(state: Mapping[str, Tensor]) -> list[str]:
     """``num_classes`` as an option, where it is not ImageNet's."""
-    head = next((state[key] for key in ("fc.bias", "head.bias") if key in state), None)
-    return [] if head is None or head.shape[0] == 1000 else [f"num_classes={head.shape[0]}"]
+    classes = classes_of(state)
+    return [] if classes == IMAGENET_CLASSES else [f"num_classes={classes}"]
+
+
+def classes_of(state: Mapping[str, Tensor]) -> int:
+    """Classes of a network by its weights, in whichever layout; ImageNet's where they do not tell."""
+    return next((state[key].shape[0] for key in HEADS if key in state and state[key].dim()), IMAGENET_CLASSES)
 
 
 def is_basic(state: Mapping[str, Tensor]) -> bool:
@@ -121,6 +214,9 @@ def is_basic(state: Mapping[str, Tensor]) -> bool:
     return not any(key.endswith("conv3.weight") for key in state)
 
 
+IMAGENET_CLASSES = 1000
+# Biases of classifiers: ResNet's and the authors' ConvNeXt's, torchvision's ConvNeXt's and MobileNetV3's.
+HEADS = ("fc.bias", "head.bias", "classifier.2.bias", "classifier.3.bias")
 RESNETS: dict[tuple[bool, tuple[int, ...]], str] = {
     (True, (2, 2, 2, 2)): "resnet18",
     (True, (3, 4, 6, 3)): "resnet34",

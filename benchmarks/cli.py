@@ -910,6 +910,38 @@ def visualize(images: Sequence[Path], model: str, weights: Path, device: str, ou
         sys.exit(1)
 
 
+@main.command("convert")
+@click.argument("source", metavar="IN", type=folder())
+@click.argument("target", metavar="OUT", type=folder())
+@headed(WHAT, "--model", help="The network's name, as in tables; default: what IN says of itself, or its file's name.")
+def convert_weights(source: Path, target: Path, model: str | None) -> None:
+    """Write the weights IN to the new file OUT, with a model card beside it.
+
+    IN may be in this suite's layout, the authors', the attention repositories' or, of CBAM, timm's. OUT is in this
+    suite's layout if it ends in .safetensors, in the authors' if it ends in .pth.
+    """
+    from benchmarks.networks.weight_files import card_of, check_target, model_of
+
+    check_target(target)
+    name = model_of(source) if model is None else model
+    check_models([name])
+    paper = the_paper()
+    from benchmarks.core.files import write_text
+    from benchmarks.measure.cost import count_flops, count_parameters
+    from benchmarks.networks.conversion import convert
+    from benchmarks.report.card import model_card
+
+    done = convert(source, target, name)
+    flops = count_flops(done.network, paper.convention).total / paper.units[1]
+    told = f"{flops:.2f} G multiply-accumulates of one 224x224 image (convention {paper.convention})"
+    printed = paper.costs().get(name)
+    write_text(card_of(target), model_card(
+        target, done.facts, count_parameters(done.network), told, printed, paper.cited
+    ))  # fmt: skip
+    click.echo(f"{target}: {name}, from {source} in the layout {done.facts['source_layout']}")
+    click.echo(str(card_of(target)))
+
+
 # ---------------------------------------------------------------- the gate and the lock
 
 junit_option = headed(WHERE, "--junit", type=folder(), help="File to write the outcome to, as JUnit XML.")

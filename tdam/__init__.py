@@ -6,7 +6,7 @@ from tdam.convnext import convnext_tiny
 from tdam.feedback import Feedback, add_feedback
 from tdam.mobilenet import mobilenet_v3_large
 from tdam.reduction import reduce
-from tdam.released import load_released, load_weights
+from tdam.released import authors_state, layout_of, load_released, load_weights
 from tdam.resnet import resnet18, resnet34, resnet50, resnet101
 
 __all__ = [
@@ -15,7 +15,9 @@ __all__ = [
     "Feedback",
     "TopDownAttention",
     "add_feedback",
+    "authors_state",
     "convnext_tiny",
+    "layout_of",
     "load_released",
     "load_weights",
     "mobilenet_v3_large",

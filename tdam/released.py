@@ -1,4 +1,4 @@
-"""Weights in the layout of the authors' released code, read into our networks by rule."""
+"""Weights in the layout of the authors' released code, read into our networks and written from them by rule."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from torch import Tensor
 from baselines.backbone import Backbone
 from baselines.checkpoints import NOTHING_FITS, Checkpoint, CheckpointError, load_renamed, read_checkpoint
 from baselines.convnext import ConvNeXt
-from baselines.published import RESNETS, block_counts, class_option, is_basic, load_published
+from baselines.published import RESNETS, block_counts, class_option, is_basic, load_published, published_state
 from baselines.published import configuration as published_configuration
 from baselines.resnet import ResNet
 from tdam.attention import KINDS, TopDownAttention
@@ -29,6 +29,8 @@ CONVNEXT_RULES: tuple[Rule, ...] = (
     (r"^classifier\.0\.", "norm."),
     (r"^classifier\.2\.", "head."),
 )
+# The authors' ConvNeXt, with or without TD, is that of its own paper's repository.
+CONVNEXT_START = "downsample_layers."
 LAYOUTS: dict[type[Backbone], tuple[Rule, ...]] = {ResNet: RESNET_RULES, ConvNeXt: CONVNEXT_RULES}
 
 PAPER_WIDTHS = {"resnet18": 64, "resnet34": 64, "resnet50": 64, "resnet101": 64, "convnext_tiny": 96}
@@ -45,12 +47,24 @@ def load_weights(model: Backbone, checkpoint: Checkpoint) -> None:
         CheckpointError: The checkpoint cannot be read or belongs to another network.
     """
     state = read_checkpoint(checkpoint)
+    READERS[layout_of(model, state)](model, state)
+
+
+def layout_of(model: Backbone, state: Mapping[str, Tensor]) -> str:
+    """Which layout a state dict is in that is to be read into a network: a key of ``READERS``."""
     if set(state) == set(model.state_dict()):
-        load_renamed(model, state, lambda key: key, lambda: "another network of this suite")
-    elif any(".RA_block." in key for key in state) or model.steps > 1:
-        load_released(model, state)
-    else:
-        load_published(model, state)
+        return OWN
+    released = any(".RA_block." in key or key.startswith(CONVNEXT_START) for key in state)
+    return RELEASED if released or model.steps > 1 else PUBLISHED
+
+
+def load_own(model: Backbone, state: Mapping[str, Tensor]) -> None:
+    """Load weights whose keys are the model's.
+
+    Raises:
+        CheckpointError: They are of other shapes.
+    """
+    load_renamed(model, state, lambda key: key, lambda: "another network of this suite")
 
 
 def load_released(model: Backbone, checkpoint: Checkpoint) -> None:
@@ -64,22 +78,68 @@ def load_released(model: Backbone, checkpoint: Checkpoint) -> None:
         CheckpointError: The checkpoint cannot be read, or belongs to another network; the model is untouched. The
             message names missing and left-over keys and the configuration that would fit.
     """
-    rules = next((rules for network, rules in LAYOUTS.items() if isinstance(model, network)), None)
-    if rules is None:
-        raise CheckpointError(
-            f"no released layout is known for {type(model).__name__}: only ResNet and ConvNeXt have one"
-        )
+    rename = renaming(model)
     content = read_checkpoint(checkpoint)
     unused = unused_attention(model)
     state = {key: value for key, value in content.items() if key.split(".RA_block.")[0] not in unused}
-    rules = (*attention_rules(model), *rules)
+    load_renamed(model, state, rename, lambda: configuration(content))
+
+
+OWN, RELEASED, PUBLISHED = "tdam-bench", "TDAM authors", "attention repositories or timm"
+READERS: dict[str, Callable[[Backbone, Mapping[str, Tensor]], None]] = {
+    OWN: load_own,
+    RELEASED: load_released,
+    PUBLISHED: load_published,
+}
+
+
+def authors_state(model: Backbone) -> dict[str, Tensor]:
+    """A network's weights in the layout of the code that its authors published, as :func:`load_weights` reads it.
+
+    Of TD networks and ConvNeXt that is the TDAM authors', of ResNets without feedback the attention repositories'.
+
+    Raises:
+        CheckpointError: No such layout is known, or it would not hold what this network has.
+    """
+    loops = [block.loop for block in model.blocks() if isinstance(block.loop, Feedback)]
+    if isinstance(model, ResNet) and not loops:
+        return published_state(model)
+    rename = renaming(model)
+    if not all(isinstance(loop.attention, TopDownAttention) for loop in loops):
+        raise CheckpointError("the authors' layout always has top-down attention, which this network has not")
+    state = {rename(key): as_released(rename(key), value) for key, value in model.state_dict().items()}
+    strays = [key for key in state if ".attention." in key]
+    if strays:
+        raise CheckpointError(f"the authors' layout has no place for {strays[0]}")
+    return state
+
+
+def as_released(name: str, value: Tensor) -> Tensor:
+    """A tensor in the shape that the released code has under a name: 1x1 convolutions in place of linear layers."""
+    if ".RA_block." in name:
+        return value[:, :, None, None]
+    return value.flatten() if name.endswith(".gamma") else value
+
+
+def renaming(model: Backbone) -> Callable[[str], str]:
+    """Our keys of a network to the released code's.
+
+    Raises:
+        CheckpointError: There is no released layout of this network.
+    """
+    of_network = next((rules for network, rules in LAYOUTS.items() if isinstance(model, network)), None)
+    if of_network is None:
+        raise CheckpointError(
+            f"no released layout is known for {type(model).__name__}: only ResNet and ConvNeXt have one"
+        )
+    rules = (*attention_rules(model), *of_network)
 
     def rename(key: str) -> str:
         for pattern, theirs in rules:
             key = re.sub(pattern, theirs, key)
         return key
 
-    load_renamed(model, state, rename, lambda: configuration(content))
+    return rename
 
 
 def attention_rules(model: Backbone) -> list[Rule]:

@@ -1,8 +1,10 @@
 """Checkpoints: what loads, and the one clear error for each that does not."""
 
 import argparse
+import functools
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import baselines
 import tdam
 from baselines.backbone import Backbone
 from baselines.checkpoints import CheckpointError, read_checkpoint
+from tests.awake import apart
 from tests.test_golden import NETWORKS, released_state
 
 NAME = "td_resnet18_joint_t2_m2"
@@ -327,6 +330,87 @@ def test_published_dct_filters_are_checked() -> None:
     state["layer1.0.att.dct_layer.weight"] = torch.zeros(256, 7, 7)
     with pytest.raises(CheckpointError, match=r"filter of \(256, 7, 7\), this network one of \(256, 56, 56\)"):
         baselines.load_published(model, state)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_authors_layout_is_written_as_they_have_it(name: str) -> None:
+    """Every key and shape of the released state dict, and back: the same values."""
+    state, facts = released_state(name)
+    model = NETWORKS[name]()
+    tdam.load_weights(model, state)
+    written = tdam.authors_state(model)
+    assert {key: list(value.shape) for key, value in written.items()} == facts["state_dict"]
+    assert all(torch.equal(written[key], value.to(written[key].dtype)) for key, value in state.items())
+    twin = NETWORKS[name]()
+    tdam.load_weights(twin, written)
+    ours = model.state_dict()
+    assert all(torch.equal(value, ours[key]) for key, value in twin.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: tdam.mobilenet_v3_large(), "no released layout is known for MobileNetV3"),
+        (lambda: baselines.convnext_tiny("se", depths=(1, 1, 1, 1)), "the authors' layout has no place for"),
+        (lambda: tdam.resnet18(steps=1), "always has top-down attention, which this network has not"),
+        (lambda: tdam.resnet18(order="convolution"), "always has top-down attention, which this network has not"),
+        (lambda: baselines.resnet18(nn.BatchNorm2d), "no layout of others is known for the attention BatchNorm2d"),
+    ],
+)
+def test_networks_without_a_layout_of_the_authors(build: Callable[[], Backbone], message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        tdam.authors_state(build())
+
+
+def timm_resnet(name: str, **block: object) -> nn.Module:
+    """A ResNet of timm's with attention in its blocks, and statistics of the images it was shown."""
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    model: nn.Module = timm.create_model(name, num_classes=7, zero_init_last=False, block_args=block)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model.train()(torch.randn(4, 3, 64, 64))
+    return model.eval()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_timms_cbam(name: str, bias: bool) -> None:
+    """Its spatial gate reads the mean first; with the kernel turned round the logits are timm's."""
+    cbam = pytest.importorskip("timm.layers.cbam")
+    theirs = timm_resnet(name, attn_layer=functools.partial(cbam.CbamModule, mlp_bias=True) if bias else "cbam")
+    ours = getattr(baselines, name)(functools.partial(baselines.CBAM, bias=bias), num_classes=7).eval()
+    tdam.load_weights(ours, {"state_dict": theirs.state_dict(), "arch": name})
+    shown = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert apart(ours(shown), theirs(shown)) < 1e-5
+        for block in ours.blocks():
+            block.attention.conv.weight.copy_(block.attention.conv.weight.flip(1))
+        assert apart(ours(shown), theirs(shown)) > 1e-3
+
+
+def test_what_timm_has_besides_cbam_is_refused() -> None:
+    """Its light CBAM has the same keys and is another module; to a network of other attention the right one is told."""
+    light = timm_resnet("resnet18", attn_layer="lcbam").state_dict()
+    message = refusal_of_all(baselines.resnet18("cbam", num_classes=7), light)
+    assert "layer1.0.se.spatial.conv.conv.weight is (1, 1, 7, 7): CBAM's reads 2 maps" in message
+    cbam = timm_resnet("resnet18", attn_layer="cbam").state_dict()
+    message = refusal_of_all(baselines.resnet18("se", num_classes=7), cbam)
+    assert message.endswith("It would fit baselines.resnet18(attention='cbam', num_classes=7)")
+    squeeze = timm_resnet("resnet18", attn_layer="se").state_dict()
+    assert "left over (layer1.0.se.fc1" in refusal_of_all(baselines.resnet18("se", num_classes=7), squeeze)
+
+
+def refusal_of_all(model: Backbone, state: dict[str, Tensor]) -> str:
+    """The error of the loader that takes every layout, in one line; the model must be as it was."""
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError) as caught:
+        tdam.load_weights(model, state)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def test_torchvision_weights_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
