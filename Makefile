@@ -12,8 +12,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 .DEFAULT_GOAL := help
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity endings controls
 .PHONY: help setup test quick check constraints lock check-regressions gate-networks costs table1 efficiency $(EXPERIMENTS) \
-	report reference reference-report bench-sweep bench-maps bench-boxes bench-speed bench-data calibration \
-	kill-test cluster-test scale-test fault-test clean
+	report reference reference-report bench-sweep bench-maps bench-boxes bench-speed bench-data bench-pass \
+	calibration kill-test full-test cluster-test scale-test fault-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
 # SEEDS is how many (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone).
@@ -29,6 +29,7 @@ ATTENTIONS := resnet50-se resnet50-cbam resnet50-eca resnet50-fca
 SWEPT := resnet50 $(ATTENTIONS) resnet50-td-joint-t2-m1 resnet50-td-top-t2-m3
 RESOLUTIONS := 37 40 48 56 64 72 80 88 96 104 112 120 128
 FEEDBACK := resnet50-td-joint-t2-m1 resnet50-td-top-t2-m1 resnet50-td-top-t2-m3
+PASSED := resnet50 resnet50-td-joint-t2-m1 resnet50-td-top-t2-m1
 TIMED := resnet50 $(ATTENTIONS) $(foreach name,$(FEEDBACK),$(name) $(name)-reduced)
 
 help:  ## this list
@@ -118,11 +119,17 @@ bench-speed: $(READY)  ## speed and memory of every attention, of TD literal and
 bench-data: $(READY)  ## images per second for training and evaluation against torchvision's ImageFolder, on one core
 	$(BIN)/python -m benchmarks.suite.loading $(ARGS)
 
+bench-pass: $(READY)  ## what accuracy and localization cost above their networks' forward passes, on one thread
+	$(BIN)/python -m benchmarks.suite.passes --networks $(PASSED) $(ARGS)
+
 calibration: $(READY)  ## how often verdicts are wrong where the truth is known, and what they find (two minutes)
 	$(BIN)/python -m benchmarks.suite.calibration $(ARGS)
 
 kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py
+
+full-test: $(READY)  ## memory, disk and time of accuracy and localization on 5,000 JPEGs, by 1, 2 and 3 processes (hours)
+	$(BIN)/python tests/full_size.py $(ARGS)
 
 cluster-test: $(READY)  ## start a real Slurm here, let everything happen to a run on it, and compare what it leaves (needs slurm-wlm)
 	$(BIN)/python tests/cluster_and_back.py

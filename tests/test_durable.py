@@ -1,30 +1,43 @@
 """A pass loses nothing: its parts are on disk, it goes on where it was cut off, one network's trouble is its own."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.multiprocessing.spawn import spawn
 
 from baselines.backbone import Backbone
-from benchmarks.core.records import MetricKey
-from benchmarks.data.images import UnreadableImage
+from benchmarks.core import distributed
+from benchmarks.core.distributed import gather
+from benchmarks.core.records import Cell, MetricKey
+from benchmarks.data.images import ImageSet, UnreadableImage
 from benchmarks.data.mini import Scenes, open_mini
 from benchmarks.networks.models import create
 from benchmarks.papers.tdam.rules import RULES
+from benchmarks.work import passes, shelves
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.collectors.accuracy import AccuracyCollector
 from benchmarks.work.collectors.localization import LocalizationCollector, Truths
 from benchmarks.work.collectors.selectivity import SelectivityCollector
 from benchmarks.work.collectors.transfer import TransferCollector
+from benchmarks.work.finishing import Finish
 from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.passes import Collected, Collector, Passing, Show, Shown, View, pass_over
 from benchmarks.work.runner import Summary, run
+from benchmarks.work.session import Session
 from benchmarks.work.shelves import PARTS, Disk, Memory, Part, Shelf, Stretch, clear_recorded, shelf_of
-from benchmarks.work.weights import known_inputs
+from benchmarks.work.weights import known_inputs, loaded_network
 from tests.sessions import make_session
 from tests.test_runner import Silent
 
@@ -33,6 +46,7 @@ COUNT, TOGETHER, BATCH = 40, 12, 5
 VIEW, SMALL = View(48, 1.0), View(32, 1.0)
 MODELS = ("resnet50", "resnet50-td-joint-t2-m1")
 UNREADABLE = 17
+MORE_THAN_THERE_IS = 2**60  # bytes
 
 
 class Counted(Scenes):
@@ -61,11 +75,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def counted(folder: Path) -> Counted:
+def counted(folder: Path, count: int = COUNT) -> Counted:
     """Scenes with a cache in a folder."""
-    scenes = open_mini("val", folder / "cache", COUNT)
+    scenes = open_mini("val", folder / "cache", count)
     scenes.__class__ = Counted
-    scenes.reads = [0] * COUNT  # type: ignore[attr-defined]
+    scenes.reads = [0] * count  # type: ignore[attr-defined]
     return scenes  # type: ignore[return-value]
 
 
@@ -193,8 +207,139 @@ def test_an_interrupted_pass_keeps_each_image_that_it_saw(
     assert images.reads == [1] * COUNT
 
 
+# ---------------------------------------------------------------- a signal at any moment
+
+MOMENTS = 60
+TRACED = {str(Path(module.__file__ or "")) for module in (passes, shelves)}
+
+
+class Few(ImageSet):
+    """Twelve pictures of one color each; the fifth cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__("few", ["one", "two"], [f"{i:02d}" for i in range(12)], [i % 2 for i in range(12)])
+        self.reads = [0] * 12
+
+    def image(self, i: int) -> Image.Image:
+        self.reads[i] += 1
+        if i == 4:
+            raise UnreadableImage("five.JPEG", "broken")
+        return Image.new("RGB", (8, 8), (20 * i, 0, 0))
+
+    def size(self, i: int) -> int:
+        return 1
+
+
+class Means(Collector):
+    """Means of images, of which it cannot use some; the rest of the work is left to be finished."""
+
+    def __init__(self, side: int, finish: Finish | None = None) -> None:
+        super().__init__(View(side, 1.0), nn.Identity())
+        self.finish = finish
+
+    def unusable(self, position: int, size: tuple[int, int]) -> str | None:
+        return f"{position} is the eighth" if position == 7 else None
+
+    def collect(self, shown: Shown) -> Part:
+        return {"position": shown.positions, "mean": shown.inputs.mean((1, 2, 3)).numpy()}
+
+
+class Sums(Means):
+    """The same, added up."""
+
+    rows_are_images = False
+
+    def collect(self, shown: Shown) -> Part:
+        return {"sum": super().collect(shown)["mean"].sum(keepdims=True)}
+
+    def merge(self, parts: Sequence[Part]) -> Part:
+        return {"sum": sum((part["sum"] for part in parts), np.zeros(1, np.float32))}
+
+
+def twice(part: Part) -> Part:
+    """What is left to do with a batch."""
+    return {**part, "mean": 2 * part["mean"]}
+
+
+def asked_of_few() -> list[Collector]:
+    return [Means(8), Means(4, twice), Sums(8), Means(4)]
+
+
+def interrupt_at(moment: int, work: Callable[[], object]) -> int:
+    """Do some work, but for a signal at the line of passes and shelves that comes so late; returns how many came."""
+    lines = itertools.count()
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename not in TRACED:
+            return None
+        if event == "line" and next(lines) == moment:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return next(lines)
+
+
+def test_a_signal_at_any_line_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Whatever a pass is doing: what it left and what comes after make what an undisturbed pass has, to the bit."""
+
+    def pass_of(folder: Path | None, few: Few) -> list[Passing]:
+        passed = passing(asked_of_few(), folder)
+        pass_over(passed, Show(few, CPU, 2, together=6), ignored)
+        return passed
+
+    expected = [one.collected() for one in pass_of(None, Few())]
+    assert [len(one.part.get("position", ())) for one in expected] == [10, 10, 0, 10]
+    lines = interrupt_at(-1, lambda: pass_of(tmp_path / "whole", Few()))
+    assert lines > 10 * MOMENTS
+    for number in range(MOMENTS):
+        # Not at equal distances, which could be those of a loop.
+        moment = (number * lines + 37 * number % 61) // MOMENTS
+        few, folder = Few(), tmp_path / str(moment)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt_at(moment, partial(pass_of, folder, few))
+        for one, other in zip(pass_of(folder, few), expected, strict=True):
+            assert same(one.collected(), other), f"interrupted at line {moment} of {lines}"
+        assert sum(few.reads) <= 12 + 6
+
+
+def test_boxes_in_processes_are_those_made_at_once(images: Counted, networks: list[Backbone], tmp_path: Path) -> None:
+    """To the bit, with loader processes too; cut off they are on the shelf as well, and a fault is the network's."""
+    truths = Truths(images, images, VIEW)
+
+    def localizing() -> list[LocalizationCollector]:
+        return [LocalizationCollector(network, truths, RULES) for network in networks]
+
+    expected = whole(localizing(), images)
+    steps = iter(range(100))
+
+    def cut(count: int) -> None:
+        if count and next(steps) == 4:
+            raise KeyboardInterrupt
+
+    helped = replace(how(images), workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        pass_over(passing(localizing(), tmp_path), helped, cut)
+    faulty = Means(48, broken)
+    passed = [*passing(localizing(), tmp_path), Passing(faulty, Memory())]
+    assert [int(one.lacks(COUNT).sum()) for one in passed] == [COUNT - 22, COUNT - 22, COUNT]
+    pass_over(passed, helped, ignored)
+    assert [one.trouble for one in passed] == [None, None, "ValueError: it cannot be finished"]
+    for one, other in zip(passed[:-1], expected, strict=True):
+        assert same(one.collected(), other)
+
+
+def broken(part: Part) -> Part:
+    raise ValueError("it cannot be finished")
+
+
 class Cramped(Collector):
-    """A collector that has memory for so many images only, and says so as torch does on the CPU."""
+    """A collector that has memory for so many images only: for more it asks for what no allocator has."""
 
     def __init__(self, own: Collector, fits: int) -> None:
         super().__init__(own.view, own.network)
@@ -202,7 +347,7 @@ class Cramped(Collector):
 
     def collect(self, shown: Shown) -> Part:
         if len(shown.positions) > self.fits:
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+            torch.empty(MORE_THAN_THERE_IS, dtype=torch.uint8)
         return self.own.collect(shown)
 
 
@@ -255,9 +400,19 @@ def test_a_fault_that_is_no_shortness_is_not_tried_again(images: Counted, networ
     assert (passed.trouble, one.calls) == ("RuntimeError: shapes do not match", 1)
 
 
+GATHERED = 2_000  # bytes that processes may tell each other at most
+
+
+def little_gathered(value: object) -> list[object]:
+    """As :func:`benchmarks.core.distributed.gather`, of what is small."""
+    assert len(pickle.dumps(value)) < GATHERED, "a process gathers what others should not hold"
+    return gather(value)
+
+
 def share(rank: int, size: int, folder: Path) -> None:
-    """One of several processes that share a pass."""
+    """One of several processes that share a pass; none tells another what it has."""
     torch.set_num_threads(1)
+    distributed.gather = little_gathered
     meeting = f"file://{folder / 'meeting'}"
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
     try:
@@ -340,3 +495,60 @@ def test_a_run_records_all_but_the_ill(tmp_path: Path) -> None:
     reasons = {name.split()[1]: reason for name, reason in summary.failed.items()}
     assert reasons["resnet50-se"].startswith("NetworkTrouble: the network gives numbers that are not finite")
     assert "resnet50-eca.pth" in reasons["resnet50-eca"]
+
+
+# ---------------------------------------------------------------- one network's trouble
+
+
+HUNDRED = 100
+SOUND = ("resnet50", "resnet50-eca", "resnet50-cbam", "resnet50-td-joint-t2-m1", "resnet50-td-top-t2-m1")
+NOT_FINITE, GREEDY = "resnet50-se", "resnet50-fca"
+
+
+def weights_of_seven(folder: Path) -> Path:
+    """Random weights, of one network NaN."""
+    folder.mkdir()
+    for name in (*SOUND, NOT_FINITE, GREEDY):
+        torch.manual_seed(0)
+        state = create(name, 10, "mini").state_dict()
+        spoiled = {key: value * torch.nan for key, value in state.items()} if name == NOT_FINITE else state
+        torch.save(spoiled, folder / f"{name}.pth")
+    return folder
+
+
+def greedy(network: Backbone) -> None:
+    """Let a network ask for more memory than there is, once it is shown an image."""
+    first = next(one for one in network.modules() if isinstance(one, nn.Conv2d))
+    first.register_forward_pre_hook(lambda *_: torch.empty(MORE_THAN_THERE_IS, dtype=torch.uint8) and None)
+
+
+def numbers_of(folder: Path, images: Counted, weights: Path, models: Sequence[str]) -> tuple[Summary, Numbers]:
+    """What a run of accuracies and localizations on given images says of itself, and its numbers by cell."""
+    session = make_session(folder, weights=weights, models=tuple(models))
+    session = replace(session, opened={"val": images})
+    cells = [kind.cell(model, "val", 0, session) for kind in (ACCURACY, LOCALIZATION) for model in models]
+    summary = run(cells, session, Silent())
+    records = session.store.records()
+    return summary, {str(one.cell): {key: metric.value for key, metric in one.metrics.items()} for one in records}
+
+
+def test_two_of_seven_are_ill_and_an_image_in_a_hundred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN weights, and memory that the allocator does not have: the other five have a clean run's records."""
+    weights, images = weights_of_seven(tmp_path / "weights"), counted(tmp_path, HUNDRED)
+    _, clean = numbers_of(tmp_path / "clean", images, weights, SOUND)
+
+    def loaded(cell: Cell, session: Session) -> nn.Module:
+        network = loaded_network(cell, session)
+        if cell.model == GREEDY:
+            greedy(network)
+        return network
+
+    monkeypatch.setattr("benchmarks.work.evaluation.loaded_network", loaded)
+    seven = [SOUND[0], NOT_FINITE, *SOUND[1:3], GREEDY, *SOUND[3:]]
+    summary, numbers = numbers_of(tmp_path / "ill", images, weights, seven)
+    assert numbers == clean
+    assert summary.ran == len(clean) == 2 * len(SOUND)
+    reasons = {(name.split()[0], name.split()[1]): reason for name, reason in summary.failed.items()}
+    assert set(reasons) == {(kind, model) for kind in ("accuracy", "localization") for model in (NOT_FINITE, GREEDY)}
+    for (_, model), reason in reasons.items():
+        assert ("not finite" if model == NOT_FINITE else "out of memory with a single image") in reason

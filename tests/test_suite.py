@@ -9,7 +9,7 @@ import torch
 from benchmarks.measure.efficiency import measure
 from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import PROFILES
-from benchmarks.suite import boxes, loading, speed, sweep
+from benchmarks.suite import boxes, loading, passes, speed, sweep
 from benchmarks.suite.speed import KEEP_MEMORY
 from benchmarks.suite.sweep import Stopwatch
 from benchmarks.work.collectors import accuracy
@@ -21,6 +21,10 @@ ROUND = re.compile(rf"whole {NUMBER} s, forward passes {NUMBER} s: {NUMBER}")
 SUM = re.compile(rf"2 models x 2 resolutions x 20 images, 2 rounds: whole / forward passes = {NUMBER}")
 LOADING = re.compile(
     rf"(training|evaluation, views: [12]): {NUMBER} \({NUMBER} to {NUMBER}\) times as fast as ImageFolder"
+)
+PASS = re.compile(
+    r"(?P<what>  |\w+, \S+, 4 images, 2 rounds: )whole (?P<whole>[\d.]+) s, forward passes (?P<network>[\d.]+) s: "
+    r"own cost (?P<own>[\d.]+) of them(?:, boxes and thresholds (?P<boxes>[\d.]+))?"
 )
 SPEED = rf"{NUMBER} \({NUMBER} to {NUMBER}\)"
 
@@ -68,6 +72,34 @@ def test_sweep_shows_every_network_every_resolution(
     sweep.main(sweep_arguments)
     at_once = [(steps, side) for side in (32, 37) for steps in (1, 2)]
     assert seen == [(steps, images, side) for images in (25, 20, 20) for steps, side in at_once]
+
+
+def test_passes_print_what_is_above_the_networks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accuracy and localization of each network; boxes and thresholds are a part of the latter's own cost."""
+    monkeypatch.setattr("benchmarks.suite.passes.cv2.setNumThreads", lambda count: None)
+    tiny = ["--images", "4", "--width", "60", "--height", "45", "--batch", "2", "--rounds", "2"]
+    passes.main(["--networks", *NETWORKS, *tiny])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    for place, (name, kind) in enumerate((name, kind) for name in NETWORKS for kind in ("accuracy", "localization")):
+        *rounds, total = [PASS.fullmatch(line) for line in lines[3 * place : 3 * place + 3]]
+        assert total is not None
+        assert total["what"] == f"{kind}, {name}, 4 images, 2 rounds: "
+        for match in (*rounds, total):
+            assert match is not None
+            whole, network, own = (float(match[name]) for name in ("whole", "network", "own"))
+            assert 0 < network < whole
+            assert own == pytest.approx(whole / network - 1, abs=0.02)
+            assert (match["boxes"] is not None) is (kind == "localization")
+            assert match["boxes"] is None or 0 < float(match["boxes"]) < own
+
+
+def test_passes_refuse_a_profile_without_files() -> None:
+    with pytest.raises(SystemExit) as ended:
+        passes.main(["--networks", "resnet18", "--profile", "mini"])
+    assert ended.value.code == "Error: no profile 'mini' with images on disk; choose of full"
 
 
 def test_stopwatch_sums_what_it_wraps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,24 @@ def test_tensorboard_gets_what_the_table_gets(tmp_path: Path, monkeypatch: pytes
     assert sorted(told) == [("epoch/held_out", 80.0, 50), ("epoch/loss", 2.5, 50), ("epoch/lr", 0.1, 50)]
 
 
+def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
+    """The package itself, of a training that was cut off after step 100 and resumed from step 50."""
+    events = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="TensorBoard is not installed"
+    )
+    files = LogFiles(tmp_path / "log.csv", tmp_path / "board")
+    for resumed, steps in ((0, (50, 100)), (50, (100, 150))):
+        log = TrainingLog(files, resumed)
+        for step in steps:
+            log.add(STEP, {"epoch": 1, "step": step, "loss": 1000.0 * resumed + step, "lr": 0.5})
+        log.close()
+    board = events.EventAccumulator(str(tmp_path / "board"))
+    board.Reload()
+    assert [(one.step, one.value) for one in board.Scalars("step/loss")] == [(50, 50), (100, 50100), (150, 50150)]
+    assert [row["loss"] for row in read_rows(files.table)] == ["50.0", "50100.0", "50150.0"]
+    assert {"step/lr", "step/images_per_second"} < set(board.Tags()["scalars"])
+
+
 def test_a_run_leaves_a_log_of_each_training(tmp_path: Path) -> None:
     arguments = ["run", "table1", "--profile", "smoke", "--models", "resnet50", "--tasks", "train", "--jobs", "1"]
     where = ["--results", str(tmp_path / "runs"), "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]

@@ -7,6 +7,7 @@ out from there on; the others go on.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from benchmarks.core.processes import one_line
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
 from benchmarks.measure.device import empty_cache
+from benchmarks.work.finishing import Finish, Finishing
 from benchmarks.work.session import Session
 from benchmarks.work.shelves import Memory, Part, Shelf, Stretch, joined
 
@@ -145,7 +147,7 @@ class Show:
         images: The image set.
         device: Where networks run.
         batch: Images of a step; fewer where views are many or large.
-        workers: Loader processes.
+        workers: Loader processes, and as many that finish batches.
         count: The first so many images, None for all.
         together: Images that are put on a shelf together.
         decode: Where pictures are decoded, ``cpu`` or ``device``.
@@ -220,11 +222,14 @@ class Collector(ABC):
         network: The network; collectors may share one.
         rows_are_images: Whether rows of a part are images, so that it may end at any of them; else parts add up, and
             only equal shares of the images give equal sums to the bit.
+        finish: What is left to do with a batch's part, which needs no network; None for nothing. Processes may do it
+            while the next batches are shown, see :class:`benchmarks.work.finishing.Finishing`.
     """
 
     view: View
     network: nn.Module
     rows_are_images = True
+    finish: Finish | None = None
 
     def __init__(self, view: View, network: nn.Module) -> None:
         self.view = view
@@ -285,8 +290,44 @@ class NetworkTrouble(ValueError):
     """A network cannot be evaluated; in one line why."""
 
 
+class Taken(NamedTuple):
+    """What a collector has of a batch.
+
+    Attributes:
+        part: Of the images that it could use, or what processes make of it; None where there were none.
+        reasons: A line for each of the others.
+    """
+
+    part: Part | Future[Part] | None
+    reasons: list[str]
+
+
+NOTHING = Taken(None, [])
+
+
+class Underway(NamedTuple):
+    """What a collector has of neighboring images that are not on its shelf yet.
+
+    Attributes:
+        begin: The first of them.
+        end: Behind the last one.
+        kept: Their parts.
+        unfinished: Those that processes make.
+        reasons: A line for each of them that was left out.
+    """
+
+    begin: int
+    end: int
+    kept: list[Part]
+    unfinished: list[Future[Part]]
+    reasons: list[str]
+
+
 class Passing:
     """A collector on its way through the images.
+
+    A signal may come at any moment. What is under way is therefore replaced as a whole, by one assignment, and a batch
+    belongs to it only when all of it does.
 
     Args:
         collector: What is asked.
@@ -300,10 +341,7 @@ class Passing:
         self.collector, self.shelf = collector, shelf
         self.trouble: str | None = None
         self.held = shelf.covered()
-        self.parts: list[Part] = []
-        self.reasons: list[str] = []
-        self.since: int | None = None
-        self.until = 0
+        self.underway: Underway | None = None
 
     def lacks(self, total: int) -> np.ndarray:
         """Which of so many positions are not on the shelf (total,)."""
@@ -316,33 +354,50 @@ class Passing:
         """Whether an image was on the shelf before."""
         return any(position in one for one in self.held)
 
-    def take(self, shown: Shown) -> None:
-        """Let the collector have a batch, but for the images that it has or cannot use; trouble ends its way."""
+    def take(self, shown: Shown, finishing: Finishing) -> Taken:
+        """What the collector has of a batch, but for the images that it has or cannot use; trouble ends its way."""
         places = zip(shown.positions.tolist(), shown.sizes, strict=True)
         why = {place: self.collector.unusable(*one) for place, one in enumerate(places) if not self.has(one[0])}
         usable = [place for place, reason in why.items() if reason is None]
-        self.reasons += [reason for reason in why.values() if reason is not None]
+        part: Part | Future[Part] | None = None
         try:
             if usable:
                 some = shown if len(usable) == len(shown.positions) else shown.only(usable)
-                self.collector.keep(self.parts, collected(self.collector, some))
+                part = collected(self.collector, some)
+                if self.collector.finish is not None:
+                    part = finishing.finish(self.collector.finish, part)
         except Exception as error:  # whatever it is, it is this network's own
             self.trouble = one_line(error)
+        return Taken(part, [reason for reason in why.values() if reason is not None])
 
-    def reach(self, positions: Sequence[int], reasons: Sequence[str]) -> None:
+    def reach(self, positions: Sequence[int], taken: Taken, reasons: Sequence[str]) -> None:
         """A batch of these positions is done; of images that nobody could read there are reasons."""
         mine = [position for position in positions if not self.has(position)]
         if mine and self.trouble is None:
-            self.since = mine[0] if self.since is None else self.since
-            self.until = mine[-1] + 1
-            self.reasons += reasons
+            before = self.underway or Underway(mine[0], mine[0], [], [], [])
+            kept, unfinished = before.kept.copy(), before.unfinished.copy()
+            if isinstance(taken.part, Future):
+                unfinished.append(taken.part)
+            elif taken.part is not None:
+                self.collector.keep(kept, taken.part)
+            told = [*before.reasons, *taken.reasons, *reasons]
+            self.underway = Underway(before.begin, mine[-1] + 1, kept, unfinished, told)
 
     def put(self) -> None:
         """Put on the shelf what came since the last time."""
-        if self.since is not None and self.trouble is None:
-            part = self.collector.merge(self.parts)
-            self.shelf.put(Stretch(self.since, self.until, part, self.reasons))
-        self.parts, self.reasons, self.since = [], [], None
+        if self.underway is not None and self.trouble is None:
+            self.settle(self.underway)
+        self.underway = None
+
+    def settle(self, underway: Underway) -> None:
+        """Wait for what is not finished, and put all of it on the shelf."""
+        try:
+            parts = [*underway.kept, *(one.result() for one in underway.unfinished)]
+        except Exception as error:  # as in take
+            self.trouble = one_line(error)
+            return
+        part = self.collector.merge(parts)
+        self.shelf.put(Stretch(underway.begin, underway.end, part, underway.reasons))
 
     def complete(self, total: int) -> bool:
         """Whether there is something of each of so many images; some may be other runs' matter."""
@@ -365,32 +420,47 @@ def pass_over(passed: Sequence[Passing], how: Show, advance: Callable[[int], Non
         how: Which images, and how.
         advance: Told how many images a step was, of all processes.
     """
-    views = list(dict.fromkeys(one.collector.view for one in passed))
     put((one.collector.network for one in passed), how.device)
     wanted = np.any([one.lacks(how.total) for one in passed], axis=0)
     advance(int(how.total - wanted.sum()))
-    mine = distributed.shard(how.stretches(views), *how.share)
+    mine = distributed.shard(how.stretches(views_of(passed)), *how.share)
     plan = [
         [at for at in ([place for place in batch if wanted[place]] for batch in stretch) if at]
         for stretch in distributed.shard(mine, distributed.rank(), distributed.size())
     ]
-    shown = given(how)(how, views, [at for stretch in plan for at in stretch])
-    try:
-        with torch.inference_mode():
-            for stretch in plan:
-                for positions, batch in zip(stretch, shown, strict=False):
-                    show_batch(passed, batch, views, how)
-                    for one in passed:
-                        one.reach(positions, batch.reasons)
-                    advance(len(positions) * distributed.size())
-                for one in passed:
+    with torch.inference_mode(), Finishing(how.workers) as finishing:
+        try:
+            show_all(passed, plan, how, finishing, advance)
+        except KeyboardInterrupt:
+            for one in passed:
+                if one.collector.rows_are_images:
                     one.put()
-    except KeyboardInterrupt:
-        for one in passed:
-            if one.collector.rows_are_images:
-                one.put()
-        raise
+            raise
     share_troubles(passed)
+
+
+def show_all(
+    passed: Sequence[Passing],
+    plan: Sequence[Sequence[Sequence[int]]],
+    how: Show,
+    finishing: Finishing,
+    advance: Callable[[int], None],
+) -> None:
+    """Show the batches of stretches, and put each stretch on the shelves; the rest as of :func:`pass_over`."""
+    shown = given(how)(how, views_of(passed), [positions for stretch in plan for positions in stretch])
+    for stretch in plan:
+        for positions, batch in zip(stretch, shown, strict=False):
+            taken = show_batch(passed, batch, how, finishing)
+            for one in passed:
+                one.reach(positions, taken.get(one, NOTHING), batch.reasons)
+            advance(len(positions) * distributed.size())
+        for one in passed:
+            one.put()
+
+
+def views_of(passed: Sequence[Passing]) -> list[View]:
+    """The views that are asked for, each once."""
+    return list(dict.fromkeys(one.collector.view for one in passed))
 
 
 def given(how: Show) -> "Callable[[Show, Sequence[View], Sequence[Sequence[int]]], Iterator[Batch]]":
@@ -402,14 +472,16 @@ def given(how: Show) -> "Callable[[Show, Sequence[View], Sequence[Sequence[int]]
     return decoded_batches
 
 
-def show_batch(passed: Sequence[Passing], batch: Batch, views: Sequence[View], how: Show) -> None:
-    """Show a batch to all networks that are not in trouble, each under its view."""
-    for view, pixels in zip(views, batch.views, strict=False):
+def show_batch(passed: Sequence[Passing], batch: Batch, how: Show, finishing: Finishing) -> dict[Passing, Taken]:
+    """Show a batch to all networks that are not in trouble, each under its view; what each takes."""
+    taken: dict[Passing, Taken] = {}
+    for view, pixels in zip(views_of(passed), batch.views, strict=False):
         asked = [one for one in passed if one.collector.view == view and one.trouble is None]
         if asked:
             shown = shown_batch(batch, pixels, how)
             for one in asked:
-                one.take(shown)
+                taken[one] = one.take(shown, finishing)
+    return taken
 
 
 def share_troubles(passed: Sequence[Passing]) -> None:

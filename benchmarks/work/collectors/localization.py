@@ -1,5 +1,6 @@
 """Localizations: boxes of class activation maps at every step, and what they hit of an image's true boxes."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +12,11 @@ from baselines.backbone import Backbone
 from benchmarks.data.boxes import AnnotationError, Boxed, check_boxes, shown_boxes
 from benchmarks.data.images import ImageSet
 from benchmarks.metrics.accuracy import BOX, TOP
-from benchmarks.metrics.boxes import gradcam_box
-from benchmarks.metrics.localization import MAX_BOX_COLUMNS, best_iou, box_hits, packed
+from benchmarks.metrics.localization import MAX_BOX_COLUMNS
 from benchmarks.metrics.movement import GRADCAM_BOX
 from benchmarks.metrics.rules import Rules
 from benchmarks.networks.maps import class_maps
+from benchmarks.work.boxing import MAPS, TRUTHS, boxed, ragged
 from benchmarks.work.collectors.accuracy import table_columns
 from benchmarks.work.passes import Collector, Shown, View, require_finite
 from benchmarks.work.shelves import Part
@@ -87,7 +88,7 @@ class LocalizationCollector(Collector):
     Parts: ``objects`` (N,); ``classes`` and ``scores`` (N, T, k) with k at most 5; of the top class's map ``boxes`` (N,
     T, 4) by the rule that step rules look at, in pixels of its own, and ``gradcam_boxes`` by Grad-CAM's; of the true
     class's map float32 ``iou_<rule>`` (N, T, 1) for each box rule and uint64 ``max_box`` (N, T, 16), see
-    ``benchmarks.metrics.localization``.
+    ``benchmarks.metrics.localization``. What needs no network, all boxes, is left to ``finish``.
     """
 
     network: Backbone
@@ -95,7 +96,8 @@ class LocalizationCollector(Collector):
     def __init__(self, network: Backbone, truths: Truths, rules: Rules) -> None:
         super().__init__(truths.view, network)
         self.truths = truths
-        self.rules = rules
+        side = truths.view.resolution
+        self.finish = partial(boxed, size=(side, side), rules=rules)
 
     def unusable(self, position: int, size: tuple[int, int]) -> str | None:
         truth = self.truths.of(position, size)
@@ -106,40 +108,21 @@ class LocalizationCollector(Collector):
         truths = [truth for truth in known if isinstance(truth, Truth)]
         trunk = self.network.trunk(shown.inputs)
         steps = [
-            self.at_step(self.network.feature_map(trunk, step), shown, truths)
-            for step in range(1, self.network.steps + 1)
+            self.at_step(self.network.feature_map(trunk, step), shown) for step in range(1, self.network.steps + 1)
         ]
         part = {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
-        return {"position": shown.positions, "objects": np.array([truth.objects for truth in truths]), **part}
+        objects = np.array([truth.objects for truth in truths])
+        return {"position": shown.positions, "objects": objects, **part, TRUTHS: ragged([one.boxes for one in truths])}
 
-    def at_step(self, feature_map: Tensor, shown: Shown, truths: list[Truth]) -> Part:
-        """A step's arrays (N, k)."""
+    def at_step(self, feature_map: Tensor, shown: Shown) -> Part:
+        """A step's best classes and scores (N, k), and maps (N, 2, h, w)."""
         probabilities = self.network.classify(feature_map).float().softmax(dim=1)
         scores, classes = probabilities.topk(min(TOP, probabilities.shape[1]))
         require_finite(scores.cpu().numpy(), shown)
         # The top class's map and the true class's.
         wanted = torch.stack([classes[:, 0], torch.from_numpy(shown.labels).to(classes.device)], dim=1)
         maps = class_maps(self.network, feature_map, wanted).float().cpu().numpy()
-        size = (shown.inputs.shape[2], shown.inputs.shape[3])
-        top = [self.top_boxes(pair[0], size) for pair in maps]
-        true = [self.true_overlaps(pair[1], size, truth.boxes) for pair, truth in zip(maps, truths, strict=True)]
-        measured = {name: np.array([one[name] for one in top]) for name in top[0]}
-        measured |= {name: np.array([one[name] for one in true], np.float32) for name in true[0]}
-        measured["max_box"] = packed(box_hits(list(maps[:, 1]), [corners(truth.boxes) for truth in truths], size))
-        return {"classes": classes.cpu().numpy(), "scores": scores.cpu().numpy(), **measured}
-
-    def top_boxes(self, cam: np.ndarray, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-        """Boxes of the top class's map (h, w)."""
-        return {"boxes": self.rules.step_box.box(cam, size), "gradcam_boxes": gradcam_box(cam, size)}
-
-    def true_overlaps(self, cam: np.ndarray, size: tuple[int, int], boxes: np.ndarray) -> dict[str, list[float]]:
-        """How well boxes of the true class's map (h, w) hit the true ones (n, 4)."""
-        return {f"iou_{rule.name}": [best_iou(rule.box_in_input(cam, size), boxes)] for rule in self.rules.boxes}
-
-
-def corners(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (n, 4) as x, y, w, h in pixels as the published evaluator takes them: x0, y0, x1, y1, rounded down."""
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.int64)
+        return {"classes": classes.cpu().numpy(), "scores": scores.cpu().numpy(), MAPS: maps}
 
 
 def localizations_table(images: ImageSet, part: Part, rules: Rules) -> pd.DataFrame:
