@@ -15,7 +15,7 @@ from benchmarks.work.cluster import engines
 from benchmarks.work.cluster.board import Attempt, Board, Posted
 from benchmarks.work.cluster.engines import Engine, EngineError, Local, Place, Slurm, minutes_of, nodes_of
 from benchmarks.work.cluster.follow import LOOKS, Following, Submission, command_of
-from benchmarks.work.cluster.jobs import Job, jobs_of, waves
+from benchmarks.work.cluster.jobs import Job, gpus_of, jobs_of, waves
 from benchmarks.work.cluster.task import Task
 from benchmarks.work.cost import COST
 from benchmarks.work.kinds import KINDS
@@ -51,6 +51,8 @@ def test_evaluations_come_after_the_trainings_of_their_networks(cells: list[Cell
     assert set(accuracy.needs) == trainings
     assert {job.cells[0].kind: job.gpus for job in jobs} == {
         "cost": 0, "train": 4, "accuracy": 4, "localization": 4, "attention": 4}  # fmt: skip
+    # Of speed one process is measured, on one GPU.
+    assert gpus_of(KINDS["efficiency"], 4) == 1
     # What maps are drawn of is chosen by localizations, whoever trained the networks.
     by_kind = {job.cells[0].kind: job for job in jobs}
     assert by_kind["localization"].name in by_kind["attention"].needs
@@ -174,7 +176,7 @@ class Scripted(Engine):
 def following(engine: Scripted, shares: int = 1) -> tuple[Following, list[str]]:
     """A run's jobs, and what is said of them."""
     said: list[str] = []
-    submission = Submission(("python",), shares=shares, every=0.0)
+    submission = Submission(lambda processes: ("python",), shares=shares, every=0.0)
     return Following(engine.board, engine, submission, said.append), said
 
 
@@ -306,8 +308,9 @@ def test_cancelled_jobs_do_not_come_again(cells: list[Cell], session: Session) -
     before = len(engine.sent)
     for _ in range(LOOKS + 1):
         one.look()
-    assert {followed.state for followed in one.jobs.values()} == {"failed"}
+    assert {followed.state for followed in one.jobs.values()} == {"stopped"}
     assert len(engine.sent) == before
+    assert one.note_failures(session) == {}
 
 
 # ---------------------------------------------------------------- engines
@@ -357,7 +360,7 @@ def test_without_submitit_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(
         ModuleNotFoundError, match=r"--executor local needs submitit: pip install 'tdam-bench\[cluster\]'"
     ):
-        Local(tmp_path, 1, cuda=False)
+        Local(tmp_path, 1)
 
 
 def test_a_controller_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 import platform
 import re
 from pathlib import Path
@@ -15,15 +16,19 @@ DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 NAME = re.compile(r"cpu|cuda(:\d+)?")
 
 
-def check_device(name: str) -> None:
+def check_device(name: str, here: bool = True) -> None:
     """Refuse a device that cannot be, without torch.
+
+    Args:
+        name: The device's.
+        here: Whether it must be on this host.
 
     Raises:
         ValueError: Not ``cpu``, ``cuda`` or ``cuda:N``; or a CUDA device where there is no driver for any.
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"unknown device {name!r}; choose cpu, cuda or cuda:N")
-    if name != "cpu" and not any(map(loads, DRIVERS)):
+    if here and name != "cpu" and not any(map(loads, DRIVERS)):
         raise ValueError(f"device {name!r} is not here, there is no CUDA driver; choose another or cpu")
 
 
@@ -52,6 +57,16 @@ def find_device(name: str) -> "torch.device":
         if (device.index or 0) >= count:
             raise ValueError(f"device {name!r} is not here, PyTorch sees {count} CUDA devices; choose another or cpu")
     return device
+
+
+def cuda_devices() -> list[int]:
+    """Numbers of the CUDA devices that this process may use, as the driver counts them."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    numbers = [int(one) for one in named.split(",") if one.strip().isdecimal()]
+    return numbers[:count] or list(range(count))
 
 
 @functools.cache

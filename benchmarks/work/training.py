@@ -288,9 +288,10 @@ def trained_inputs(split: str, session: Session) -> dict[str, Scalar]:
     from benchmarks.measure.device import computes_with
 
     how = "by image" if session.loaders(split) else "in turn"
-    unusual: dict[str, Scalar] = {"processes": distributed.size(), "drawn": how}
+    unusual: dict[str, Scalar] = {"processes": session.processes or distributed.size(), "drawn": how}
     drawn = {name: value for name, value in unusual.items() if value != USUAL[name]}
-    return {"count": session.profile.train_count, "computes_with": computes_with(session.device), **drawn}
+    here = {} if session.elsewhere else {"computes_with": computes_with(session.device)}
+    return {"count": session.profile.train_count, **here, **drawn}
 
 
 def training_images(split: str, session: Session, held_out: "HeldOut | None") -> "TrainingData":
