@@ -282,15 +282,23 @@ def pairs(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) 
     return {key.strip("-"): text for key, _, text in split}
 
 
-cluster_options = (
+jobs_options = (
     headed(ELSEWHERE, "--executor", type=click.Choice(("slurm", "local")),
            help="Run the plan as jobs: of Slurm, or in --jobs processes here, one GPU each. Ctrl-C leaves them "
            "running; the same command follows them again. Needs tdam-bench[cluster]."),
-    headed(ELSEWHERE, "--partition", help="Slurm's; default: its default."),
     headed(ELSEWHERE, "--gpus-per-job", type=click.IntRange(1), default=1, show_default=True,
            help="GPUs of a job on CUDA; trainings and passes share them by torchrun."),
     headed(ELSEWHERE, "--shares", type=click.IntRange(1), default=1, show_default=True,
            help="Jobs that share a pass over images."),
+)  # fmt: skip
+price_options = (
+    *jobs_options,
+    headed(WHAT, "--gpu-hours", type=click.FloatRange(0), help="Say what experiments take, and what of them decides "
+           "most claims within so many GPU-hours."),
+)  # fmt: skip
+cluster_options = (
+    *jobs_options,
+    headed(ELSEWHERE, "--partition", help="Slurm's; default: its default."),
     headed(ELSEWHERE, "--slurm", multiple=True, callback=pairs, metavar="KEY=VALUE",
            help="More of sbatch's options, such as time=8:00:00; may be given several times."),
     headed(ELSEWHERE, "--job", type=folder(), hidden=True),
@@ -478,22 +486,49 @@ def list_experiments() -> None:
 
 @main.command(cls=RunCommand)
 @experiment_arguments
-@with_options(*session_options, *experiment_options)
-def plan(experiments: Sequence[str], **options: Any) -> None:
-    """What a run would do: every cell, done or to run, and why it cannot."""
+@with_options(*session_options, *experiment_options, *price_options)
+def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) -> None:
+    """What a run would do: every cell, done or to run, and why it cannot.
+
+    With --gpu-hours: what each experiment takes in time, GPU-hours and disk, and what decides most claims within so
+    many. Without --data-root the paper's data count as large as they were published.
+    """
     from benchmarks.work.runner import in_order
     from benchmarks.work.runner import plan as make_plan
 
     paper = the_paper()
     names = chosen_names(paper, experiments)
     chosen = Chosen(options.pop("tasks"), options.pop("splits"))
-    session = make_session(paper, options)
+    executor, gpus, shares = (options.pop(name) for name in ("executor", "gpus_per_job", "shares"))
+    processes = gpus if options["device"] != "cpu" else 1
+    priced = gpu_hours is not None
+    session = make_session(paper, options, Where(priced or executor is not None, True, processes))
+    if gpu_hours is not None:
+        price(paper, names, chosen, session, (session.jobs if executor else None, processes, shares), gpu_hours)
+        return
     planned = make_plan(in_order(cells_of(paper, names, chosen, session)), session)
     for one in planned:
         why = f"  ({one.reason}; {one.command})" if one.state == "blocked" else ""
         click.echo(f"{one.state:<8} {one.cell}{why}")
     counts = {state: sum(one.state == state for one in planned) for state in ("done", "run", "wait", "blocked")}
     click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+
+
+def price(
+    paper: "Paper",
+    names: Sequence[str],
+    chosen: Chosen,
+    session: "Session",
+    setting: tuple[int | None, int, int],
+    hours: float,
+) -> None:
+    """Print what experiments take, and what of them decides most claims within so many GPU-hours."""
+    from benchmarks.report.budget import Budget, Setting
+    from benchmarks.report.paper import CLAIMS
+
+    cells = {name: cells_of(paper, [name], chosen, session) for name in names if name != CLAIMS}
+    budget = Budget(paper, cells, session, Setting(*setting))
+    click.echo("\n".join([*budget.lines(), *budget.within(hours)]))
 
 
 @main.command(cls=RunCommand)

@@ -18,9 +18,9 @@ from benchmarks.work.session import Session
 Group = Sequence[Cell]
 # How long processes have to write what they have, seconds; clusters give half a minute between their signals.
 GRACE = 20.0
-# The notes of how long a record took (where a group leaves several, each has its share), and of what decided the last
-# bits of its numbers.
-SECONDS, COMPUTED_WITH = "seconds", "computed_with"
+# The notes of how long a record took (where a group leaves several, each has its share), of how many processes shared
+# the work where it was not one, and of what decided the last bits of its numbers.
+SECONDS, PROCESSES, COMPUTED_WITH = "seconds", "processes", "computed_with"
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def run_group(kind: Kind, group: Group, session: Session, advance: Advance) -> I
             # Groups leave their records when all of their work is done.
             seconds = round(stopwatch.seconds() / len(group), 3)
             facts = {SECONDS: seconds, COMPUTED_WITH: computes_with(session.device)}
+            facts |= {PROCESSES: distributed.size()} if kind.shared and distributed.size() > 1 else {}
             yield replace(result, notes={**result.notes, **facts})
     except Exception as error:
         if distributed.size() > 1:
