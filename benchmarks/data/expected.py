@@ -37,8 +37,8 @@ def expected(name: str, split: str, source: Source) -> Expected:
     """
     from benchmarks.data import coco, cub, dogs, imagenet
 
-    counts = {
-        "imagenet": dict[str, int](imagenet.PUBLISHED),  # type: ignore[call-overload]
+    counts: dict[str, dict[str, int]] = {
+        "imagenet": {**imagenet.PUBLISHED},
         "cub": cub.PUBLISHED,
         "dogs": dogs.PUBLISHED,
         "coco": coco.PUBLISHED,

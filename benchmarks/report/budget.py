@@ -194,22 +194,27 @@ class Budget:
         named = [name for claim in claims for name in claim.experiments or self.by_name if name in self.by_name]
         said, left = [], set(cells)
         for name in dict.fromkeys(named):
-            own = [cell for cell in self.by_name[name] if cell in left]
+            own = in_order(cell for cell in self.by_name[name] if cell in left)
             left -= set(own)
-            if own:
-                said.append(f"  {self.paper.program} run {name} {self.options(own)}")
+            # Networks of which the same is asked share a command; of speed an experiment's networks are one cell.
+            asked: dict[str, dict[str, None]] = {}
+            for cell in own:
+                asked.setdefault("" if KINDS[cell.kind].alone else cell.model, {})[cell.kind] = None
+            alike: dict[tuple[str, ...], list[str]] = {}
+            for model, kinds in asked.items():
+                alike.setdefault(tuple(kinds), []).append(model)
+            said += [f"  {self.paper.program} run {name} {self.options(*one)}" for one in alike.items()]
         return [*said, *(f"  besides: {cell}" for cell in sorted(left, key=str))]
 
-    def options(self, cells: Sequence[Cell]) -> str:
-        """The options of a run of some cells."""
+    def options(self, kinds: Sequence[str], models: Sequence[str]) -> str:
+        """The options of a run of some kinds of work on networks; on all of an experiment's where none has a name."""
         session = self.session
-        models = dict.fromkeys(cell.model for cell in cells if KINDS[cell.kind].alone is False)
-        kinds = dict.fromkeys(cell.kind for cell in in_order(cells))
-        seeds = len({cell.options.get("seed") for cell in cells} - {None})
-        named = f" --models {','.join(models)}" if models else ""
-        return f"--profile {session.profile.name} --device {session.device}{named} --tasks {','.join(kinds)}" + (
-            f" --seeds {seeds}" if seeds > 1 else ""
-        )
+        trains = any(KINDS[kind].longer is not None for kind in kinds) and session.profile.papers_data
+        options = ["--profile", session.profile.name, "--device", session.device, "--tasks", ",".join(kinds)]
+        options += ["--models", ",".join(models)] if any(models) else []
+        first = session.seeds == tuple(range(len(session.seeds)))
+        options += ["--seeds", str(len(session.seeds)) if first else f"{','.join(map(str, session.seeds))},"]
+        return " ".join([*options, *(["--train"] if trains else [])])
 
 
 class Undecidable(Exception):

@@ -291,6 +291,7 @@ class Passing:
     Attributes:
         trouble: Why it is left out from some batch on, None where all is well.
         expected: Images that were all there when last looked, where other runs share the pass; else None.
+        seen: Images that this process has shown it.
     """
 
     def __init__(self, collector: Collector, shelf: Shelf) -> None:
@@ -302,6 +303,7 @@ class Passing:
         self.since: int | None = None
         self.until = 0
         self.expected: int | None = None
+        self.seen = 0
 
     def lacks(self, total: int) -> np.ndarray:
         """Which of so many positions are not on the shelf (total,)."""
@@ -333,6 +335,7 @@ class Passing:
         if mine and self.trouble is None:
             self.since = mine[0] if self.since is None else self.since
             self.until = mine[-1] + 1
+            self.seen += len(mine)
             self.reasons += reasons
 
     def put(self) -> None:
