@@ -734,7 +734,10 @@ def processes_of(session: "Session") -> Iterator[bool]:
 
 def held(store: "Store") -> contextlib.AbstractContextManager[None]:
     """The results folder for one run alone; if another has it, that is said and waited for."""
-    said = f"another run holds {store.folder}; waiting for it to end (Ctrl-C to stop waiting)"
+    said = (
+        f"another run holds {store.folder}; waiting for it to end (Ctrl-C to stop waiting; if it was killed on another "
+        f"host, remove {store.folder / '.running'})"
+    )
     return store.lock(lambda: click.echo(said, err=True))
 
 

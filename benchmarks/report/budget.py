@@ -227,16 +227,18 @@ def require_verdict(cells: Sequence[Cell], session: Session) -> None:
     Raises:
         Undecidable: They are.
     """
-    trained = [cell for cell in cells if cell.options.get("seed") is not None]
+    trained = [cell for cell in cells if any(cell.options.get(name) is not None for name in SEEDS)]
     seeds = {tuple(cell.options.get(name) for name in SEEDS) for cell in trained}
-    if trained and len(seeds) < FEWEST_SEEDS:
-        raise Undecidable(f"{len(seeds)} of the {FEWEST_SEEDS} seeds that a statement about a method needs; --seeds")
     for cell in trained:
         target, split = cell.options.get("target"), str(cell.options["trained_on"])
         followed = held_out_of(split, session) if target is None else session.profile.transfers[str(target)].held_out
         if followed is None:
             name = session.profile.name
-            raise Undecidable(f"trainings of {name} have no held-out images that tell whether they ended; --weights")
+            raise Undecidable(
+                f"trainings of {name} keep no images back that tell whether they had ended; as --weights networks count"
+            )
+    if trained and len(seeds) < FEWEST_SEEDS:
+        raise Undecidable(f"{len(seeds)} of the {FEWEST_SEEDS} seeds that a statement about a method needs; --seeds")
 
 
 def with_expected(cells: Sequence[Cell], session: Session) -> Session:
