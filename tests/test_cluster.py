@@ -521,7 +521,12 @@ def test_a_submission_whose_answer_was_lost_is_taken_back_and_made_again(
     asked: list[Sequence[str]] = []
     monkeypatch.setattr(shutil, "which", lambda program: program)
     monkeypatch.setattr(engines, "PAUSE", 0.0)
-    monkeypatch.setattr(engines, "asked", lambda command: asked.append(command) or "main*|n1\n" * ("sinfo" in command))
+
+    def answer(command: Sequence[str]) -> str:
+        asked.append(command)
+        return "main*|n1\n" if "sinfo" in command else ""
+
+    monkeypatch.setattr(engines, "asked", answer)
     slurm = Slurm(tmp_path, 1, None, {"exclude": "n3", "cpus-per-task": "4"})
     answers: list[Exception | str] = [
         slurm.submitit.core.utils.FailedJobError("Unable to contact slurm controller"),
@@ -578,7 +583,7 @@ def waited(holds: Callable[[], bool]) -> bool:
 
 def test_processes_here_have_a_gpu_each_and_outlive_who_started_them(tmp_path: Path) -> None:
     """The next run sees them, and which GPU they have; cancelled, they are told and write what they have."""
-    board, first = Board(tmp_path), None
+    board = Board(tmp_path)
     board.require_writable()
     first = Local(board.logs, 8, [2, 5])
     assert first.slots == 2

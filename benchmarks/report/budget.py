@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 # Choices looked at, at most, in search of the best one.
-MOST_LOOKED_AT = 20_000
+MOST_LOOKED_AT = 5_000
 WIDTH = 14
 
 
@@ -268,23 +268,26 @@ def most(needs: Sequence[frozenset[Cell]], cost: Mapping[Cell, float], budget: f
     Returns:
         Their places.
     """
-    best: set[int] = set()
-    least, looks = 0.0, 0
-    open_ones: list[tuple[set[int], frozenset[Cell], float, list[int]]] = [
-        (set(), frozenset(), 0.0, list(range(len(needs))))
-    ]
+    shared: dict[frozenset[int], float] = {}
+    for cell in frozenset[Cell]().union(*needs):
+        # Cells that the same sets have are paid for together.
+        holders = frozenset(place for place, own in enumerate(needs) if cell in own)
+        shared[holders] = shared.get(holders, 0.0) + cost[cell]
+    best, least, looks = set[int](), 0.0, 0
+    open_ones = [(set[int](), 0.0, list(range(len(needs))))]
     while open_ones and looks < MOST_LOOKED_AT:
-        taken, cells, spent, left = open_ones.pop()
+        taken, spent, left = open_ones.pop()
         looks += 1
-        more = {place: sum(cost[cell] for cell in needs[place] - cells) for place in left}
+        unpaid = [(holders, price) for holders, price in shared.items() if not holders & taken]
+        more = {place: sum(price for holders, price in unpaid if place in holders) for place in left}
         fitting = sorted((place for place in left if spent + more[place] <= budget), key=lambda place: more[place])
         if (len(taken), -spent) > (len(best), -least):
             best, least = taken, spent
-        if fitting and len(taken) + len(fitting) > len(best):
+        if fitting and (len(taken) + len(fitting), -spent) > (len(best), -least):
             first, *others = fitting
             if more[first] > 0:
-                open_ones.append((taken, cells, spent, others))
-            open_ones.append((taken | {first}, cells | needs[first], spent + more[first], others))
+                open_ones.append((taken, spent, others))
+            open_ones.append((taken | {first}, spent + more[first], others))
     return best
 
 
