@@ -132,7 +132,7 @@ full-test: $(READY)  ## memory, disk and time of accuracy and localization on 5,
 	$(BIN)/python tests/full_size.py $(ARGS)
 
 cluster-test: $(READY)  ## start a real Slurm here, let everything happen to a run on it, and compare what it leaves (needs slurm-wlm)
-	$(BIN)/python tests/cluster_and_back.py
+	$(BIN)/python tests/cluster_and_back.py $(ARGS)
 
 scale-test: $(READY)  ## what 1,000, 3,000 and 10,000 records cost to plan, to tabulate and to show; 100 processes that write at once
 	$(BIN)/python tests/scale.py

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,7 +225,8 @@ show_options = (
 cache_option = headed(WHERE, "--cache", type=folder(), default=CACHE, show_default=True, help="Embedded data.")
 jobs_option = headed(
     WHERE, "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
-    help="Models trained at a time on the CPU, one thread each.",
+    help="Models trained at a time on the CPU, one thread each; with --executor, jobs that run at a time (of Slurm, of "
+    "each array).",
 )  # fmt: skip
 classes_option = headed(
     WHAT, "--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."
@@ -269,7 +271,9 @@ experiment_options = (
         help="Which of the paper's image sets to evaluate on, such as v1; default: all.",
     ),
     weights_option,
-)
+    headed(WHAT, "--train", is_flag=True, help="Train networks that have no weights, also by a profile that does not "
+           "by itself, such as full."),
+)  # fmt: skip
 
 
 def pairs(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, str]:
@@ -284,15 +288,23 @@ def pairs(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) 
     return {key.strip("-"): text for key, _, text in split}
 
 
-cluster_options = (
+jobs_options = (
     headed(ELSEWHERE, "--executor", type=click.Choice(("slurm", "local")),
            help="Run the plan as jobs: of Slurm, or in --jobs processes here, one GPU each. Ctrl-C leaves them "
            "running; the same command follows them again. Needs tdam-bench[cluster]."),
-    headed(ELSEWHERE, "--partition", help="Slurm's; default: its default."),
     headed(ELSEWHERE, "--gpus-per-job", type=click.IntRange(1), default=1, show_default=True,
            help="GPUs of a job on CUDA; trainings and passes share them by torchrun."),
     headed(ELSEWHERE, "--shares", type=click.IntRange(1), default=1, show_default=True,
            help="Jobs that share a pass over images."),
+)  # fmt: skip
+price_options = (
+    *jobs_options,
+    headed(WHAT, "--gpu-hours", type=click.FloatRange(0), help="Say what experiments take, and what of them decides "
+           "most claims within so many GPU-hours."),
+)  # fmt: skip
+cluster_options = (
+    *jobs_options,
+    headed(ELSEWHERE, "--partition", help="Slurm's; default: its default."),
     headed(ELSEWHERE, "--slurm", multiple=True, callback=pairs, metavar="KEY=VALUE",
            help="More of sbatch's options, such as time=8:00:00; may be given several times."),
     headed(ELSEWHERE, "--job", type=folder(), hidden=True),
@@ -329,12 +341,36 @@ def the_paper() -> "Paper":
 # ---------------------------------------------------------------- what a run is told
 
 
-def make_session(paper: "Paper", options: dict[str, Any]) -> "Session":
+@dataclass(frozen=True)
+class Where:
+    """Which processes run the cells.
+
+    Attributes:
+        jobs: Whether jobs do, maybe on other hosts.
+        plans: Whether this one submits them; else it is one of them.
+        processes: That share each training, where jobs run it.
+    """
+
+    jobs: bool = False
+    plans: bool = False
+    processes: int = 1
+
+
+HERE = Where()
+
+
+def make_session(paper: "Paper", options: dict[str, Any], where: Where = HERE) -> "Session":
     """The session that the options tell; what is wrong with them is said before torch is imported.
+
+    Args:
+        paper: The paper.
+        options: As the command line has them.
+        where: Which processes run the cells.
 
     Raises:
         ValueError: A profile, model, device, file or folder that is none.
     """
+    from benchmarks.core.hosts import StoreOfHosts
     from benchmarks.core.store import Store
     from benchmarks.measure.device import check_device
     from benchmarks.networks.plugins import add_files
@@ -347,7 +383,7 @@ def make_session(paper: "Paper", options: dict[str, Any]) -> "Session":
     if options.get("limit") is not None and not paper.profiles[profile].papers_data:
         raise ValueError(f"--limit is for data on disk, and those of {profile} are embedded; leave it out, or choose "
                          "a smaller profile")  # fmt: skip
-    check_device(options["device"])
+    check_device(options["device"], here=not where.jobs)
     check_decode(options.get("decode", "cpu"), options["device"])
     check_paths(options)
     chosen = {}
@@ -357,9 +393,12 @@ def make_session(paper: "Paper", options: dict[str, Any]) -> "Session":
             chosen[kind.choices] = kind.choices(**{name: options.pop(name) for name in names})
     plugins = add_files(options.pop("plugins"))
     check_models(options.get("models") or ())
-    store = Store(options.pop("results"))
+    store = (StoreOfHosts if where.jobs else Store)(options.pop("results"))
+    trains = options.pop("train", False) or paper.profiles[profile].trains
     own = {**options, "plugins": plugins, "choices": chosen, "probes": paper.probes, "program": paper.program}
-    return Session(paper.profiles[profile], store, own.pop("cache"), paper.rules(), **own)
+    if where.jobs:
+        own |= {"processes": where.processes, "elsewhere": where.plans}
+    return Session(replace(paper.profiles[profile], trains=trains), store, own.pop("cache"), paper.rules(), **own)
 
 
 def check_decode(decode: str, device: str) -> None:
@@ -461,22 +500,49 @@ def list_experiments() -> None:
 
 @main.command(cls=RunCommand)
 @experiment_arguments
-@with_options(*session_options, *experiment_options)
-def plan(experiments: Sequence[str], **options: Any) -> None:
-    """What a run would do: every cell, done or to run, and why it cannot."""
+@with_options(*session_options, *experiment_options, *price_options)
+def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) -> None:
+    """What a run would do: every cell, done or to run, and why it cannot.
+
+    With --gpu-hours: what each experiment takes in time, GPU-hours and disk, and what decides most claims within so
+    many. Without --data-root the paper's data count as large as they were published.
+    """
     from benchmarks.work.runner import in_order
     from benchmarks.work.runner import plan as make_plan
 
     paper = the_paper()
     names = chosen_names(paper, experiments)
     chosen = Chosen(options.pop("tasks"), options.pop("splits"))
-    session = make_session(paper, options)
+    executor, gpus, shares = (options.pop(name) for name in ("executor", "gpus_per_job", "shares"))
+    processes = gpus if options["device"] != "cpu" else 1
+    priced = gpu_hours is not None
+    session = make_session(paper, options, Where(priced or executor is not None, True, processes))
+    if gpu_hours is not None:
+        price(paper, names, chosen, session, (session.jobs if executor else None, processes, shares), gpu_hours)
+        return
     planned = make_plan(in_order(cells_of(paper, names, chosen, session)), session)
     for one in planned:
         why = f"  ({one.reason}; {one.command})" if one.state == "blocked" else ""
         click.echo(f"{one.state:<8} {one.cell}{why}")
     counts = {state: sum(one.state == state for one in planned) for state in ("done", "run", "wait", "blocked")}
     click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+
+
+def price(
+    paper: "Paper",
+    names: Sequence[str],
+    chosen: Chosen,
+    session: "Session",
+    setting: tuple[int | None, int, int],
+    hours: float,
+) -> None:
+    """Print what experiments take, and what of them decides most claims within so many GPU-hours."""
+    from benchmarks.report.budget import Budget, Setting
+    from benchmarks.report.paper import CLAIMS
+
+    cells = {name: cells_of(paper, [name], chosen, session) for name in names if name != CLAIMS}
+    budget = Budget(paper, cells, session, Setting(*setting))
+    click.echo("\n".join([*budget.lines(), *budget.within(hours)]))
 
 
 @main.command(cls=RunCommand)
@@ -492,12 +558,13 @@ def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any)
     names = chosen_names(paper, experiments)
     chosen = Chosen(options.pop("tasks"), options.pop("splits"))
     elsewhere = {name: options.pop(name) for name in ("executor", "partition", "gpus_per_job", "shares", "slurm")}
-    session = make_session(paper, options)
+    processes = elsewhere["gpus_per_job"] if options["device"] != "cpu" else 1
+    session = make_session(paper, options, Where(elsewhere["executor"] is not None, job is None, processes))
     if job is not None:
         run_job(job, session)
         return
-    cells = cells_of(paper, names, chosen, session)
     following = following_of(session, **elsewhere)
+    cells = cells_of(paper, names, chosen, session)
     say_first(paper, experiments, cells, session)
     if following is not None:
         missing = follow(following, cells, session)
@@ -519,10 +586,12 @@ def run_job(file: Path, session: "Session") -> None:
     from benchmarks.work.cluster.board import read_posted
 
     job = read_posted(file).job
-    find_device(session.device)
-    with processes(session.device):
+    # A job that uses no GPU may be where there is none.
+    own = replace(session, share=job.share, device=session.device if job.gpus else "cpu")
+    find_device(own.device)
+    with processes(own.device):
         # Nobody holds the folder: other jobs write to it as well.
-        summary = run_cells(list(job.cells), replace(session, share=job.share))
+        summary = run_cells(list(job.cells), own)
         if rank() == 0:
             tell_summary(summary)
     if summary.failed or summary.blocked:
@@ -535,15 +604,21 @@ def engine_of(name: str, session: "Session", partition: str | None, slurm: Mappi
     Raises:
         ValueError: It is not here, or does not take its options.
     """
+    from benchmarks.measure.device import cuda_devices
     from benchmarks.work.cluster.board import Board
     from benchmarks.work.cluster.engines import Local, Slurm
 
     logs = Board(session.store.folder).logs
+    if session.device not in ("cpu", "cuda"):
+        raise ValueError(f"jobs are given their GPUs: name --device cuda, or cpu, got {session.device}")
     if name == Slurm.name:
         return Slurm(logs, session.jobs, partition, slurm)
-    if partition or slurm:
-        raise ValueError("--partition and --slurm are for --executor slurm; leave them out")
-    return Local(logs, session.jobs, session.device_kind == "cuda")
+    if partition or slurm or (session.processes or 1) > 1:
+        raise ValueError("--partition, --slurm and --gpus-per-job are for --executor slurm; leave them out")
+    gpus = cuda_devices() if session.device_kind == "cuda" else []
+    if session.device_kind == "cuda" and not gpus:
+        raise ValueError("PyTorch sees no CUDA device here; choose --device cpu, or --executor slurm")
+    return Local(logs, session.jobs, gpus)
 
 
 def following_of(
@@ -559,22 +634,29 @@ def following_of(
 
     if executor is None:
         return None
+    board = Board(session.store.folder)
     engine = engine_of(executor, session, **of_engine)
-    session.store.mark()  # a folder that cannot be written to is said before anything is submitted
+    engine.check()
+    board.require_writable()
     gpus = gpus_per_job if session.device_kind == "cuda" else 0
     root = click.get_current_context().find_root()
-    command = command_of(root.obj, click.get_current_context().meta[GIVEN], gpus)
-    return Following(Board(session.store.folder), engine, Submission(command, gpus, shares), click.echo)
+    command = partial(command_of, root.obj, click.get_current_context().meta[GIVEN])
+    return Following(board, engine, Submission(command, gpus, shares), click.echo)
 
 
 def follow(following: "Following", cells: "list[Cell]", session: "Session") -> int:
     """Submit the jobs of cells and follow them to their end; returns how many cells have no record then."""
+    from benchmarks.core.progress import Bar
+    from benchmarks.work.preparation import prepare
     from benchmarks.work.runner import plan as make_plan
 
     with held(session.store):
+        with Bar(sys.stderr) as bar:
+            # What is wrong with the data is said before anything is submitted, and looked for once.
+            tell(prepare(cells, session, bar))
         blocked = following.take_up(cells, session)
         try:
-            following.to_the_end()
+            following.to_the_end(session)
         except KeyboardInterrupt:
             click.echo("the jobs go on: the same command follows them again, `tdam-bench status` tells of them, "
                        "`tdam-bench cancel` stops them", err=True)  # fmt: skip
@@ -623,7 +705,7 @@ def engines_of(results: Path) -> "dict[str, Engine]":
     board = Board(results)
     makes: dict[str, Callable[[], Engine]] = {
         Slurm.name: lambda: Slurm(board.logs, 1, None, {}),
-        Local.name: lambda: Local(board.logs, 1, cuda=False),
+        Local.name: lambda: Local(board.logs, 1),
     }
     return {name: makes[name]() for name in dict.fromkeys(one.engine for one in board.posted())}
 
@@ -666,7 +748,10 @@ def processes_of(session: "Session") -> Iterator[bool]:
 
 def held(store: "Store") -> contextlib.AbstractContextManager[None]:
     """The results folder for one run alone; if another has it, that is said and waited for."""
-    said = f"another run holds {store.folder}; waiting for it to end (Ctrl-C to stop waiting)"
+    said = (
+        f"another run holds {store.folder}; waiting for it to end (Ctrl-C to stop waiting; if it was killed on another "
+        f"host, remove {store.folder / '.running'})"
+    )
     return store.lock(lambda: click.echo(said, err=True))
 
 

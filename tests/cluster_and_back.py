@@ -1,9 +1,10 @@
 """A run on a real Slurm to which everything happens, compared with an undisturbed run on this machine.
 
-    make cluster-test
+    make cluster-test            # or with less of the table: make cluster-test ARGS="--models resnet50,resnet50-se"
 
 Slurm is started here, with two hosts, in a folder of its own. Of table 1 by the smoke profile one job is cancelled, one
 killed, one comes to its time limit; the controller is restarted, and the submitting process killed and started again.
+Then all that docs/cluster.md says to type is typed, with the smoke profile.
 Checks: the same records with equal numbers where no clock made them, each made once; nothing is left in the queue; and
 one line, before anything is submitted, for what cannot be. Ends with exit code 1 if a check fails.
 """
@@ -26,6 +27,16 @@ from tests.slurm import Slurm, running, why_not
 
 ROOT = Path(__file__).resolve().parents[1]
 WHOLE = ("table1", "--profile", "smoke")
+# What of a documented command is otherwise where it is tried.
+SMALL = ("--models", "resnet50", "--tasks", "cost,train,accuracy")
+SMALLER = {
+    "--profile full": "--profile smoke",
+    "--device cuda": "--device cpu",
+    "--data-root /shared/data": "",
+    "--partition gpu": "--partition main",
+    "cpus-per-task=32": "cpus-per-task=1",
+    "--gpus-per-job 4": "",
+}
 PATIENCE = 600.0
 
 
@@ -109,9 +120,9 @@ def made(folder: Path) -> int:
     return sum(int(count) for log in logs for count in re.findall(r"^(\d+) cells run", log.read_text(), re.MULTILINE))
 
 
-def through_everything(slurm: Slurm, folder: Path) -> str:
+def through_everything(slurm: Slurm, folder: Path, whole: Sequence[str]) -> str:
     """Table 1 while everything happens; what the submitting process says in the end."""
-    run = Run(slurm, folder, WHOLE)
+    run = Run(slurm, folder, whole)
     cancelled = run.cancel_one()
     print("cancelled a job", flush=True)
     killed = run.kill_one([cancelled])
@@ -142,15 +153,48 @@ def through_a_time_limit(slurm: Slurm, folder: Path) -> str:
     return said
 
 
+def documented() -> list[str]:
+    """The commands of docs/cluster.md, in their order."""
+    fenced = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "cluster.md").read_text(), re.MULTILINE | re.DOTALL)
+    return [line.partition("  #")[0].strip() for block in fenced for line in block.splitlines() if line.strip()]
+
+
+def tried(line: str, folder: Path) -> str:
+    """A documented command on one network of the smoke profile, on the CPU, in a folder; empty where it needs data."""
+    if not line.startswith(("tdam-bench", "mkdir", "for ")) or "preflight" in line:
+        return ""
+    line = re.sub(r"tdam-bench (run|plan) .*?(?= --profile)", rf"tdam-bench \1 table1 {' '.join(SMALL)}", line)
+    for full, small in SMALLER.items():
+        line = line.replace(full, small)
+    return line.replace("tdam-bench", f"{sys.executable} -m benchmarks").replace("/shared", str(folder))
+
+
+def through_the_docs(slurm: Slurm, folder: Path) -> list[str]:
+    """All that docs/cluster.md says to type, one after the other; which commands were run.
+
+    Raises:
+        AssertionError: One of them fails.
+    """
+    folder.mkdir(parents=True)
+    done = []
+    for line in filter(None, (tried(one, folder) for one in documented())):
+        told = subprocess.run(line, shell=True, cwd=ROOT, env=slurm.env, capture_output=True, text=True, check=False)
+        if told.returncode:
+            raise AssertionError(f"{line}: exit code {told.returncode}:\n{told.stdout}{told.stderr}")
+        done.append(line)
+    return done
+
+
 def refused(slurm: Slurm, folder: Path) -> list[str]:
     """What is said where jobs cannot be submitted: each must be one line, and leave nothing in the queue."""
-    closed = folder / "closed"
-    closed.mkdir(parents=True)
-    closed.chmod(0o500)
+    folder.mkdir(parents=True)
+    (folder / "file").touch()
     wrong: list[tuple[Sequence[str], Path, dict[str, str]]] = [
         (["--partition", "big"], folder / "a", slurm.env),
         (["--slurm", "time=soon"], folder / "b", slurm.env),
+        (["--slurm", "array=1-3"], folder / "b", slurm.env),
         ([], folder / "c", {**slurm.env, "PATH": str(folder)}),
+        ([], folder / "file", slurm.env),
     ]
     lines = []
     for more, results, env in wrong:
@@ -167,14 +211,16 @@ def main() -> None:
     """Run all, and say what came of it."""
     if why_not():
         sys.exit(f"cannot be run here: {why_not()}")
+    whole = (*WHOLE, *sys.argv[1:])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print("an undisturbed run here", flush=True)
-        here(folder / "here", WHOLE)
+        here(folder / "here", whole)
         with running(folder / "slurm") as slurm:
             print("\n".join(refused(slurm, folder / "refused")), flush=True)
-            print(through_everything(slurm, folder / "there"))
+            print(through_everything(slurm, folder / "there", whole))
             print(through_a_time_limit(slurm, folder / "long"))
+            print("\n".join(through_the_docs(slurm, folder / "docs")), flush=True)
             left = slurm.call("squeue", "--noheader")
         once = made(folder / "there") == len(Store(folder / "there").records())
         checks: dict[str, Callable[[], bool] | bool] = {

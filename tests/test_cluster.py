@@ -1,24 +1,31 @@
 """A run's plan becomes jobs that lose nothing and do nothing twice, whatever befalls them or who submits them."""
 
+import contextlib
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.core.hosts import StoreOfHosts
 from benchmarks.core.records import Cell, new_record
+from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.cluster import engines
 from benchmarks.work.cluster.board import Attempt, Board, Posted
 from benchmarks.work.cluster.engines import Engine, EngineError, Local, Place, Slurm, minutes_of, nodes_of
-from benchmarks.work.cluster.follow import LOOKS, Following, Submission, command_of
-from benchmarks.work.cluster.jobs import Job, jobs_of, waves
+from benchmarks.work.cluster.follow import LOOKS, Followed, Following, Submission, command_of
+from benchmarks.work.cluster.jobs import Job, gpus_of, jobs_of, waves
 from benchmarks.work.cluster.task import Task
 from benchmarks.work.cost import COST
 from benchmarks.work.kinds import KINDS
+from benchmarks.work.runner import plan_cell
 from benchmarks.work.session import Session
 from benchmarks.work.training import TRAIN
 from tests.sessions import make_session
@@ -51,6 +58,8 @@ def test_evaluations_come_after_the_trainings_of_their_networks(cells: list[Cell
     assert set(accuracy.needs) == trainings
     assert {job.cells[0].kind: job.gpus for job in jobs} == {
         "cost": 0, "train": 4, "accuracy": 4, "localization": 4, "attention": 4}  # fmt: skip
+    # Of speed one process is measured, on one GPU.
+    assert gpus_of(KINDS["efficiency"], 4) == 1
     # What maps are drawn of is chosen by localizations, whoever trained the networks.
     by_kind = {job.cells[0].kind: job for job in jobs}
     assert by_kind["localization"].name in by_kind["attention"].needs
@@ -174,7 +183,7 @@ class Scripted(Engine):
 def following(engine: Scripted, shares: int = 1) -> tuple[Following, list[str]]:
     """A run's jobs, and what is said of them."""
     said: list[str] = []
-    submission = Submission(("python",), shares=shares, every=0.0)
+    submission = Submission(lambda processes: ("python",), shares=shares, every=0.0)
     return Following(engine.board, engine, submission, said.append), said
 
 
@@ -306,8 +315,9 @@ def test_cancelled_jobs_do_not_come_again(cells: list[Cell], session: Session) -
     before = len(engine.sent)
     for _ in range(LOOKS + 1):
         one.look()
-    assert {followed.state for followed in one.jobs.values()} == {"failed"}
+    assert {followed.state for followed in one.jobs.values()} == {"stopped"}
     assert len(engine.sent) == before
+    assert one.note_failures(session) == {}
 
 
 # ---------------------------------------------------------------- engines
@@ -357,7 +367,7 @@ def test_without_submitit_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(
         ModuleNotFoundError, match=r"--executor local needs submitit: pip install 'tdam-bench\[cluster\]'"
     ):
-        Local(tmp_path, 1, cuda=False)
+        Local(tmp_path, 1)
 
 
 def test_a_controller_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,3 +389,219 @@ def test_the_command_of_a_job() -> None:
     assert command_of("tdam", ["table1", "--seeds", "3"], 1)[1:] == (
         "-m", "benchmarks", "--paper", "tdam", "run", "table1", "--seeds", "3", "--job")  # fmt: skip
     assert "--nproc-per-node=4" in command_of("tdam", ["table1"], 4)
+
+
+# ---------------------------------------------------------------- hosts
+
+
+def test_a_record_counts_wherever_it_was_made(tmp_path: Path, session: Session) -> None:
+    """Of two that differ by the processor alone the older one, whether loose or packed; of other inputs none."""
+    cell, store = TRAIN.cell(PLAIN, 0, session), Store(tmp_path / "shared")
+    first = new_record(cell, {"version": 1, "computes_with": "one"}, {})
+    second = replace(new_record(cell, {"version": 1, "computes_with": "other"}, {}), created="9999")
+    hosts = StoreOfHosts(store.folder)
+    assert hosts.find(cell, {"version": 1}) is None
+    store.write(second)
+    assert hosts.find(cell, {"version": 1, "computes_with": "a third"}) == second
+    store.write(first)
+    store.pack()
+    for one in (hosts, StoreOfHosts(store.folder)):
+        assert one.find(cell, {"version": 1, "computes_with": "other"}) == first
+        assert one.find(cell, {"version": 2}) is None
+        assert one.find(TRAIN.cell(TD, 0, session), {"version": 1}) is None
+
+
+def test_a_host_without_the_device_plans_for_those_that_have_it(tmp_path: Path) -> None:
+    """What four processes on a GPU have trained is found where there is none; another number of them is another."""
+    planning = make_session(tmp_path, device="cuda", processes=4, elsewhere=True)
+    cell = TRAIN.cell(PLAIN, 0, planning)
+    told = TRAIN.inputs(cell, planning)
+    assert isinstance(told, Mapping)
+    assert (told["processes"], "computes_with" in told) == (4, False)
+    Store(planning.store.folder).write(new_record(cell, {**told, "computes_with": "a GPU"}, {}))
+    shared = replace(planning, store=StoreOfHosts(planning.store.folder))
+    assert plan_cell(cell, shared).state == "done"
+    assert plan_cell(cell, replace(shared, processes=8)).state == "run"
+
+
+def test_evaluations_at_other_tasks_come_after_their_fine_tunings(session: Session) -> None:
+    """They rest on it while that itself waits for a training."""
+    jobs, blocked = jobs_of(PAPER.experiment("table7-tasks").cells(session), session)
+    assert blocked == []
+    kinds = {job.name: job.cells[0].kind for job in jobs}
+    evaluations = [job for job in jobs if job.cells[0].kind == "transfer"]
+    assert evaluations
+    assert all({kinds[name] for name in job.needs} >= {"finetune"} for job in evaluations)
+
+
+def test_parts_that_nobody_joined_are_joined_by_one_more_job(session: Session) -> None:
+    """Two jobs that share a pass have both ended well, and neither saw that it was last; a third one is tried once."""
+    engine = Scripted(Board(session.store.folder), session)
+    one, said = following(engine, shares=2)
+    training = TRAIN.cell(PLAIN, 0, session)  # in the place of a pass whose record is not there
+    shared = [Job((training,), (share, 2)) for share in range(2)]
+    for job in shared:
+        posted = Posted(job, ("python",), engine.name, (Attempt(f"of {job.name}"),))
+        one.jobs[job.name] = Followed(posted, state="done")
+    one.join_left(session)
+    assert [sent[0] for sent in engine.sent] == [shared[1].name]
+    assert "whoever came last did not see all parts" in said[0]
+    one.jobs[shared[1].name].state = "done"
+    one.join_left(session)
+    assert one.jobs[shared[1].name].state == "failed"
+    assert len(engine.sent) == 1
+
+
+def test_after_cancelling_nothing_more_is_submitted(cells: list[Cell], session: Session) -> None:
+    """Of an engine with two places, what waited for one of them."""
+    engine = Scripted(Board(session.store.folder), session, slots=2)
+    one, _ = following(engine)
+    one.take_up(cells, session)
+    one.submit()
+    assert any(not followed.attempt for followed in one.jobs.values())
+    engine.board.stop()
+    before = len(engine.sent)
+    one.submit()
+    assert len(engine.sent) == before
+    assert {followed.state for followed in one.jobs.values() if not followed.attempt} == {"stopped"}
+
+
+def test_more_jobs_of_an_earlier_run_than_places_leave_none_free(cells: list[Cell], session: Session) -> None:
+    engine = Scripted(Board(session.store.folder), session, slots=4)
+    first, _ = following(engine)
+    first.take_up(cells, session)
+    first.submit()
+    engine.slots = 1
+    second, _ = following(engine)
+    second.take_up(cells, session)
+    before = len(engine.sent)
+    assert before > 1
+    second.submit()
+    assert len(engine.sent) == before
+
+
+def test_an_attempt_that_never_began_tells_where_to_look(cells: list[Cell], session: Session) -> None:
+    engine = Scripted(Board(session.store.folder), session)
+    one, said = following(engine)
+    one.take_up(cells[:1], session)
+    one.submit()
+    engine.running.clear()
+    for _ in range(LOOKS + 1):
+        one.look()
+    assert f"it never began; can its host write to {session.store.folder.absolute()}?" in said[0]
+
+
+def test_a_folder_that_jobs_cannot_write_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"jobs cannot write to .*file \(Not a directory\); name a folder"):
+        Board(tmp_path / "file").require_writable()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"time": "soon"}, "--slurm time takes minutes"),
+        ({"signal-delay": "x"}, "--slurm signal-delay takes whole seconds"),
+        ({"array": "1-3"}, "--slurm array is the suite's own matter; leave it out"),
+        ({"partition": "x"}, "--slurm partition is the suite's own matter; name it by --partition"),
+    ],
+)
+def test_options_of_slurm_that_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str], told: str
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: program)
+    with pytest.raises(EngineError, match=told):
+        Slurm(tmp_path, 1, None, options)
+
+
+def test_a_submission_whose_answer_was_lost_is_taken_back_and_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controller took the jobs and went before it said so: they are stopped before they are submitted again."""
+    asked: list[Sequence[str]] = []
+    monkeypatch.setattr(shutil, "which", lambda program: program)
+    monkeypatch.setattr(engines, "PAUSE", 0.0)
+
+    def answer(command: Sequence[str]) -> str:
+        asked.append(command)
+        return "main*|n1\n" if "sinfo" in command else ""
+
+    monkeypatch.setattr(engines, "asked", answer)
+    slurm = Slurm(tmp_path, 1, None, {"exclude": "n3", "cpus-per-task": "4"})
+    answers: list[Exception | str] = [
+        slurm.submitit.core.utils.FailedJobError("Unable to contact slurm controller"),
+        "7",
+    ]
+    given: dict[str, object] = {}
+
+    class Executor:
+        def __init__(self, **facts: object) -> None: ...
+
+        def update_parameters(self, **facts: object) -> None:
+            given.update(facts)
+
+        def batch(self) -> contextlib.AbstractContextManager[None]:
+            return contextlib.nullcontext()
+
+        def submit(self, task: Task) -> object:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return SimpleNamespace(job_id=answer)
+
+    monkeypatch.setattr(slurm.submitit, "SlurmExecutor", Executor)
+    assert slurm.submit("word", [Task("a", tmp_path, ("true",))], Place()) == ["7"]
+    assert ["scancel", "--me", "--name", "tdam-bench-word"] in asked
+    assert (given["exclude"], given["srun_args"]) == ("n3", ["--cpus-per-task=4"])
+    answers.append(slurm.submitit.core.utils.FailedJobError("invalid account"))
+    with pytest.raises(EngineError, match=r"Slurm refuses the jobs: .*invalid account"):
+        slurm.submit("word", [Task("a", tmp_path, ("true",))], Place())
+
+
+# ---------------------------------------------------------------- processes of this machine
+
+SLEEPS = """
+import os, signal, sys, time
+from pathlib import Path
+def told(number, frame):
+    Path(sys.argv[1]).write_text("told")
+    sys.exit(143)
+signal.signal(signal.SIGTERM, told)
+Path(sys.argv[2]).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+time.sleep(100)
+"""
+
+
+def waited(holds: Callable[[], bool]) -> bool:
+    """Whether something comes true in time."""
+    for _ in range(1200):
+        if holds():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_processes_here_have_a_gpu_each_and_outlive_who_started_them(tmp_path: Path) -> None:
+    """The next run sees them, and which GPU they have; cancelled, they are told and write what they have."""
+    board = Board(tmp_path)
+    board.require_writable()
+    first = Local(board.logs, 8, [2, 5])
+    assert first.slots == 2
+    files = [tmp_path / name for name in ("first", "second")]
+    tasks = [
+        Task(f"train-{file.name}", tmp_path, (sys.executable, "-c", SLEEPS, f"{file}.told", str(file)))
+        for file in files
+    ]
+    ids = first.submit("", tasks[:1], Place(gpus=1))
+    assert waited(files[0].exists)
+    second = Local(board.logs, 8, [2, 5])
+    assert second.alive([*ids, "1"]) == {ids[0]: "running"}
+    ids += second.submit("", tasks[1:], Place(gpus=1))
+    assert waited(files[1].exists)
+    assert waited(lambda: [file.read_text() for file in files] == ["2", "5"])
+    second.cancel(ids)
+    assert waited(lambda: not first.alive(ids[:1]) and not second.alive(ids))
+    assert [Path(f"{file}.told").read_text() for file in files] == ["told", "told"]
+    ending = board.ending("train-first", ids[0])
+    assert ending is not None
+    assert ending.code == 143

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.core.store import Store
 from benchmarks.work.cluster.board import Board
-from tests.cluster_and_back import Run, here, made
+from tests.cluster_and_back import Run, here, made, refused, through_the_docs
 from tests.kill_and_resume import same_records
 from tests.slurm import Slurm, running, why_not
 
@@ -37,4 +37,32 @@ def test_a_cancelled_job_and_a_killed_submitter_change_nothing(slurm: Slurm, tmp
     (training,) = (one for one in Board(tmp_path / "there").posted() if one.job.name == again.job.name)
     assert len(training.attempts) == 2
     assert training.attempts[1].avoided in ("n1", "n2")
+    assert slurm.call("squeue", "--noheader").strip() == ""
+
+
+def test_what_cannot_be_submitted_is_said_in_one_line(slurm: Slurm, tmp_path: Path) -> None:
+    """A partition that does not exist, times and options that are none, no Slurm on the path, a file as folder."""
+    lines = refused(slurm, tmp_path / "refused")
+    assert [line.partition(":")[0] for line in lines] == ["Error"] * len(lines)
+    wanted = (
+        "no partition 'big'; choose one of main, one",
+        "--slurm time takes",
+        "--slurm array is the suite's own",
+        "there is no sbatch on the path",
+        "jobs cannot write to",
+    )
+    for said in wanted:
+        assert any(said in line for line in lines), said
+    assert slurm.call("squeue", "--noheader").strip() == ""
+
+
+def test_all_that_the_documentation_says_to_type_works(slurm: Slurm, tmp_path: Path) -> None:
+    """From the plan to a verified report, and on to networks as weights from outside."""
+    run = through_the_docs(slurm, tmp_path / "docs")
+    for word in ("plan", "run", "status", "cancel", "show", "report", "verify"):
+        assert any(f" -m benchmarks {word} " in line for line in run), word
+    assert sum("--executor slurm" in line for line in run) == 3
+    assert {one.cell.kind for one in Store(tmp_path / "docs" / "results").records()} == {"cost", "train", "accuracy"}
+    given = Store(tmp_path / "docs" / "given").records()
+    assert {one.cell.options["weights"] for one in given if one.cell.kind == "accuracy"} == {"given"}
     assert slurm.call("squeue", "--noheader").strip() == ""

@@ -86,11 +86,13 @@ class Store:
             StoreError: As :meth:`records`, of this record or of the pack.
         """
         record_id = identity(cell, inputs)
-        path, packed = self.record_path(cell, record_id), read_pack(self.pack_path).get(record_id)
-        if not path.exists():
+        try:
+            loose = self.read(self.record_path(cell, record_id))
+        except FileNotFoundError:
+            # Looked for before the pack is: one that another process packs meanwhile is in one of the two.
+            packed = read_pack(self.pack_path).get(record_id)
             return None if packed is None else self.unpacked(record_id, packed)
-        loose = self.read(path)
-        self.require_equal(loose, packed)
+        self.require_equal(loose, read_pack(self.pack_path).get(record_id))
         return loose.record
 
     def holds(self, record_id: str) -> bool:
@@ -225,7 +227,11 @@ class Store:
 
     def absences(self) -> list[Absence]:
         """The notes of cells that could not be run."""
-        notes = [json.loads(path.read_text(encoding="utf-8")) for path in files_in(self.folder / "failures")]
+        notes = []
+        for path in files_in(self.folder / "failures"):
+            # One that went since the folder was listed is of a cell that has its record now.
+            with contextlib.suppress(FileNotFoundError):
+                notes.append(json.loads(path.read_text(encoding="utf-8")))
         return [Absence(Cell(**note["cell"]), note["reason"], note["command"]) for note in notes]
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 import platform
 import re
 import subprocess
@@ -18,19 +19,23 @@ NAME = re.compile(rf"cpu|cuda(:\d+)?|{MPS}")
 BRAND = ("sysctl", "-n", "machdep.cpu.brand_string")
 
 
-def check_device(name: str) -> None:
+def check_device(name: str, here: bool = True) -> None:
     """Refuse a device that cannot be, without torch.
+
+    Args:
+        name: The device's.
+        here: Whether it must be on this host.
 
     Raises:
         ValueError: Not ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; a CUDA device where there is no driver for any; or
             ``mps`` on anything but a Mac.
     """
     check_name(name)
-    if name == MPS and platform.system() != "Darwin":
+    if here and name == MPS and platform.system() != "Darwin":
         raise ValueError(
             f"device {name!r} is not here, this is {platform.system()} and mps is Apple's; choose another or cpu"
         )
-    if name.startswith("cuda") and not any(map(loads, DRIVERS)):
+    if here and name.startswith("cuda") and not any(map(loads, DRIVERS)):
         raise ValueError(f"device {name!r} is not here, there is no CUDA driver; choose another or cpu")
 
 
@@ -70,6 +75,16 @@ def find_device(name: str) -> "torch.device":
         if (device.index or 0) >= count:
             raise ValueError(f"device {name!r} is not here, PyTorch sees {count} CUDA devices; choose another or cpu")
     return device
+
+
+def cuda_devices() -> list[int]:
+    """Numbers of the CUDA devices that this process may use, as the driver counts them."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    numbers = [int(one) for one in named.split(",") if one.strip().isdecimal()]
+    return numbers[:count] or list(range(count))
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from benchmarks.metrics.statistics import LEVEL, POWER, USUAL, Design, holm, simes
-from benchmarks.report.evidence import Evidence, Missing
+from benchmarks.report.evidence import Evidence, Missing, Query
 from benchmarks.report.shares import part_of
 
 # The families of claims that need no trained network.
@@ -93,10 +93,12 @@ class Part:
     Attributes:
         says: In a few words.
         test: Decides it from the records, under a step rule.
+        asks: What it asks for, once the profile is known.
     """
 
     says: str
     test: Test
+    asks: tuple[Callable[[Evidence], Query], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def count(says: str, asks: Sequence[Ask], key: MetricKey, holds: Callable[..., b
         text = show.format(*(value / SCALES[key] for value in values))
         return Finding(text, holds(*values), None, "exact", records=ids(*records))
 
-    return Part(says, test)
+    return Part(says, test, tuple(asks))
 
 
 # ---------------------------------------------------------------- what was seen
@@ -72,6 +72,11 @@ class Term(NamedTuple):
 def versus(first: Ask, second: Ask, key: Key) -> tuple[Term, Term]:
     """One network against another."""
     return Term(1.0, first, key), Term(-1.0, second, key)
+
+
+def asks_of(terms: Sequence[Term]) -> tuple[Ask, ...]:
+    """What a sum of numbers asks for."""
+    return tuple(term.ask for term in terms)
 
 
 def seen(evidence: Evidence, terms: Sequence[Term], rule: str) -> Seen:
@@ -143,7 +148,7 @@ def paired_p(weights: Sequence[float], hits: Sequence[np.ndarray]) -> float | No
 
 def by_size(says: str, terms: Sequence[Term], size: float) -> Part:
     """A weighted sum of shares is of a stated size in points, see :func:`benchmarks.report.differences.sized`."""
-    return Part(says, lambda evidence, rule: sized(seen(evidence, terms, rule), size))
+    return Part(says, lambda evidence, rule: sized(seen(evidence, terms, rule), size), asks_of(terms))
 
 
 def above(says: str, terms: Sequence[Term], paper: float | None = None, quantity: Quantity = POINTS) -> Part:
@@ -159,7 +164,7 @@ def above(says: str, terms: Sequence[Term], paper: float | None = None, quantity
     def test(evidence: Evidence, rule: str) -> Finding:
         return above_zero(replace(seen(evidence, terms, rule), quantity=quantity), paper)
 
-    return Part(says, test)
+    return Part(says, test, asks_of(terms))
 
 
 def alike(says: str, terms: Sequence[Term], gain: float) -> Part:
@@ -170,7 +175,7 @@ def alike(says: str, terms: Sequence[Term], gain: float) -> Part:
         terms: What is summed.
         gain: The paper's gain over the plain network, points.
     """
-    return Part(says, lambda evidence, rule: similar(seen(evidence, terms, rule), gain))
+    return Part(says, lambda evidence, rule: similar(seen(evidence, terms, rule), gain), asks_of(terms))
 
 
 def below_twice_chance(says: str, ask: Ask) -> Part:
@@ -195,7 +200,7 @@ def below_twice_chance(says: str, ask: Ask) -> Part:
         text = f"{effect.value:.1f} % ({between}) of held-out images, {effect.n} seeds; chance {chance:.3g} %"
         return replace(finding(one, side, lambda design: effect.to_tell(bound, design)), measured=text)
 
-    return Part(says, test)
+    return Part(says, test, (ask,))
 
 
 def why_chance_undecided(evidence: Evidence, trainings: Sequence[Record], favors: bool, bound: float) -> str:
@@ -263,7 +268,7 @@ def quicker(says: str, ask: Ask, first: str, second: str, paper: float) -> Part:
 
         return replace(named(decided), otherwise=decided.otherwise and named(decided.otherwise))
 
-    return Part(says, test)
+    return Part(says, test, (ask,))
 
 
 def speed_over(run: Record, first: str, second: str) -> Effect:
@@ -293,7 +298,7 @@ def smaller(says: str, ask: Ask, metric: str, first: str, second: str) -> Part:
         text = f"{first} {mine:.4g}, {second} {other:.4g}"
         return Finding(text, mine < other, None, "exact", records=ids([run]))
 
-    return Part(says, test)
+    return Part(says, test, (ask,))
 
 
 def newest_run(evidence: Evidence, query: Query, keys: Sequence[MetricKey], fits: Callable[[Record], bool]) -> Record:

@@ -114,7 +114,7 @@ class EfficiencyKind(Kind):
         return {
             **self.versioned(session),
             "networks": ",".join(dict.fromkeys(map(fingerprint, models))),
-            "processor": device_name(session.device),
+            **({} if session.elsewhere else {"processor": device_name(session.device)}),
             **versions("torch"),
         }
 

@@ -11,6 +11,7 @@ from benchmarks.core.records import Cell, Record, identity
 from benchmarks.work.kind import Advance, Amount, Kind, Trouble, evaluated_images
 from benchmarks.work.session import WHOLE, Session
 from benchmarks.work.weights import known_inputs, loaded_network, weights_name
+from benchmarks.work.workers import HERE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -92,6 +93,8 @@ class Evaluation(Kind, Generic[NetworkT]):
 
     def joined(self, cell: Cell, passing: "Passing", session: Session) -> Iterator[Record | Trouble]:
         """The record of a cell whose parts are all there; nothing where another run that shares the pass was first."""
+        from benchmarks.core import distributed
+
         try:
             result = tried(cell, partial(self.finished, cell, passing, session))
         except FileNotFoundError:
@@ -99,6 +102,9 @@ class Evaluation(Kind, Generic[NetworkT]):
             if session.store.holds(identity(cell, known_inputs(self, cell, session))):
                 return
             raise
+        if isinstance(result, Record):
+            here = passing.seen * distributed.size() / max(1, sum(map(len, passing.shelf.covered())))
+            result = replace(result, notes={**result.notes, **({HERE: round(here, 6)} if here < 1 else {})})
         yield result
         # The record is written when the next one is asked for.
         if isinstance(result, Record):

@@ -25,6 +25,7 @@ from benchmarks.core.processes import Deferred
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
 from benchmarks.measure.device import MPS
+from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.work.profiles import Recipe
 from benchmarks.work.saving import Keeping, Saver
 from benchmarks.work.training_log import EPOCH, EVERY, STEP, TrainingLog
@@ -48,11 +49,13 @@ class Trained:
         sha256: Of that file.
         history: By epoch: ``loss`` (mean training loss), ``lr`` (at the epoch's end), and ``held_out`` (accuracy on
             held-out images, %) where there are such images.
+        before: Seconds that it took before it was cut off for the last time.
     """
 
     weights: Path
     sha256: str
     history: dict[str, list[float]]
+    before: float = 0.0
 
 
 class Objective(nn.Module):
@@ -293,6 +296,7 @@ class Training:
         # MPS has no double precision, so its sum is kept on the CPU.
         self.losses = torch.zeros((), device="cpu" if device.type == MPS else device, dtype=torch.float64)
         self.random: Tensor | None = None
+        self.seconds_before, self.since = 0.0, Stopwatch()
         self.log: TrainingLog | None = None
         # On CUDA the process would wait for each step that it looks at.
         self.unwatched = UNWATCHED if device.type == "cuda" else 1
@@ -401,6 +405,11 @@ class Training:
             self.average.update_parameters(self.objective.network)
         return loss.detach()  # type: ignore[no-any-return]
 
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far, with what came before it was cut off."""
+        return self.seconds_before + self.since.seconds()
+
     def save(self, path: Path) -> None:
         """Keep all that a resumed run needs; every process must ask, and the first one writes."""
         random = distributed.gather(torch.get_rng_state())
@@ -416,6 +425,7 @@ class Training:
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
             "history": self.history,
+            "seconds": self.seconds,
         }
         if self.average is not None:
             state["average"] = self.average.state_dict()
@@ -434,6 +444,7 @@ class Training:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.history = state["history"]
+        self.seconds_before = state.get("seconds", 0.0)
 
 
 def train(training: Training, weights: Path, progress: Callable[[int], None], keeping: Keeping = USUAL) -> Trained:
@@ -468,7 +479,7 @@ def train(training: Training, weights: Path, progress: Callable[[int], None], ke
         write_atomically(weights, lambda temporary: safetensors.torch.save_file(state, temporary, facts))
         checkpoint.unlink(missing_ok=True)
     distributed.wait()
-    return Trained(weights, file_hash(weights), training.history)
+    return Trained(weights, file_hash(weights), training.history, training.seconds_before)
 
 
 @contextlib.contextmanager

@@ -335,6 +335,8 @@ class Passing:
 
     Attributes:
         trouble: Why it is left out from some batch on, None where all is well.
+        expected: Images that were all there when last looked, where other runs share the pass; else None.
+        seen: Images that this process has shown it.
     """
 
     def __init__(self, collector: Collector, shelf: Shelf) -> None:
@@ -342,6 +344,8 @@ class Passing:
         self.trouble: str | None = None
         self.held = shelf.covered()
         self.underway: Underway | None = None
+        self.expected: int | None = None
+        self.seen = 0
 
     def lacks(self, total: int) -> np.ndarray:
         """Which of so many positions are not on the shelf (total,)."""
@@ -382,6 +386,7 @@ class Passing:
                 self.collector.keep(kept, taken.part)
             told = [*before.reasons, *taken.reasons, *reasons]
             self.underway = Underway(before.begin, mine[-1] + 1, kept, unfinished, told)
+            self.seen += len(mine)
 
     def put(self) -> None:
         """Put on the shelf what came since the last time."""
@@ -401,11 +406,18 @@ class Passing:
 
     def complete(self, total: int) -> bool:
         """Whether there is something of each of so many images; some may be other runs' matter."""
+        self.expected = total
         return sum(map(len, self.shelf.covered())) == total
 
     def collected(self) -> Collected:
-        """What there is of all images, in the order of their positions; every process must ask."""
+        """What there is of all images, in the order of their positions; every process must ask.
+
+        Raises:
+            FileNotFoundError: Some of it went while it was read: another run has made a record of it.
+        """
         stretches = self.shelf.stretches()
+        if self.expected is not None and sum(one.end - one.begin for one in stretches) != self.expected:
+            raise FileNotFoundError(f"parts of {self.expected} images were here, and some have gone")
         part = self.collector.merge([one.part for one in stretches if any(map(len, one.part.values()))])
         return Collected(part, sorted(reason for one in stretches for reason in one.reasons))
 

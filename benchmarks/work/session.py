@@ -48,6 +48,8 @@ class Session:
         probes: The paper's probes by name.
         share: Which share of a pass's images this run shows, and of how many; whoever has the last one joins them.
         limit: Images evaluated of each set that lies on disk, None for all.
+        processes: How many share each training, where jobs run the cells; None for as many as there are.
+        elsewhere: Whether this process plans only, and cells run on other hosts, of whose processors it knows nothing.
         program: How the suite is called on the paper.
     """
 
@@ -71,6 +73,8 @@ class Session:
     program: str = "tdam-bench"
     limit: int | None = None
     share: tuple[int, int] = WHOLE
+    processes: int | None = None
+    elsewhere: bool = False
     opened: dict[str, "ImageSet"] = field(default_factory=dict)
 
     def chosen(self, kind: type[ChoicesT]) -> ChoicesT:

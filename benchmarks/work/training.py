@@ -19,6 +19,7 @@ from benchmarks.work.profiles import Recipe
 from benchmarks.work.saving import MINUTES, Keeping
 from benchmarks.work.session import Session
 from benchmarks.work.training_log import LogFiles
+from benchmarks.work.workers import BEFORE
 
 if TYPE_CHECKING:
     from benchmarks.work.heldout import HeldOut
@@ -209,8 +210,9 @@ def lengthened(recipe: Recipe) -> Recipe:
 
 
 def weights_notes(trained: "Trained") -> dict[str, object]:
-    """What a record tells of the weights that a training left."""
-    return {"weights": trained.weights.name, "sha256": trained.sha256}
+    """What a record tells of the weights that a training left, and of how long it took before it was cut off."""
+    before = {BEFORE: round(trained.before, 3)} if trained.before else {}
+    return {"weights": trained.weights.name, "sha256": trained.sha256, **before}
 
 
 def without_weights(record: Record, trained: "Trained") -> Record:
@@ -288,9 +290,10 @@ def trained_inputs(split: str, session: Session) -> dict[str, Scalar]:
     from benchmarks.measure.device import computes_with
 
     how = "by image" if session.loaders(split) else "in turn"
-    unusual: dict[str, Scalar] = {"processes": distributed.size(), "drawn": how}
+    unusual: dict[str, Scalar] = {"processes": session.processes or distributed.size(), "drawn": how}
     drawn = {name: value for name, value in unusual.items() if value != USUAL[name]}
-    return {"count": session.profile.train_count, "computes_with": computes_with(session.device), **drawn}
+    here = {} if session.elsewhere else {"computes_with": computes_with(session.device)}
+    return {"count": session.profile.train_count, **here, **drawn}
 
 
 def training_images(split: str, session: Session, held_out: "HeldOut | None") -> "TrainingData":

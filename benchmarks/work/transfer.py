@@ -84,6 +84,10 @@ class Transfer(Evaluation["nn.Module"]):
         inputs = shown_inputs(self, cell, weights, split, session)
         return inputs if isinstance(inputs, Blocked | Waiting) else {**inputs, **evaluated_on(split, session)}
 
+    def rests_on(self, cell: Cell, session: Session) -> Sequence[Cell]:
+        """The fine-tuning; it may itself wait for a training, which is what :meth:`inputs` tells of then."""
+        return [tuning_cell(cell, session)]
+
     def group(self, cell: Cell) -> object:
         """One pass over the images serves every network."""
         options = options_of(cell, TransferOptions)

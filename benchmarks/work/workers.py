@@ -18,9 +18,12 @@ from benchmarks.work.session import Session
 Group = Sequence[Cell]
 # How long processes have to write what they have, seconds; clusters give half a minute between their signals.
 GRACE = 20.0
-# The notes of how long a record took (where a group leaves several, each has its share), and of what decided the last
-# bits of its numbers.
-SECONDS, COMPUTED_WITH = "seconds", "computed_with"
+# The notes of how long a record took (where a group leaves several, each has its share; of a training that was cut off
+# all of it), how long before it was cut off, how many processes shared the work where it was not one, and what decided
+# the last bits of its numbers. Of a pass whose other parts were there, which share of the images it was shown here: as
+# long as these took, in proportion, the whole is said to have taken.
+HERE = "shown_here"
+SECONDS, BEFORE, PROCESSES, COMPUTED_WITH = "seconds", "seconds_before", "processes", "computed_with"
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,12 @@ def run_group(kind: Kind, group: Group, session: Session, advance: Advance) -> I
                 yield result
                 continue
             # Groups leave their records when all of their work is done.
-            seconds = round(stopwatch.seconds() / len(group), 3)
-            facts = {SECONDS: seconds, COMPUTED_WITH: computes_with(session.device)}
+            facts: dict[str, object] = {COMPUTED_WITH: computes_with(session.device)}
+            here = float(result.notes.get(HERE, 1.0))
+            if here > 0:
+                before = float(result.notes.get(BEFORE, 0.0))
+                facts[SECONDS] = round(before + stopwatch.seconds() / len(group) / here, 3)
+            facts |= {PROCESSES: distributed.size()} if kind.shared and distributed.size() > 1 else {}
             yield replace(result, notes={**result.notes, **facts})
     except Exception as error:
         if distributed.size() > 1:

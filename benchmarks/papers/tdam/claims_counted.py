@@ -70,7 +70,7 @@ def placed(says: str, model: str, stage: str, holds: Callable[[Sequence[int]], b
         text = f"{len(blocks)} blocks of layer{stage}: {', '.join(map(str, blocks))}"
         return Finding(text, holds(blocks), None, "exact", records=ids(records))
 
-    return Part(says, test)
+    return Part(says, test, (asked(counted(model)),))
 
 
 def alternating(blocks: Sequence[int]) -> bool:

@@ -117,6 +117,11 @@ def trained(model: str) -> Ask:
 # ---------------------------------------------------------------- resolutions
 
 
+def swept(models: Sequence[str]) -> tuple[Ask, ...]:
+    """Accuracies of models at all of the paper's resolutions."""
+    return tuple(at(model, side) for model in models for side in queries.RESOLUTIONS)
+
+
 def best_resolutions(models: Sequence[str], rule: str, evidence: Evidence) -> list[int]:
     """The resolution at which each of several models does best, by the seeds of which all sweeps are recorded."""
     asked = [(model, side) for model in models for side in queries.RESOLUTIONS]
@@ -140,7 +145,7 @@ def drops_more(first: str, second: str, says: str, paper: float) -> Part:
         terms = (*versus(at(first, best), at(first, 448), top1), *versus(at(second, 448), at(second, other_best), top1))
         return above_zero(seen(evidence, terms, rule), paper)
 
-    return Part(says, test)
+    return Part(says, test, swept((first, second)))
 
 
 def printed_drops_more(first: str, second: str, says: str) -> Part:
@@ -155,7 +160,7 @@ def best_by_size(says: str, first: str, second: str, size: float) -> Part:
         best, other_best = best_resolutions((first, second), rule, evidence)
         return sized(seen(evidence, versus(at(first, best), at(second, other_best), top1), rule), size)
 
-    return Part(says, test)
+    return Part(says, test, swept((first, second)))
 
 
 # ---------------------------------------------------------------- ablations

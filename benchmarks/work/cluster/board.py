@@ -13,6 +13,7 @@ Nothing is locked: a file is renamed into place or its name must be new, and eac
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -84,6 +85,22 @@ class Board:
 
     def __init__(self, results: Path) -> None:
         self.folder = results.absolute() / FOLDER
+
+    def require_writable(self) -> None:
+        """See that jobs can leave something here, before any is submitted.
+
+        Raises:
+            ValueError: They cannot.
+        """
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.logs) as file:
+                file.write(b"here")
+        except OSError as error:
+            raise ValueError(
+                f"jobs cannot write to {self.folder.parent} ({error.strerror}); name a folder that you may write to, "
+                "on a disk that all hosts share, with --results"
+            ) from error
 
     @property
     def logs(self) -> Path:

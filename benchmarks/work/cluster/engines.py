@@ -6,8 +6,10 @@ be off.
 """
 
 import contextlib
+import functools
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -28,6 +30,12 @@ TIME_LIMIT, NOTICE, RESTARTS = 24 * 60, 120, 1000
 # A controller that does not answer is asked again for so long, every so often, seconds.
 PATIENCE, PAUSE = 15 * 60.0, 5.0
 NAME = "tdam-bench"
+# Options of sbatch that the suite sets itself, and what to say instead.
+OWN = {
+    "partition": "name it by --partition",
+    "gpus-per-node": "say it by --gpus-per-job",
+    **dict.fromkeys(("array", "dependency", "job-name", "output", "error", "open-mode", "signal"), "leave it out"),
+}
 
 
 class EngineError(ValueError):
@@ -62,6 +70,13 @@ class Engine(ABC):
 
     name: ClassVar[str]
     slots: int | None = None
+
+    def check(self) -> None:  # noqa: B027 - an engine may have nothing to ask
+        """See that jobs can be submitted as they are asked for.
+
+        Raises:
+            EngineError: They cannot.
+        """
 
     @abstractmethod
     def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
@@ -124,7 +139,7 @@ class Slurm(Engine):
         options: More of ``sbatch``'s options by their long names, such as ``time`` or ``account``.
 
     Raises:
-        EngineError: There is no Slurm here, no such partition, or a time that is none.
+        EngineError: There is no Slurm here, or an option is none or the suite's own matter.
         ModuleNotFoundError: submitit is missing.
     """
 
@@ -136,15 +151,49 @@ class Slurm(Engine):
         if missing:
             raise EngineError(f"there is no {missing[0]} on the path; run where Slurm is, or use --executor local")
         self.logs, self.at_a_time, self.partition = logs, at_a_time, partition
-        self.nodes = nodes_of(partition)
         self.options = dict(options)
+        own = sorted(OWN.keys() & self.options.keys())
+        if own:
+            raise EngineError(f"--slurm {own[0]} is the suite's own matter; {OWN[own[0]]}")
         self.minutes = minutes_of(self.options.pop("time", str(TIME_LIMIT)))
-        self.notice = int(self.options.pop("signal-delay", str(NOTICE)))
+        self.notice = seconds_of(self.options.pop("signal-delay", str(NOTICE)))
+        self.excluded = self.options.pop("exclude", "")
+
+    @functools.cached_property
+    def nodes(self) -> list[str]:
+        """The partition's hosts.
+
+        Raises:
+            EngineError: There is no such partition.
+        """
+        return nodes_of(self.partition)
+
+    def check(self) -> None:
+        assert self.nodes
 
     def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
+        watch = Stopwatch()
+        while True:
+            try:
+                executor = self.executor(word, place)
+                with executor.batch():
+                    jobs = [executor.submit(task) for task in tasks]
+                return [str(job.job_id) for job in jobs]
+            except (self.submitit.core.utils.FailedJobError, self.submitit.core.utils.FailedSubmissionError) as error:
+                if not is_away(str(error)) or watch.seconds() > PATIENCE:
+                    raise EngineError(f"Slurm refuses the jobs: {' '.join(str(error).split())}") from error
+            # The controller may have taken the jobs and gone before it said so.
+            time.sleep(PAUSE)
+            self.take_back(word)
+
+    def executor(self, word: str, place: Place) -> Any:
+        """What submits jobs of a place."""
         executor = self.submitit.SlurmExecutor(folder=self.logs, max_num_timeout=RESTARTS)
         # Options without a value are switches.
         more: dict[str, Any] = {name: value or True for name, value in self.options.items()}
+        # Where there is but one host it must do.
+        avoided = place.avoided if len(self.nodes) > 1 else ""
+        cores = self.options.get("cpus-per-task")
         facts: dict[str, Any] = {
             "job_name": job_name(word),
             "partition": self.partition,
@@ -155,17 +204,13 @@ class Slurm(Engine):
             "array_parallelism": self.at_a_time,
             "stderr_to_stdout": True,
             "dependency": f"afterany:{':'.join(place.after)}" if place.after else None,
-            # Where there is but one host it must do.
-            "exclude": place.avoided if place.avoided and len(self.nodes) > 1 else None,
+            "exclude": ",".join(filter(None, (self.excluded, avoided))) or None,
+            # Newer ones do not hand a job's cores on to what runs in it.
+            "srun_args": [f"--cpus-per-task={cores}"] if cores else None,
             "additional_parameters": more,
         }
         executor.update_parameters(**{name: value for name, value in facts.items() if value is not None})
-        try:
-            with executor.batch():
-                jobs = [executor.submit(task) for task in tasks]
-        except self.submitit.core.utils.FailedJobError as error:
-            raise EngineError(f"Slurm refuses the jobs: {' '.join(str(error).split())}") from error
-        return [str(job.job_id) for job in jobs]
+        return executor
 
     def alive(self, ids: Sequence[str]) -> dict[str, str]:
         lines = asked(["squeue", "--noheader", "--me", "--array", "--format", "%i|%T|%r"]).splitlines()
@@ -233,6 +278,17 @@ def minutes_of(text: str) -> int:
     return total
 
 
+def seconds_of(text: str) -> int:
+    """How long before its time limit a job is told, in whole seconds.
+
+    Raises:
+        EngineError: It is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise EngineError(f"--slurm signal-delay takes whole seconds, 1 at least, got {text!r}")
+    return int(text)
+
+
 def asked(command: Sequence[str]) -> str:
     """What one of Slurm's programs answers; a controller that is away for a while is asked again.
 
@@ -244,11 +300,14 @@ def asked(command: Sequence[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return done.stdout
-        told = " ".join(done.stderr.split())
-        away = "ontact" in done.stderr or "onnect" in done.stderr or "timed out" in done.stderr
-        if not away or watch.seconds() > PATIENCE:
-            raise EngineError(f"{command[0]} does not work here: {told}")
+        if not is_away(done.stderr) or watch.seconds() > PATIENCE:
+            raise EngineError(f"{command[0]} does not work here: {' '.join(done.stderr.split())}")
         time.sleep(PAUSE)
+
+
+def is_away(told: str) -> bool:
+    """Whether what one of Slurm's programs says is that its controller does not answer."""
+    return any(word in told for word in ("ontact", "onnect", "timed out"))
 
 
 # ---------------------------------------------------------------- this machine
@@ -259,8 +318,8 @@ class Local(Engine):
 
     Args:
         logs: Folder of what jobs print.
-        slots: How many run at a time.
-        cuda: Whether each has a GPU of its own.
+        slots: How many run at a time; no more than there are GPUs where they use one.
+        gpus: Numbers of the GPUs that they may use, none where they use none.
 
     Raises:
         ModuleNotFoundError: submitit is missing.
@@ -268,26 +327,27 @@ class Local(Engine):
 
     name = "local"
 
-    def __init__(self, logs: Path, slots: int, cuda: bool) -> None:
+    def __init__(self, logs: Path, slots: int, gpus: Sequence[int] = ()) -> None:
         self.submitit = submitit_of("local")
-        self.logs, self.slots, self.cuda = logs, slots, cuda
+        self.logs, self.gpus = logs, gpus
+        self.slots = min(slots, len(gpus)) if gpus else slots
         self.own: dict[str, Any] = {}
-        self.gpu: dict[str, int] = {}
+        # Which GPU an attempt has, those of an earlier run too.
+        self.taken: dict[str, int] = {}
 
     def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
         ids = []
         for task in tasks:
             executor = self.submitit.LocalExecutor(folder=self.logs, max_num_timeout=RESTARTS)
-            taken = {self.gpu[one] for one in self.alive(list(self.gpu))}
-            free = next(one for one in range(len(taken) + 1) if one not in taken)
-            visible = [free] if self.cuda and place.gpus else []
+            taken = {self.taken[one] for one in self.alive(list(self.taken))}
+            visible = [one for one in self.gpus if one not in taken][:1] if place.gpus else []
             executor.update_parameters(
                 timeout_min=60 * 24 * 365, visible_gpus=visible, gpus_per_node=len(visible), stderr_to_stdout=True
             )
             with ignored(signal.SIGINT):
                 job = executor.submit(task)
             self.own[str(job.job_id)] = job
-            self.gpu[str(job.job_id)] = free
+            self.taken |= dict.fromkeys([str(job.job_id)], visible[0]) if visible else {}
             ids.append(str(job.job_id))
         return ids
 
@@ -295,15 +355,19 @@ class Local(Engine):
         return {one: "running" for one in ids if self.runs(one)}
 
     def runs(self, attempt: str) -> bool:
-        """Whether a process is there, and is a job: of this run, or of one before."""
+        """Whether a process is there, and is a job: of this run, or of one before, whose GPU is taken then."""
         if attempt in self.own:
             return not self.own[attempt].done()
-        told = subprocess.run(["ps", "-o", "args=", "-p", attempt], capture_output=True, text=True, check=False)
+        # What it was started with, and its environment.
+        told = subprocess.run(["ps", "eww", "-o", "args=", "-p", attempt], capture_output=True, text=True, check=False)
+        visible = re.search(r" CUDA_VISIBLE_DEVICES=(\d+) ", told.stdout)
+        self.taken |= {attempt: int(visible[1])} if visible else {}
         return "submitit" in told.stdout
 
     def cancel(self, ids: Sequence[str]) -> None:
         for one in ids:
             if self.runs(one):
+                # It is passed on to what the job runs, see ``Task``.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(one), signal.SIGTERM)
 

@@ -12,7 +12,7 @@ from benchmarks.work.cluster.engines import Engine, Place
 from benchmarks.work.cluster.jobs import Job, jobs_of, waves
 from benchmarks.work.cluster.task import Task
 from benchmarks.work.runner import Planned, plan, run_command
-from benchmarks.work.session import Session
+from benchmarks.work.session import WHOLE, Session
 
 # How often a job may fail.
 TRIES = 2
@@ -25,13 +25,13 @@ class Submission:
     """How a run's jobs are to be submitted.
 
     Attributes:
-        command: What runs a job, but for the option that names its file.
-        gpus: Of each job that uses a GPU.
+        command: What runs a job of so many processes, but for the option that names its file.
+        gpus: Of each job that uses GPUs and whose work processes share.
         shares: Jobs that a pass over images is shared by.
         every: Seconds between two looks at the jobs.
     """
 
-    command: tuple[str, ...]
+    command: Callable[[int], tuple[str, ...]]
     gpus: int = 0
     shares: int = 1
     every: float = EVERY
@@ -44,7 +44,7 @@ class Followed:
     Attributes:
         posted: The job with its attempts.
         failures: Attempts that failed.
-        state: ``open``, ``done`` or ``failed``.
+        state: ``open``, ``done``, ``failed``, or ``stopped`` where jobs were cancelled on purpose.
         after: What the newest attempt was submitted after.
         unseen: Looks since it went out of the queue without a word.
     """
@@ -109,12 +109,18 @@ class Following:
         rest = [cell for cell in cells if cell not in makers]
         jobs, blocked = jobs_of(rest, session, self.submission.gpus, self.submission.shares, makers)
         for job in jobs:
-            self.jobs[job.name] = Followed(Posted(job, self.submission.command, self.engine.name))
+            command = self.submission.command(max(1, job.gpus))
+            self.jobs[job.name] = Followed(Posted(job, command, self.engine.name))
+            self.board.post(self.jobs[job.name].posted)
         return blocked
 
     def submit(self) -> None:
-        """Submit what was not yet, as far as the engine takes it."""
+        """Submit what was not yet, as far as the engine takes it; nothing where jobs were cancelled on purpose."""
         waiting = [one for one in self.jobs.values() if one.state == "open" and not one.attempt]
+        if self.board.is_stopped():
+            for one in waiting:
+                one.state = "stopped"
+            return
         for wave in waves([one.job for one in waiting]):
             ready = wave if self.engine.slots is None else self.fitting([job for job in wave if self.is_ready(job)])
             if ready:
@@ -129,18 +135,16 @@ class Following:
         running = [one.job for one in self.jobs.values() if one.state == "open" and one.attempt]
         if any(job.alone for job in (*running, *jobs[:1])):
             return jobs[:1] if not running else []
-        return jobs[: (self.engine.slots or 0) - len(running)]
+        return jobs[: max(0, (self.engine.slots or 0) - len(running))]
 
     def send(self, jobs: Sequence[Job], avoided: str) -> None:
         """Submit jobs that are alike; a process that is killed meanwhile leaves word of it."""
         after = [self.jobs[name].attempt for name in jobs[0].needs if name in self.jobs]
         open_ones = [one for one in after if one in self.engine.alive(after)]
         names, word = [job.name for job in jobs], uuid.uuid4().hex[:8]
-        for name in names:
-            self.board.post(self.jobs[name].posted)
         self.board.sending(word, names)
         results = self.board.folder.parent
-        tasks = [Task(name, results, (*self.submission.command, str(self.board.path(name)))) for name in names]
+        tasks = [Task(name, results, (*self.jobs[name].posted.command, str(self.board.path(name)))) for name in names]
         place = Place(jobs[0].gpus, jobs[0].alone, tuple(open_ones), avoided)
         ids = self.engine.submit(word, tasks, place)
         for name, attempt in zip(names, ids, strict=True):
@@ -163,31 +167,56 @@ class Following:
                 self.say(f"done: {one.job.title}")
             elif ending is not None or one.unseen >= LOOKS:
                 where = self.board.began(one.job.name, one.attempt)
-                self.failed(one, where, ending.reason if ending else "it was killed, or its host was lost")
+                self.failed(one, where, ending.reason if ending else self.why_gone(one, where))
             else:
                 one.unseen += 1
 
+    def why_gone(self, one: Followed, where: str) -> str:
+        """Why an attempt ended without a word, as far as that can be known."""
+        if where or self.board.log_of(one.attempt).exists():
+            return "it was killed, or its host was lost"
+        return f"it never began; can its host write to {self.board.folder.parent}?"
+
     def failed(self, one: Followed, where: str, reason: str) -> None:
         """Submit a job once more, or give it up."""
+        if self.board.is_stopped():
+            one.state = "stopped"
+            self.say(f"stopped: {one.job.title}")
+            return
         now = tuple(self.jobs[name].attempt for name in one.job.needs if name in self.jobs)
         # What it needs came again after it was submitted: its own failure was to be expected.
         one.failures += now == one.after
         log = self.board.log_of(one.attempt)
-        if one.failures < TRIES and not self.board.is_stopped():
+        if one.failures < TRIES:
             self.say(f"failed{f' on {where}' if where else ''}, once more: {one.job.title}: {reason}; log: {log}")
             self.send([one.job], where)
             return
         one.state = "failed"
         self.say(f"failed: {one.job.title}: {reason}; log: {log}")
 
-    def to_the_end(self) -> None:
-        """Follow all jobs until each is done or failed."""
+    def to_the_end(self, session: Session) -> None:
+        """Follow all jobs until each has left its records, or failed, or was stopped."""
         self.board.start()
         self.submit()
         while any(one.state == "open" for one in self.jobs.values()):
             time.sleep(self.submission.every)
             self.look()
             self.submit()
+            if all(one.state != "open" for one in self.jobs.values()):
+                self.join_left(session)
+
+    def join_left(self, session: Session) -> None:
+        """Submit anew a job of each pass whose parts are all there, and nobody has joined.
+
+        Where two jobs end at once on a disk that shows a host late what another wrote, neither may see that it is last.
+        """
+        shared = [one for one in self.jobs.values() if one.job.share != WHOLE]
+        last = {one.job.cells: one for one in shared}
+        for cells, one in last.items():
+            shown = all(other.state == "done" for other in shared if other.job.cells == cells)
+            if shown and any(planned.state == "run" for planned in plan(cells, session)):
+                one.state = "open"
+                self.failed(one, "", "its cells have no record: whoever came last did not see all parts")
 
     def note_failures(self, session: Session) -> dict[str, str]:
         """Leave a note, with the log, of each cell of a failed job that has no record; the reasons by cell."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.core.files import short_hash
 from benchmarks.core.records import Cell
-from benchmarks.work.kind import Waiting
+from benchmarks.work.kind import Kind, Waiting
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import Planned, describe, in_order, plan
 from benchmarks.work.session import WHOLE, Session
@@ -56,7 +56,7 @@ def jobs_of(
     Args:
         cells: What the run is about.
         session: Its settings.
-        gpus: Of each job whose work uses the session's device.
+        gpus: Of each job that uses the session's device and whose work processes share.
         shares: Jobs that a pass over images is shared by.
         under_way: Names of the jobs that run some cells already.
 
@@ -77,10 +77,15 @@ def jobs_of(
             resting = [cell for one in group for cell in (*awaited[one], *kind.rests_on(one, session))]
             needs = tuple(dict.fromkeys(job for cell in resting for job in makers.get(cell, ())))
             parts = shares if kind.divisible else 1
-            own = [Job(tuple(group), (part, parts), needs, gpus if kind.on_device else 0) for part in range(parts)]
+            own = [Job(tuple(group), (part, parts), needs, gpus_of(kind, gpus)) for part in range(parts)]
             jobs += own
             makers |= dict.fromkeys(group, tuple(job.name for job in own))
     return jobs, blocked
+
+
+def gpus_of(kind: Kind, gpus: int) -> int:
+    """How many GPUs a kind's jobs take of those that a job may have: one where its work is not shared by processes."""
+    return (gpus if kind.shared else min(gpus, 1)) if kind.on_device else 0
 
 
 def awaited_by(one: Planned, session: Session) -> list[Cell]:

@@ -39,6 +39,9 @@ class Task:
         board, attempt = Board(self.results), attempt_id()
         board.begin(self.name, attempt)
         self.process = subprocess.Popen(self.command, preexec_fn=deaf)
+        if is_local():
+            # Slurm tells all processes of a job itself; a second signal would end them before they have written.
+            signal.signal(signal.SIGTERM, lambda number, frame: self.process.terminate())
         code = self.process.wait()
         how = "" if code == 0 else f"its process ended {ending(code)}"
         board.end(self.name, attempt, code if code >= 0 else 128 - code, how)
@@ -73,9 +76,14 @@ def deaf() -> None:
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
+def is_local() -> bool:
+    """Whether this process is a job of this machine, and not of Slurm."""
+    return os.environ.get("SUBMITIT_EXECUTOR") == "local"
+
+
 def attempt_id() -> str:
     """The engine's id of the job that this process is."""
-    if os.environ.get("SUBMITIT_EXECUTOR") == "local":
+    if is_local():
         return os.environ[LOCAL]
     place = os.environ.get(PLACE)
     return f"{os.environ[ARRAY]}_{place}" if place else os.environ[SINGLE]

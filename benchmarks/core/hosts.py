@@ -1,0 +1,63 @@
+"""The store of a run whose cells run on many hosts: a record counts wherever it was made."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.core.pack import read_pack
+from benchmarks.core.records import Cell, Record, Scalar
+from benchmarks.core.store import Store, files_in
+
+# Inputs that name the host's processor. It decides the last bits of a training, and is told in every record.
+OF_HOSTS = ("computes_with", "processor")
+
+
+class StoreOfHosts(Store):
+    """A results folder that hosts with different processors fill together.
+
+    On one machine a record is valid if it was made with the same processor. Here that would have a host train again
+    what another has trained, and look for weights that are there. The oldest record counts that differs by the
+    processor alone, so that all hosts agree on it.
+
+    Args:
+        folder: As of :class:`benchmarks.core.store.Store`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        # What was read so far, by id, and which cells it is of: records never change.
+        self.known: dict[str, Record] = {}
+        self.by_cell: dict[Cell, list[Record]] = {}
+
+    def find(self, cell: Cell, inputs: Mapping[str, Scalar]) -> Record | None:
+        """The oldest record of a cell with these inputs, but for the host's; None if there is none.
+
+        Raises:
+            StoreError: As :meth:`records`.
+        """
+        self.read_new()
+        wanted = but_host(inputs)
+        fitting = [one for one in self.by_cell.get(cell, []) if but_host(one.inputs) == wanted]
+        return min(fitting, key=lambda one: (one.created, one.id), default=None)
+
+    def read_new(self) -> None:
+        """Read the records that came since the last time, of whichever host."""
+        loose = {path.stem.rpartition("-")[2]: path for path in files_in(self.folder / "records")}
+        for name, path in loose.items():
+            if name not in self.known:
+                try:
+                    self.keep(self.read(path).record)
+                except FileNotFoundError:  # it has been packed since
+                    continue
+        for name, line in read_pack(self.pack_path).items():
+            if name not in self.known:
+                self.keep(self.unpacked(name, line))
+
+    def keep(self, record: Record) -> None:
+        """Remember a record."""
+        self.known[record.id] = record
+        self.by_cell.setdefault(record.cell, []).append(record)
+
+
+def but_host(inputs: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Inputs without those that name the host's processor."""
+    return {name: value for name, value in inputs.items() if name not in OF_HOSTS}

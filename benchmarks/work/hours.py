@@ -1,0 +1,116 @@
+"""What cells cost: seconds of one device each, from what was measured, or by stated guesses; and how long jobs take."""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from statistics import median
+
+from benchmarks.core.records import Cell, Record
+from benchmarks.work.cluster.jobs import Job
+from benchmarks.work.demand import GUESSED_SPEED, TRAINING_TAKES, Rates, shows_images
+from benchmarks.work.forecast import likeness
+from benchmarks.work.kinds import KINDS
+from benchmarks.work.session import Session
+from benchmarks.work.workers import PROCESSES, SECONDS
+
+# Seconds of a cell that shows no image and is no measurement of speed, guessed; and pixels of the images that guesses
+# and measured speeds are of.
+COUNTING, SIDE = 10.0, 224
+# How much faster the small networks of embedded data are than the paper's, guessed.
+SMALLER = 10.0
+
+
+class How(Enum):
+    """What a price rests on."""
+
+    LIKE = "as long as like ones took"
+    SPEED = "by the speed measured"
+    GUESS = "guessed"
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a cell costs.
+
+    Attributes:
+        seconds: Of one device, as if nothing was lost where several share the work.
+        how: What that rests on.
+    """
+
+    seconds: float
+    how: How
+
+
+class Prices:
+    """Prices of cells on the session's kind of device.
+
+    Args:
+        records: What was measured before.
+        session: The run's settings.
+    """
+
+    def __init__(self, records: Iterable[Record], session: Session) -> None:
+        self.session = session
+        own = [one for one in records if one.inputs.get("device", session.device_kind) == session.device_kind]
+        self.rates = Rates(own, session)
+        self.took: dict[tuple[str, ...], list[float]] = {}
+        for record in own:
+            if SECONDS in record.notes:
+                seconds = float(record.notes[SECONDS]) * int(record.notes.get(PROCESSES, 1))
+                for key in likeness(record.cell):
+                    self.took.setdefault(key, []).append(seconds)
+
+    def of(self, cell: Cell) -> Price:
+        """The price of a cell: as like ones took, else by measured speed, else a guess."""
+        like = next((self.took[key] for key in likeness(cell) if key in self.took), None)
+        if like is not None:
+            return Price(median(like), How.LIKE)
+        if not shows_images(cell):
+            kind, plan = KINDS[cell.kind], self.session.profile.efficiency
+            # It warms up and measures memory before the rounds that its budget is for.
+            return Price(2 * plan.budget + 6 * COUNTING if kind.alone else COUNTING, How.GUESS)
+        trains = KINDS[cell.kind].trains_on is not None
+        speed = self.rates.speeds.get(("training" if trains else "inference", cell.model))
+        how = How.GUESS if speed is None else How.SPEED
+        images = KINDS[cell.kind].amount([cell], self.session).total
+        return Price(images * self.pixels(cell) / (speed or self.guessed(trains)), how)
+
+    def guessed(self, trains: bool) -> float:
+        """Images a second that a network is shown, where nothing tells."""
+        size = 1.0 if self.session.profile.size == "paper" else SMALLER
+        return GUESSED_SPEED[self.session.device_kind] * size / (TRAINING_TAKES if trains else 1)
+
+    def pixels(self, cell: Cell) -> float:
+        """Pixels of the images that a cell shows, over those that speeds are of; 1 for the small networks' images."""
+        if self.session.profile.size != "paper":
+            return 1.0
+        recipe = getattr(KINDS[cell.kind], "recipe", None)
+        side = cell.options.get("resolution") or (recipe(cell, self.session).resolution if recipe else SIDE)
+        return (int(str(side)) / SIDE) ** 2
+
+    def guesses(self) -> str:
+        """What guesses are, in words."""
+        shown, trained = self.guessed(False), self.guessed(True)
+        return f"{shown:,.0f} images of {SIDE} pixels a second shown to a network, {trained:,.0f} in training"
+
+
+def device_seconds(cells: Iterable[Cell], prices: Mapping[Cell, Price]) -> float:
+    """What cells take of the session's devices together, seconds."""
+    return sum(prices[cell].seconds for cell in cells if KINDS[cell.kind].on_device)
+
+
+def duration(job: Job, prices: Mapping[Cell, Price]) -> float:
+    """How long a job takes, seconds; its GPUs and the jobs that share its pass lose nothing."""
+    return sum(prices[cell].seconds for cell in job.cells) / max(1, job.gpus) / job.share[1]
+
+
+def makespan(jobs: Sequence[Job], prices: Mapping[Cell, Price], at_a_time: int) -> float:
+    """How long jobs take, so many at a time, each after those that it needs, in their order, seconds."""
+    ended: dict[str, float] = {}
+    free = [0.0] * at_a_time
+    for job in jobs:
+        begin = max([heapq.heappop(free), *(ended.get(name, 0.0) for name in job.needs)])
+        ended[job.name] = begin + duration(job, prices)
+        heapq.heappush(free, ended[job.name])
+    return max(ended.values(), default=0.0)
