@@ -469,7 +469,7 @@ def plan(experiments: Sequence[str], **options: Any) -> None:
 @experiment_arguments
 @with_options(*session_options, *experiment_options, out_option, *cluster_options)
 def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any) -> None:
-    """Say what there is to do, run what has no valid record, render, and say the answer. Also under torchrun.
+    """Say what there is to do, run what has no valid record, write the page, say the answer. Also under torchrun.
 
     Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
     alone is measured by `run efficiency` or `--tasks efficiency`.
@@ -627,13 +627,13 @@ def say_first(paper: "Paper", names: Sequence[str], cells: "list[Cell]", session
 
 
 def say_last(paper: "Paper", names: tuple[str, ...], session: "Session", out: Path) -> None:
-    """Render what was run, and print the answer."""
+    """Write the page of all that was measured, and print the answer of what was run."""
     from benchmarks.report.closing import closing
-    from benchmarks.report.report import Wanted, render
+    from benchmarks.report.report import Wanted, write_page
 
     wanted = Wanted(paper, names, session.profile.name, session.models)
     evidence = wanted.evidence(session.store)
-    render(wanted, evidence, out)
+    write_page(wanted.with_all_measured(evidence), evidence, session.store, out)
     click.echo("\n".join(closing(wanted, evidence, out)))
 
 

@@ -69,13 +69,12 @@ def closing(wanted: Wanted, evidence: Evidence, out: Path) -> list[str]:
     Args:
         wanted: The experiments just run.
         evidence: The records.
-        out: Where tables and figures were written.
+        out: Where the page, tables and figures were written.
     """
     tables = [wanted.paper.experiment(name).table(evidence) for name in wanted.experiments]
     told = [one for table in tables for one in told_by(table, evidence)]
     lines = [*verdict_lines(told), *claim_lines(wanted, evidence), *surprising(told)]
-    command = f"{wanted.paper.program} report --results {evidence.folder} --out {out}"
-    return [*lines, f"tables and figures: {out}; the page, {out / 'index.html'}, is made by `{command}`"]
+    return [*lines, f"tables and figures: {out}; the page: {out / 'index.html'}"]
 
 
 def told_by(table: Table, evidence: Evidence) -> Iterator[Told]:
