@@ -144,3 +144,13 @@ def test_a_run_writes_the_page_of_all_that_was_measured(tmp_path: Path) -> None:
     assert "selectivity" not in made["experiments"]
     # The answer is still that of what was run.
     assert not any("Table 4" in line or "table4" in line for line in again.splitlines())
+
+
+def test_what_two_tables_show_counts_once(tmp_path: Path) -> None:
+    """Table 1 has the counts that stand in a table of their own; within a table each number counts."""
+    session = make_session(tmp_path, "mini", models=("resnet50", "resnet50-se"))
+    records = kept(recorded_all(session, ["table1"]), session.store)
+    counts = "Networks as the paper describes them, of 4 numbers: "
+    for names in (("costs",), ("table1",), ("table1", "costs"), ("costs", "table1")):
+        wanted = Wanted(PAPER, names, "mini", ("resnet50", "resnet50-se"))
+        assert closing(wanted, wanted.evidence(records), tmp_path)[0].startswith(counts)
