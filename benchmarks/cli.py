@@ -29,11 +29,18 @@ if TYPE_CHECKING:
 
 CONVENTIONS = ("fvcore", "ptflops", "torch", "layers")
 FORMATS = ("md", "tex", "csv", "json")
+SENTENCE = 200  # characters
 MOST_SEEDS, LARGEST_SEED = 1000, 2**32 - 1  # the latter is numpy's
 INTERRUPTED, TERMINATED = 130, 143  # as shells have it: 128 and the signal's number
 WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
 GIVEN = "benchmarks.cli.given"
 ELSEWHERE = "On a cluster, or in processes side by side"
+# The commands by what one wants, as help shows them; those that have no place here come last.
+COMMANDS = {
+    "Run": ("list", "preflight", "plan", "run", "train", "status", "cancel"),
+    "Show": ("show", "report", "render", "verify", "costs", "visualize"),
+    "Guard": ("check", "compare", "lock", "gate-networks", "reference", "pack"),
+}
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
 
 Command = Callable[..., Any]
@@ -58,7 +65,8 @@ class HeadedCommand(click.Command):
         rows: dict[str, list[tuple[str, str]]] = {}
         for one in self.get_params(ctx):
             record = one.get_help_record(ctx)
-            if record is not None:
+            # Not every click lists arguments; the line on usage has them.
+            if record is not None and not isinstance(one, click.Argument):
                 rows.setdefault(getattr(one, "heading", OTHER), []).append(record)
         for heading in sorted(rows, key=lambda one: one == OTHER):
             with formatter.section(heading):
@@ -69,6 +77,16 @@ class CleanErrors(click.Group):
     """Turns what a user can cause into one line: bad values, files or a missing extra, exit code 1; wrong usage, 2."""
 
     command_class = HeadedCommand
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings, each with its whole first sentence."""
+        placed = {name for names in COMMANDS.values() for name in names}
+        rest = [name for name in self.list_commands(ctx) if name not in placed]
+        for heading, names in {**COMMANDS, OTHER: rest}.items():
+            commands = {name: self.commands[name] for name in names}
+            if commands:
+                with formatter.section(heading):
+                    formatter.write_dl([(name, one.get_short_help_str(SENTENCE)) for name, one in commands.items()])
 
     def make_context(self, *arguments: Any, **facts: Any) -> click.Context:
         """Read the group's own options."""
@@ -262,11 +280,22 @@ class TrainCommand(RunCommand):
 results_option = headed(WHERE, "--results", type=NEW_FOLDER, default=RUNS, show_default=True, help="Results folder.")
 out_option = headed(WHERE, "--out", type=NEW_FOLDER, default=REPORT, show_default=True, help="Where to write to.")
 device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
+
+
+def begins(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Experiments or profiles that begin so, for the shell's completion."""
+    from benchmarks.report.paper import load_paper
+
+    paper = load_paper(ctx.find_root().params["paper"])
+    names = paper.names if parameter.name == "experiments" else paper.profiles
+    return [name for name in names if name.startswith(incomplete)]
+
+
+experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...", shell_complete=begins)
 # Which records are shown; their settings are the records' own.
 show_options = (
     results_option,
-    headed(SHOWN, "--profile", help="Profile; default: that of the newest record."),
+    headed(SHOWN, "--profile", shell_complete=begins, help="Profile; default: that of the newest record."),
     headed(SHOWN, "--models", callback=listed, help="Names, separated by commas; default: all."),
 )
 cache_option = headed(WHERE, "--cache", type=NEW_FOLDER, default=CACHE, show_default=True, help="Embedded data.")
@@ -289,7 +318,7 @@ limit_option = headed(
     "balanced over classes, the same wherever it is drawn; default: all.",
 )
 session_options = (
-    headed(WHAT, "--profile", help="How much to run; default: the paper's first profile."),
+    headed(WHAT, "--profile", shell_complete=begins, help="How much to run; default: the paper's first profile."),
     headed(WHAT, "--seeds", default="1", show_default=True, callback=seeds_of,
            help="How many seeds of training (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone)."),
     classes_option,
