@@ -25,18 +25,25 @@ if TYPE_CHECKING:
     from benchmarks.report.gate.numbers import Comparison
     from benchmarks.report.paper import Paper
     from benchmarks.report.report import Wanted
-    from benchmarks.work.cluster.engines import Engine
     from benchmarks.work.cluster.follow import Following
     from benchmarks.work.runner import Summary
     from benchmarks.work.session import Session
 
 CONVENTIONS = ("fvcore", "ptflops", "torch", "layers")
 FORMATS = ("md", "tex", "csv", "json")
+SENTENCE = 200  # characters
 MOST_SEEDS, LARGEST_SEED = 1000, 2**32 - 1  # the latter is numpy's
 INTERRUPTED, TERMINATED = 130, 143  # as shells have it: 128 and the signal's number
 WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
 GIVEN = "benchmarks.cli.given"
 ELSEWHERE = "On a cluster, or in processes side by side"
+# The commands by what one wants, as help shows them; those that have no place here come last.
+COMMANDS = {
+    "Run": ("list", "preflight", "plan", "run", "train", "status", "cancel"),
+    "Show": ("show", "report", "render", "verify", "costs", "visualize"),
+    "Take along": ("convert",),
+    "Guard": ("check", "compare", "lock", "gate-networks", "reference", "pack"),
+}
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
 REFERENCE = Path("reference")
 
@@ -62,7 +69,8 @@ class HeadedCommand(click.Command):
         rows: dict[str, list[tuple[str, str]]] = {}
         for one in self.get_params(ctx):
             record = one.get_help_record(ctx)
-            if record is not None:
+            # Not every click lists arguments; the line on usage has them.
+            if record is not None and not isinstance(one, click.Argument):
                 rows.setdefault(getattr(one, "heading", OTHER), []).append(record)
         for heading in sorted(rows, key=lambda one: one == OTHER):
             with formatter.section(heading):
@@ -70,23 +78,64 @@ class HeadedCommand(click.Command):
 
 
 class CleanErrors(click.Group):
-    """Turns what a user can cause (bad values, files, a missing extra) into one line and exit code 1."""
+    """Turns what a user can cause into one line: bad values, files or a missing extra, exit code 1; wrong usage, 2."""
 
     command_class = HeadedCommand
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings, each with its whole first sentence."""
+        placed = {name for names in COMMANDS.values() for name in names}
+        rest = [name for name in self.list_commands(ctx) if name not in placed]
+        for heading, names in {**COMMANDS, OTHER: rest}.items():
+            commands = {name: self.commands[name] for name in names}
+            if commands:
+                with formatter.section(heading):
+                    formatter.write_dl([(name, one.get_short_help_str(SENTENCE)) for name, one in commands.items()])
+
+    def make_context(self, *arguments: Any, **facts: Any) -> click.Context:
+        """Read the group's own options."""
+        with usage_in_one_line():
+            return super().make_context(*arguments, **facts)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            with terminable():
+            with terminable(), usage_in_one_line():
                 return super().invoke(ctx)
         except (ValueError, OSError, ModuleNotFoundError) as error:
             if ctx.params["traceback"]:
                 raise
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(told_of(error)) from error
         except KeyboardInterrupt as signal:
             how, code = ("terminated", TERMINATED) if isinstance(signal, Terminated) else ("interrupted", INTERRUPTED)
             click.echo(f"\n{how}: what is finished stays; the same command goes on from there", err=True)
             sys.exit(code)
+
+
+def told_of(error: Exception) -> str:
+    """An error in one line; those of the system begin with what they are about."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+class WrongValue(click.ClickException):
+    """Wrong usage: one line, and the exit code that shells have for it."""
+
+    exit_code = 2
+
+
+@contextlib.contextmanager
+def usage_in_one_line() -> Iterator[None]:
+    """What click has to say of a wrong command line, without the lines on usage that it puts above."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        said = " ".join(error.format_message().split()).rstrip(".")
+        command = error.ctx.command_path if error.ctx is not None else "tdam-bench"
+        raise WrongValue(f"{said}; see `{command} --help`") from error
 
 
 def headed(heading: str, *names: str, **facts: Any) -> Callable[[Command], Command]:
@@ -94,20 +143,44 @@ def headed(heading: str, *names: str, **facts: Any) -> Callable[[Command], Comma
     return click.option(*names, cls=HeadedOption, heading=heading, **facts)
 
 
-def folder(**facts: Any) -> click.Path:
-    """A path."""
-    return click.Path(path_type=Path, **facts)
+class Place(click.Path):
+    """A file or a folder; one that cannot be what it is for is refused before anything is done."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path.
+
+        Raises:
+            WrongValue: It is not there, or a file stands where a folder belongs, or a folder where a file does.
+        """
+        path = Path(value).expanduser()
+        name = param.human_readable_name if isinstance(param, click.Argument) else param.opts[0] if param else "path"
+        takes = " or ".join(["a file"] * self.file_okay + ["a folder"] * self.dir_okay)
+        if self.exists and not path.exists():
+            raise WrongValue(f"there is no {path} ({name}); name {takes} that exists")
+        if path.is_dir() and not self.dir_okay:
+            raise WrongValue(f"{path} is a folder, and {name} takes {takes}; name one")
+        # What is to be written may lie in folders that are made then.
+        standing = next((one for one in (path, *path.parents) if one.exists()), path)
+        if standing.is_file() and (standing != path or not self.file_okay):
+            raise WrongValue(f"{standing} is a file, and {name} takes {takes}; name another")
+        return path
+
+
+PLACE, FOLDER = Place(exists=True), Place(exists=True, file_okay=False)
+FILE = Place(exists=True, dir_okay=False)
+NEW_FOLDER, NEW_FILE = Place(file_okay=False), Place(dir_okay=False)
 
 
 def listed(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Names separated by commas."""
-    return None if value is None else tuple(name.strip() for name in value.split(",") if name.strip())
+    """Names separated by commas; None where the option is left out.
 
-
-class WrongValue(click.ClickException):
-    """A value that an option does not take: one line, and the exit code that shells have for wrong usage."""
-
-    exit_code = 2
+    Raises:
+        WrongValue: There is no name.
+    """
+    names = None if value is None else tuple(name.strip() for name in value.split(",") if name.strip())
+    if names == ():
+        raise WrongValue(f"--{parameter.name} takes names separated by commas, got {value!r}; leave it out for all")
+    return names
 
 
 def seeds_of(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -137,7 +210,7 @@ def whole(end: float | None) -> int | None:
 KINDS_OF_VALUES: Mapping[str, Callable[[Choice], Any]] = {
     "int": lambda one: click.IntRange(whole(one.least), whole(one.most)),
     "float": lambda one: click.FloatRange(one.least, one.most),
-    "path": lambda one: folder(),
+    "path": lambda one: PLACE,
     "flag": lambda one: None,
     "str": lambda one: click.Choice(tuple(one.allowed)) if one.allowed else str,
 }
@@ -208,21 +281,32 @@ class TrainCommand(RunCommand):
     kinds = ("train",)
 
 
-results_option = headed(WHERE, "--results", type=folder(), default=RUNS, show_default=True, help="Results folder.")
-out_option = headed(WHERE, "--out", type=folder(), default=REPORT, show_default=True, help="Where to write to.")
+results_option = headed(WHERE, "--results", type=NEW_FOLDER, default=RUNS, show_default=True, help="Results folder.")
+out_option = headed(WHERE, "--out", type=NEW_FOLDER, default=REPORT, show_default=True, help="Where to write to.")
 device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or mps.")
-experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
+
+
+def begins(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Experiments or profiles that begin so, for the shell's completion."""
+    from benchmarks.report.paper import load_paper
+
+    paper = load_paper(ctx.find_root().params["paper"])
+    names = paper.names if parameter.name == "experiments" else paper.profiles
+    return [name for name in names if name.startswith(incomplete)]
+
+
+experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...", shell_complete=begins)
 # Which records are shown; their settings are the records' own.
 shown_option = headed(
-    WHERE, "--results", type=folder(), default=RUNS, show_default=True,
+    WHERE, "--results", type=NEW_FOLDER, default=RUNS, show_default=True,
     help="Results folder; the word reference names the project's own records.",
 )  # fmt: skip
 show_options = (
     shown_option,
-    headed(SHOWN, "--profile", help="Profile; default: that of the newest record."),
+    headed(SHOWN, "--profile", shell_complete=begins, help="Profile; default: that of the newest record."),
     headed(SHOWN, "--models", callback=listed, help="Names, separated by commas; default: all."),
 )
-cache_option = headed(WHERE, "--cache", type=folder(), default=CACHE, show_default=True, help="Embedded data.")
+cache_option = headed(WHERE, "--cache", type=NEW_FOLDER, default=CACHE, show_default=True, help="Embedded data.")
 jobs_option = headed(
     WHERE, "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the CPU's cores",
     help="Models trained at a time on the CPU, one thread each; with --executor, jobs that run at a time (of Slurm, of "
@@ -231,9 +315,9 @@ jobs_option = headed(
 classes_option = headed(
     WHAT, "--num-classes", type=click.IntRange(1), help="Classes of the data; default: the profile's."
 )
-data_root_option = headed(WHERE, "--data-root", type=folder(), help="Folder of the paper's data sets.")
+data_root_option = headed(WHERE, "--data-root", type=FOLDER, help="Folder of the paper's data sets.")
 weights_option = headed(
-    WHERE, "--weights", type=folder(), help="Folder of <model>.pth files, or a file for a single model."
+    WHERE, "--weights", type=PLACE, help="Folder of <model>.pth files, or a file for a single model."
 )
 limit_option = headed(
     WHAT,
@@ -243,12 +327,12 @@ limit_option = headed(
     "balanced over classes, the same wherever it is drawn; default: all.",
 )
 session_options = (
-    headed(WHAT, "--profile", help="How much to run; default: the paper's first profile."),
+    headed(WHAT, "--profile", shell_complete=begins, help="How much to run; default: the paper's first profile."),
     headed(WHAT, "--seeds", default="1", show_default=True, callback=seeds_of,
            help="How many seeds of training (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone)."),
     classes_option,
-    headed(WHAT, "--class-list", type=folder(), help="File with the classes of the reduced data set."),
-    headed(WHAT, "--plugin", "plugins", multiple=True, type=folder(),
+    headed(WHAT, "--class-list", type=FILE, help="File with the classes of the reduced data set."),
+    headed(WHAT, "--plugin", "plugins", multiple=True, type=FILE,
            help="Python file with attentions of your own (ATTENTIONS); may be given several times."),
     device_option,
     data_root_option,
@@ -307,7 +391,7 @@ cluster_options = (
     headed(ELSEWHERE, "--partition", help="Slurm's; default: its default."),
     headed(ELSEWHERE, "--slurm", multiple=True, callback=pairs, metavar="KEY=VALUE",
            help="More of sbatch's options, such as time=8:00:00; may be given several times."),
-    headed(ELSEWHERE, "--job", type=folder(), hidden=True),
+    headed(ELSEWHERE, "--job", type=FILE, hidden=True),
 )  # fmt: skip
 
 
@@ -385,7 +469,6 @@ def make_session(paper: "Paper", options: dict[str, Any], where: Where = HERE) -
                          "a smaller profile")  # fmt: skip
     check_device(options["device"], here=not where.jobs)
     check_decode(options.get("decode", "cpu"), options["device"])
-    check_paths(options)
     chosen = {}
     for kind in KINDS.values():
         names = [one.name for one in fields(kind.choices)] if kind.choices is not None else []
@@ -409,18 +492,6 @@ def check_decode(decode: str, device: str) -> None:
     """
     if decode == "device" and not device.startswith("cuda"):
         raise ValueError(f"--decode device needs a CUDA device, got --device {device}; name one, or leave --decode out")
-
-
-def check_paths(options: Mapping[str, Any]) -> None:
-    """Refuse files and folders that are not there.
-
-    Raises:
-        ValueError: One is not.
-    """
-    for name in ("data_root", "weights", "class_list"):
-        path = options.get(name)
-        if path is not None and not path.expanduser().exists():
-            raise ValueError(f"there is no {path} (--{name.replace('_', '-')}); name a file or folder that exists")
 
 
 def check_models(names: Sequence[str]) -> None:
@@ -549,7 +620,7 @@ def price(
 @experiment_arguments
 @with_options(*session_options, *experiment_options, out_option, *cluster_options)
 def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any) -> None:
-    """Say what there is to do, run what has no valid record, render, and say the answer. Also under torchrun.
+    """Say what there is to do, run what has no valid record, write the page, say the answer. Also under torchrun.
 
     Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
     alone is measured by `run efficiency` or `--tasks efficiency`.
@@ -598,41 +669,24 @@ def run_job(file: Path, session: "Session") -> None:
         sys.exit(1)
 
 
-def engine_of(name: str, session: "Session", partition: str | None, slurm: Mapping[str, str]) -> "Engine":
-    """What runs jobs, by its name.
-
-    Raises:
-        ValueError: It is not here, or does not take its options.
-    """
-    from benchmarks.measure.device import cuda_devices
-    from benchmarks.work.cluster.board import Board
-    from benchmarks.work.cluster.engines import Local, Slurm
-
-    logs = Board(session.store.folder).logs
-    if session.device not in ("cpu", "cuda"):
-        raise ValueError(f"jobs are given their GPUs: name --device cuda, or cpu, got {session.device}")
-    if name == Slurm.name:
-        return Slurm(logs, session.jobs, partition, slurm)
-    if partition or slurm or (session.processes or 1) > 1:
-        raise ValueError("--partition, --slurm and --gpus-per-job are for --executor slurm; leave them out")
-    gpus = cuda_devices() if session.device_kind == "cuda" else []
-    if session.device_kind == "cuda" and not gpus:
-        raise ValueError("PyTorch sees no CUDA device here; choose --device cpu, or --executor slurm")
-    return Local(logs, session.jobs, gpus)
-
-
 def following_of(
     session: "Session", executor: str | None, gpus_per_job: int, shares: int, **of_engine: Any
 ) -> "Following | None":
     """Who submits and follows the run's jobs; None where it runs here.
 
     Raises:
-        ValueError: Jobs cannot be submitted.
+        ValueError: Jobs cannot be submitted, or none are to be and an option is for them.
     """
     from benchmarks.work.cluster.board import Board
+    from benchmarks.work.cluster.engines import engine_of
     from benchmarks.work.cluster.follow import Following, Submission, command_of
 
     if executor is None:
+        told = {"--gpus-per-job": gpus_per_job > 1, "--shares": shares > 1}
+        told |= {f"--{name}": bool(value) for name, value in of_engine.items()}
+        given = ", ".join(name for name, is_given in told.items() if is_given)
+        if given:
+            raise ValueError(f"{given}: for jobs only; name what runs them with --executor, or leave them out")
         return None
     board = Board(session.store.folder)
     engine = engine_of(executor, session, **of_engine)
@@ -673,11 +727,13 @@ def follow(following: "Following", cells: "list[Cell]", session: "Session") -> i
 @results_option
 def tell_status(results: Path) -> None:
     """What the jobs of a results folder do: which wait, run, are done or failed, with reason and log."""
-    from benchmarks.work.cluster.board import Board
+    from benchmarks.work.cluster.board import board_of
+    from benchmarks.work.cluster.engines import engines_of
     from benchmarks.work.cluster.status import counted
     from benchmarks.work.cluster.status import status as status_of
 
-    told = status_of(Board(results), engines_of(results))
+    board = board_of(results)
+    told = status_of(board, engines_of(board))
     for one in told:
         click.echo(str(one))
     click.echo(counted(told))
@@ -687,27 +743,12 @@ def tell_status(results: Path) -> None:
 @results_option
 def cancel_jobs(results: Path) -> None:
     """Stop all jobs of a results folder; each writes what it has first, and a later run goes on from there."""
-    from benchmarks.work.cluster.board import Board
+    from benchmarks.work.cluster.board import board_of
+    from benchmarks.work.cluster.engines import engines_of
     from benchmarks.work.cluster.status import cancel
 
-    click.echo(f"{cancel(Board(results), engines_of(results))} jobs stopped")
-
-
-def engines_of(results: Path) -> "dict[str, Engine]":
-    """The engines that the jobs of a results folder were submitted to.
-
-    Raises:
-        ValueError: One is not here.
-    """
-    from benchmarks.work.cluster.board import Board
-    from benchmarks.work.cluster.engines import Local, Slurm
-
-    board = Board(results)
-    makes: dict[str, Callable[[], Engine]] = {
-        Slurm.name: lambda: Slurm(board.logs, 1, None, {}),
-        Local.name: lambda: Local(board.logs, 1),
-    }
-    return {name: makes[name]() for name in dict.fromkeys(one.engine for one in board.posted())}
+    board = board_of(results)
+    click.echo(f"{cancel(board, engines_of(board))} jobs stopped")
 
 
 def say_first(paper: "Paper", names: Sequence[str], cells: "list[Cell]", session: "Session") -> None:
@@ -723,13 +764,13 @@ def say_first(paper: "Paper", names: Sequence[str], cells: "list[Cell]", session
 
 
 def say_last(paper: "Paper", names: tuple[str, ...], session: "Session", out: Path) -> None:
-    """Render what was run, and print the answer."""
+    """Write the page of all that was measured, and print the answer of what was run."""
     from benchmarks.report.closing import closing
-    from benchmarks.report.report import Wanted, render
+    from benchmarks.report.report import Wanted, write_page
 
     wanted = Wanted(paper, names, session.profile.name, session.models)
     evidence = wanted.evidence(session.store)
-    render(wanted, evidence, out)
+    write_page(wanted.with_all_measured(evidence), evidence, session.store, out)
     click.echo("\n".join(closing(wanted, evidence, out)))
 
 
@@ -770,7 +811,7 @@ def run_cells(cells: "list[Cell]", session: "Session") -> "Summary":
 
 @main.command("reference")
 @click.option("--plan", "only_plan", is_flag=True, help="Say what is left and how long it will take, and run nothing.")
-@headed(WHERE, "--results", type=folder(), help="Results folder; default: the reference of the paper.")
+@headed(WHERE, "--results", type=NEW_FOLDER, help="Results folder; default: the reference of the paper.")
 @with_options(cache_option, jobs_option)
 def measure_reference(only_plan: bool, results: Path | None, **options: Any) -> None:
     """Measure what is left of the paper's reference, part by part, and pack it.
@@ -935,7 +976,7 @@ def report(experiments: Sequence[str], out: Path, **filters: Any) -> None:
 
 
 @main.command("verify")
-@click.argument("folder_of_report", metavar="REPORT", type=folder())
+@click.argument("folder_of_report", metavar="REPORT", type=FOLDER)
 @shown_option
 def verify_report(folder_of_report: Path, results: Path) -> None:
     """Whether a report still says what the records say; names each number that does not, and exits with 1."""
@@ -951,14 +992,14 @@ def verify_report(folder_of_report: Path, results: Path) -> None:
 
 
 @main.command()
-@click.argument("images", nargs=-1, required=True, type=folder(), metavar="IMAGE...")
+@click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
 @headed(WHAT, "--model", required=True, help="The network's name, as in tables.")
-@headed(WHAT, "--weights", required=True, type=folder(), help="Its weights, in any layout that the suite reads.")
+@headed(WHAT, "--weights", required=True, type=FILE, help="Its weights, in any layout that the suite reads.")
 @headed(WHAT, "--profile", default="full", show_default=True, help="Decides the network's size and resolution.")
 @headed(WHAT, "--num-classes", type=click.IntRange(1), help="Classes of the network; default: the profile's.")
-@headed(WHAT, "--class-names", type=folder(), help="File with a name on each line; default: of published weights.")
+@headed(WHAT, "--class-names", type=FILE, help="File with a name on each line; default: of published weights.")
 @device_option
-@headed(WHERE, "--out", type=folder(), default=Path("report/visualize"), show_default=True, help="Where to draw to.")
+@headed(WHERE, "--out", type=NEW_FOLDER, default=Path("report/visualize"), show_default=True, help="Where to draw to.")
 def visualize(images: Sequence[Path], model: str, weights: Path, device: str, out: Path, **options: Any) -> None:
     """Maps, boxes and predictions of a network on IMAGEs, step by step.
 
@@ -968,7 +1009,6 @@ def visualize(images: Sequence[Path], model: str, weights: Path, device: str, ou
 
     check_device(device)
     check_models([model])
-    check_paths({"weights": weights})
     profiles = the_paper().profiles
     if options["profile"] not in profiles:
         raise ValueError(f"unknown profile {options['profile']!r}; choose one of {', '.join(profiles)}")
@@ -996,8 +1036,8 @@ def visualize(images: Sequence[Path], model: str, weights: Path, device: str, ou
 
 
 @main.command("convert")
-@click.argument("source", metavar="IN", type=folder())
-@click.argument("target", metavar="OUT", type=folder())
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("target", metavar="OUT", type=NEW_FILE)
 @headed(WHAT, "--model", help="The network's name, as in tables; default: what IN says of itself, or its file's name.")
 def convert_weights(source: Path, target: Path, model: str | None) -> None:
     """Write the weights IN to the new file OUT, with a model card beside it.
@@ -1029,12 +1069,12 @@ def convert_weights(source: Path, target: Path, model: str | None) -> None:
 
 # ---------------------------------------------------------------- the gate and the lock
 
-junit_option = headed(WHERE, "--junit", type=folder(), help="File to write the outcome to, as JUnit XML.")
+junit_option = headed(WHERE, "--junit", type=NEW_FILE, help="File to write the outcome to, as JUnit XML.")
 
 
 @main.command("check")
-@headed(WHERE, "--against", type=folder(), help="Records to compare with; default: the paper's reference.")
-@headed(WHERE, "--keep", type=folder(), help="New folder for this run's records; default: they are not kept.")
+@headed(WHERE, "--against", type=NEW_FOLDER, help="Records to compare with; default: the paper's reference.")
+@headed(WHERE, "--keep", type=NEW_FOLDER, help="New folder for this run's records; default: they are not kept.")
 @junit_option
 @headed(WHAT, "--only", default="", help="Run the cells whose words hold this text, such as 'probe'; default: all.")
 @headed(WHAT, "--renew", is_flag=True, help="Make this run the reference, in the place of what --against holds.")
@@ -1067,14 +1107,15 @@ def check_regressions(
         with gate.fresh_session(paper, keep) as session:
             on_disk = told_of_disk(options)
             task = (
-                task_on_disk(paper, session, against, renew, options) if on_disk else task_of(paper, session, against)
+                task_on_disk(paper, session, against, renew, options)
+                if on_disk
+                else task_of(paper, session, against, renew)
             )
             if renew:
                 require_checkout(task.folder)
                 gate.renew(task, bar)
                 click.echo("".join(f"{line}\n" for line in task.said), nl=False)
                 return
-            gate.read_reference(task.folder)  # said before minutes are spent
             comparisons = gate.check(task, bar, only)
             if on_disk:
                 from benchmarks.report.gate.given import how_compared
@@ -1095,12 +1136,19 @@ def told_of_disk(options: Mapping[str, Any]) -> bool:
     return options["profile"] is not None
 
 
-def task_of(paper: "Paper", session: "Session", against: Path | None) -> "Task":
-    """What the gate compares on embedded data."""
-    from benchmarks.report.gate.check import Task, gate_of
+def task_of(paper: "Paper", session: "Session", against: Path | None, renew: bool) -> "Task":
+    """What the gate compares on embedded data.
+
+    Raises:
+        ValueError: There is nothing to compare with, and it is not to be made.
+    """
+    from benchmarks.report.gate.check import Task, gate_of, read_reference
 
     own = gate_of(paper)
-    return Task(against or own.reference, session, own.cells(session))
+    folder = against or own.reference
+    if not renew:
+        read_reference(folder)  # said before minutes are spent
+    return Task(folder, session, own.cells(session))
 
 
 def task_on_disk(
@@ -1148,8 +1196,8 @@ def make_gate_networks(results: Path, **options: Any) -> None:
 
 
 @main.command("compare")
-@click.argument("run_a", type=folder())
-@click.argument("run_b", type=folder())
+@click.argument("run_a", type=FOLDER)
+@click.argument("run_b", type=FOLDER)
 @junit_option
 def compare_results(run_a: Path, run_b: Path, junit: Path | None) -> None:
     """Compare two results folders cell by cell; exit codes as of check.
@@ -1229,7 +1277,7 @@ def tell(notices: "Sequence[Notice]") -> None:
 
 
 @main.command()
-@click.argument("root", type=folder())
+@click.argument("root", type=FOLDER)
 @headed(WHAT, "--data", "names", multiple=True, help="Data set to look at; may be given several times.")
 @headed(
     WHAT,

@@ -1,5 +1,6 @@
 """What a run says last: counts of verdicts by what they are about, the most surprising numbers, where the page is."""
 
+import json
 import math
 from pathlib import Path
 
@@ -97,10 +98,8 @@ def test_the_answer_is_of_the_experiments_just_run(tmp_path: Path) -> None:
     assert "(18" not in claims  # table 4's
     at = lines.index("most surprising:")
     assert len(lines) - at == 1 + 3 + 1
-    assert lines[-1] == (
-        f"tables and figures: {tmp_path / 'report'}; the page, {tmp_path / 'report' / 'index.html'}, is made by "
-        f"`tdam-bench report --results {tmp_path / 'runs'} --out {tmp_path / 'report'}`"
-    )
+    page = tmp_path / "report" / "index.html"
+    assert lines[-1] == f"tables and figures: {tmp_path / 'report'}; the page: {page}"
     whole = closing(Wanted(PAPER, PAPER.names, "mini"), records, tmp_path)
     assert sum(", claims: " in line for line in whole) == 3
 
@@ -113,6 +112,45 @@ def test_a_run_ends_with_the_answer_and_names_no_file(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "4 cells: 4 to run (4 cost)"
     assert any(line.startswith("Networks as the paper describes them, of 4 numbers: ") for line in lines)
-    assert lines[-1].endswith(f"report --results {tmp_path / 'runs'} --out {tmp_path / 'report'}`")
+    assert lines[-1] == f"tables and figures: {tmp_path / 'report'}; the page: {tmp_path / 'report' / 'index.html'}"
     assert not any(line.endswith((".md", ".svg", ".pdf", ".csv")) for line in lines)
     assert (tmp_path / "report" / "tables" / "table1.md").is_file()
+
+
+def run_here(folder: Path, *arguments: str) -> str:
+    """What a run printed that ended well."""
+    common = ["--profile", "smoke", "--models", "resnet50,resnet50-eca"]
+    places = ["--results", str(folder / "runs"), "--out", str(folder / "report")]
+    result = CliRunner().invoke(main, ["run", *arguments, *common, *places])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_run_writes_the_page_of_all_that_was_measured(tmp_path: Path) -> None:
+    """It can be verified; a second experiment joins the first, which a run with nothing to do finds as it was."""
+    first = run_here(tmp_path, "table1", "--tasks", "cost")
+    page = tmp_path / "report" / "index.html"
+    assert first.splitlines()[-1].endswith(f"the page: {page}")
+    assert "Table 1: accuracy and cost on ImageNet" in page.read_text()
+    verify = ["verify", str(tmp_path / "report"), "--results", str(tmp_path / "runs")]
+    assert CliRunner().invoke(main, verify).exit_code == 0
+    session = make_session(tmp_path, "smoke", models=("resnet50", "resnet50-eca"))
+    kept(recorded_all(session, ["table4"]), session.store)
+    again = run_here(tmp_path, "table1", "--tasks", "cost")
+    assert "0 cells run, 4 done before" in again
+    assert CliRunner().invoke(main, verify).exit_code == 0
+    made = json.loads((tmp_path / "report" / "manifest.json").read_text())
+    assert {"table1", "table4", "claims"} <= set(made["experiments"])
+    assert "selectivity" not in made["experiments"]
+    # The answer is still that of what was run.
+    assert not any("Table 4" in line or "table4" in line for line in again.splitlines())
+
+
+def test_what_two_tables_show_counts_once(tmp_path: Path) -> None:
+    """Table 1 has the counts that stand in a table of their own; within a table each number counts."""
+    session = make_session(tmp_path, "mini", models=("resnet50", "resnet50-se"))
+    records = kept(recorded_all(session, ["table1"]), session.store)
+    counts = "Networks as the paper describes them, of 4 numbers: "
+    for names in (("costs",), ("table1",), ("table1", "costs"), ("costs", "table1")):
+        wanted = Wanted(PAPER, names, "mini", ("resnet50", "resnet50-se"))
+        assert closing(wanted, wanted.evidence(records), tmp_path)[0].startswith(counts)

@@ -198,3 +198,18 @@ def test_costs_formats(style: str) -> None:
     result = CliRunner().invoke(main, ["costs", "resnet18", "--format", style, "--by-operator"])
     assert result.exit_code == 0, result.output
     assert {"md": "| resnet18", "tex": r"\toprule", "csv": "resnet18,Conv2d,"}[style] in result.stdout
+
+
+def test_costs_are_shown_from_records(tmp_path: Path) -> None:
+    """What ``run costs`` or ``run table1`` counted, without counting anew; the plain network is counted along."""
+    places = ["--results", str(tmp_path / "runs")]
+    options = ["--profile", "smoke", "--models", "resnet50-eca", *places, "--out", str(tmp_path / "report")]
+    ran = CliRunner().invoke(main, ["run", "costs", *options])
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.startswith("4 cells: 4 to run (4 cost)")
+    shown = CliRunner().invoke(main, ["show", "costs", *places])
+    assert shown.exit_code == 0, shown.output
+    rows = [[cell.strip() for cell in line.split("|")] for line in shown.stdout.splitlines()]
+    at = next(number for number, row in enumerate(rows) if "**ECA**" in row)
+    assert rows[at][2:5] == ["paper", "*25.56*", "*4.13*"]
+    assert rows[at + 1][2:6] == ["measured", "25.56", "4.12", "4.11"]

@@ -133,7 +133,7 @@ def test_what_is_not_its_records_is_named(spoiled: Path, what: str) -> None:
 def test_a_folder_without_a_report(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["verify", str(tmp_path), "--results", str(tmp_path)])
     assert result.exit_code == 1
-    assert "is no report's manifest" in result.output
+    assert "holds no report (manifest.json: No such file or directory)" in result.output
 
 
 def test_another_results_folder_is_named(made: Path, tmp_path: Path) -> None:

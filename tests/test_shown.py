@@ -56,6 +56,7 @@ def the_line(result: Result) -> str:
 @pytest.mark.parametrize("models", [(), ("--models", "resnet50"), ("--models", ",".join(SOME))])
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_an_empty_folder_is_one_line(tmp_path: Path, profile: str, command: list[str], models: tuple[str, ...]) -> None:
+    (tmp_path / "runs").mkdir()
     line = the_line(called(tmp_path, command, "--profile", profile, *models))
     assert line.startswith(f"Error: no records of the profile {profile} in {tmp_path / 'runs'}, it is empty; make them")
     assert f"`tdam-bench run --profile {profile} --results {tmp_path / 'runs'}`" in line

@@ -86,12 +86,13 @@ def load() -> None:
     Raises:
         PluginError: A plug-in cannot be used.
     """
+    offered = {file: read(file).attentions for file in files()}  # before torch comes in: a file may be none
     import baselines
 
     for name in [name for name, build in baselines.ATTENTIONS.items() if isinstance(build, PluggedIn)]:
         del baselines.ATTENTIONS[name]
-    for file in files():
-        for name, build in read(file).attentions.items():
+    for file, attentions in offered.items():
+        for name, build in attentions.items():
             register(name, build, module_name(file), str(file))
     for point in metadata.entry_points(group=GROUP):
         register(point.name, point.load(), point.module, f"the entry point {point.value}")
@@ -139,7 +140,7 @@ def read(file: Path) -> PluginFile:
     name = module_name(file)
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise PluginError(f"{file} is not a Python file")
+        raise PluginError(f"{file} is not a Python file; name one that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

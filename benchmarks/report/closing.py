@@ -69,13 +69,26 @@ def closing(wanted: Wanted, evidence: Evidence, out: Path) -> list[str]:
     Args:
         wanted: The experiments just run.
         evidence: The records.
-        out: Where tables and figures were written.
+        out: Where the page, tables and figures were written.
     """
     tables = [wanted.paper.experiment(name).table(evidence) for name in wanted.experiments]
-    told = [one for table in tables for one in told_by(table, evidence)]
+    told = list(numbers_of(tables, evidence))
     lines = [*verdict_lines(told), *claim_lines(wanted, evidence), *surprising(told)]
-    command = f"{wanted.paper.program} report --results {evidence.folder} --out {out}"
-    return [*lines, f"tables and figures: {out}; the page, {out / 'index.html'}, is made by `{command}`"]
+    return [*lines, f"tables and figures: {out}; the page: {out / 'index.html'}"]
+
+
+def numbers_of(tables: Sequence[Table], evidence: Evidence) -> Iterator[Told]:
+    """The numbers of tables; what a table repeats of one before it counts once."""
+    before: set[tuple[str | None, ...]] = set()
+    for table in tables:
+        own = [(named_by(one), one) for one in told_by(table, evidence)]
+        yield from (one for name, one in own if name not in before)
+        before.update(name for name, _ in own)
+
+
+def named_by(one: Told) -> tuple[str | None, ...]:
+    """What a number is known by in whatever table it stands."""
+    return one.value.record, one.line.model, one.value.paper, one.column.unit
 
 
 def told_by(table: Table, evidence: Evidence) -> Iterator[Told]:

@@ -306,7 +306,8 @@ def read_evidence(
         raise ValueError(f"unknown profile {wanted!r}; choose one of {', '.join(profiles)}")
     mine = [record for record in records if record.cell.profile in (wanted, ANY)]
     if wanted not in own and (own or not mine):
-        others = f"it has {', '.join(dict.fromkeys(names))}" if names else "it is empty"
+        empty = "it is empty" if store.folder.is_dir() else "which is no folder"
+        others = f"it has {', '.join(dict.fromkeys(names))}" if names else empty
         raise ValueError(
             f"no records of the profile {wanted} in {store.folder}, {others}; "
             f"make them with `{program} run --profile {wanted} --results {store.folder}`"

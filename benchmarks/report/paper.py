@@ -189,7 +189,7 @@ def load_paper(where: str) -> Paper:
     """A paper by the name of its folder in ``benchmarks/papers``, or by the path of a folder elsewhere.
 
     Raises:
-        ValueError: There is none; the message says which there are.
+        ValueError: There is none, and the message says which there are; or its modules cannot be imported.
     """
     folder = Path(where)
     known = sorted(path.parent.name for path in (ROOT / "benchmarks" / "papers").glob("*/__init__.py"))
@@ -199,7 +199,12 @@ def load_paper(where: str) -> Paper:
         # Child processes take over the path, and find the paper's modules by it.
         parent = str(folder.resolve().parent)
         sys.path[:0] = [] if parent in sys.path else [parent]
-        module = importlib.import_module(folder.resolve().name)
+        try:
+            module = importlib.import_module(folder.resolve().name)
+        except Exception as error:
+            raise ValueError(
+                f"the paper {where} cannot be loaded ({type(error).__name__}: {error}); mend it"
+            ) from error
     else:
         raise ValueError(
             f"unknown paper {where!r}; choose one of {', '.join(known)}, or a folder whose __init__.py has a PAPER"

@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.core.files import write_text
@@ -83,6 +83,15 @@ class Wanted:
         what = f"nothing of {wanted}" if wanted else "nothing"
         raise ValueError(f"{what} is measured in {store.folder}{why}; measure it with `{command}`")
 
+    def with_all_measured(self, evidence: Evidence) -> "Wanted":
+        """The same with the claims and every other experiment that anything was measured of."""
+        measured = [
+            name
+            for name in self.paper.names
+            if name in (*self.names, CLAIMS) or self.paper.experiment(name).table(evidence).has_numbers
+        ]
+        return replace(self, names=tuple(measured))
+
     @property
     def experiments(self) -> list[str]:
         """The experiments among the names."""
@@ -122,7 +131,7 @@ def text_of(wanted: Wanted, name: str, evidence: Evidence) -> str:
 
 
 def write_report(wanted: Wanted, store: Store, out: Path) -> list[Path]:
-    """Write everything to a folder, from records alone, with a manifest by which it can be verified.
+    """Write everything to a folder, from records alone; compiled too where LaTeX is installed.
 
     Returns:
         The files.
@@ -130,7 +139,15 @@ def write_report(wanted: Wanted, store: Store, out: Path) -> list[Path]:
     Raises:
         ValueError: There is no record of what is wanted; LaTeX cannot compile what was written.
     """
-    evidence = wanted.measured(store)
+    return [*write_page(wanted, wanted.measured(store), store, out), *pdf(out)]
+
+
+def write_page(wanted: Wanted, evidence: Evidence, store: Store, out: Path) -> list[Path]:
+    """Write tables, figures, the page and its texts, with a manifest by which they can be verified.
+
+    Returns:
+        The files.
+    """
     environment = environment_of(evidence)
     files = write_texts(wanted, evidence, out, environment)
     manifest = {
@@ -143,7 +160,7 @@ def write_report(wanted: Wanted, store: Store, out: Path) -> list[Path]:
         "records": hashes(evidence.records, store),
     }
     write_text(out / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
-    return [*files, out / MANIFEST, *pdf(out)]
+    return [*files, out / MANIFEST]
 
 
 def hashes(records: Iterable[Record], store: Store) -> dict[str, str]:

@@ -62,9 +62,13 @@ def read_manifest(report: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for key in ("paper", "profile", "models", "experiments", "files", "records", "environment"):
             manifest[key]
-    except (OSError, ValueError, KeyError) as error:
+    except OSError as error:
         raise StoreError(
-            f"{path} is no report's manifest ({error}); write the report with tdam-bench report"
+            f"{report} holds no report ({MANIFEST}: {error.strerror}); write one with tdam-bench report --out {report}"
+        ) from error
+    except (ValueError, KeyError) as error:
+        raise StoreError(
+            f"{path} is no report's manifest ({error}); write the report with tdam-bench report --out {report}"
         ) from error
     return manifest
 

@@ -77,6 +77,7 @@ PAPER = Paper(
     numbers=ROOT / "results" / "paper",
     experiments=(
         "table1",
+        "costs",
         "efficiency",
         "table4",
         "fig4",

@@ -102,7 +102,8 @@ def named(cells: Sequence[Cell], text: str) -> list[Cell]:
     """
     chosen = [cell for cell in cells if text in str(cell)]
     if not chosen:
-        raise ValueError(f"no cell of the gate holds {text!r}; they are {', '.join(str(cell) for cell in cells)}")
+        kinds = ", ".join(dict.fromkeys(cell.kind for cell in cells))
+        raise ValueError(f"no cell of the gate holds {text!r}; they are such as '{cells[0]}', of the kinds {kinds}")
     return chosen
 
 

@@ -211,3 +211,16 @@ def read_posted(path: Path) -> Posted:
 def host() -> str:
     """This host's name, as Slurm has it where it runs the job."""
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def board_of(results: Path) -> Board:
+    """The board of a results folder that jobs were submitted for.
+
+    Raises:
+        ValueError: None were.
+    """
+    board = Board(results)
+    if not board.posted():
+        raise ValueError(f"no jobs were submitted for {results}; `tdam-bench run --executor slurm` submits some, or "
+                         "name another folder with --results")  # fmt: skip
+    return board

@@ -15,13 +15,16 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from benchmarks.measure.device import cuda_devices
 from benchmarks.measure.stopwatch import Stopwatch
+from benchmarks.work.cluster.board import Board
 from benchmarks.work.cluster.task import Task
+from benchmarks.work.session import Session
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
 # Time limit of a job where none is given, minutes; how long before it the job is told, seconds; and how often it may
@@ -380,3 +383,44 @@ def ignored(number: int) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
+
+
+# ---------------------------------------------------------------- by name
+
+
+def engine_of(name: str, session: Session, partition: str | None, slurm: Mapping[str, str]) -> Engine:
+    """What runs jobs, by its name.
+
+    Args:
+        name: As the command line has it.
+        session: The run's settings.
+        partition: Slurm's, None for the default one.
+        slurm: More of ``sbatch``'s options.
+
+    Raises:
+        ValueError: It is not here, or does not take its options.
+    """
+    logs = Board(session.store.folder).logs
+    if session.device not in ("cpu", "cuda"):
+        raise ValueError(f"jobs are given their GPUs: name --device cuda, or cpu, got {session.device}")
+    if name == Slurm.name:
+        return Slurm(logs, session.jobs, partition, slurm)
+    if partition or slurm or (session.processes or 1) > 1:
+        raise ValueError("--partition, --slurm and --gpus-per-job are for --executor slurm; leave them out")
+    gpus = cuda_devices() if session.device_kind == "cuda" else []
+    if session.device_kind == "cuda" and not gpus:
+        raise ValueError("PyTorch sees no CUDA device here; choose --device cpu, or --executor slurm")
+    return Local(logs, session.jobs, gpus)
+
+
+def engines_of(board: Board) -> dict[str, Engine]:
+    """The engines that the jobs of a results folder were submitted to, by name.
+
+    Raises:
+        ValueError: One is not here.
+    """
+    makes: dict[str, Callable[[], Engine]] = {
+        Slurm.name: lambda: Slurm(board.logs, 1, None, {}),
+        Local.name: lambda: Local(board.logs, 1),
+    }
+    return {name: makes[name]() for name in dict.fromkeys(one.engine for one in board.posted())}

@@ -1,0 +1,62 @@
+"""Parameters and FLOPs of table 1's rows, by themselves: by the counter that the paper used, and by fvcore.
+
+The claim: TD needs fewer parameters than SE, CBAM and FCA. Nothing is trained and no image is looked at.
+
+    tdam-bench run costs
+"""
+
+from collections.abc import Mapping
+
+from benchmarks.core.records import Cell
+from benchmarks.networks.names import parse
+from benchmarks.papers.tdam import PAPER
+from benchmarks.papers.tdam.efficiency import ROWS
+from benchmarks.papers.tdam.queries import counted
+from benchmarks.papers.tdam.table1 import flops_value, labels, parameters_value
+from benchmarks.report.evidence import Evidence, line_of
+from benchmarks.report.layout import Column, Table, Value
+from benchmarks.report.paper import Experiment
+from benchmarks.work.cost import COST, FLOPS
+from benchmarks.work.session import Session
+
+TITLE = "Table 1's parameters and FLOPs"
+TIME = "half a minute on two CPU cores"
+COUNTERS = (PAPER.convention, "fvcore")
+COLUMNS = (
+    Column("params_m", "Params", "M", "", 2),
+    Column("flops_g", "FLOPs", "G", "", 2),
+    Column("fvcore_g", "FLOPs, fvcore", "G", "", 2),
+)
+
+
+def cells(session: Session) -> list[Cell]:
+    """Each row and its plain network, by each counter."""
+    names = dict.fromkeys(name for model in session.rows(ROWS) for name in (model, parse(model).backbone))
+    return [COST.cell(name, by) for name in names for by in COUNTERS]
+
+
+def values_of(model: str, evidence: Evidence) -> Mapping[str, Value]:
+    """A row's counts, those that the paper prints against its digits."""
+    fvcore = evidence.value(counted(model), FLOPS, 1e-9)
+    return {
+        "params_m": parameters_value(model, evidence),
+        "flops_g": flops_value(model, evidence),
+        "fvcore_g": fvcore,
+    }
+
+
+def table(evidence: Evidence) -> Table:
+    """Counts of every row."""
+    evidence = evidence.filled_by(f"tdam-bench run costs --profile {evidence.profile.name}")
+    named, lines = labels(), []
+    for model in evidence.rows(ROWS):
+        group, label = named.get(model, (parse(model).backbone, model))
+        lines.append(line_of(group, label, model, values_of(model, evidence)))
+    note = (
+        "FLOPs are multiply-accumulates of one 224x224 image. Counters leave different work out: judged are those "
+        f"of {PAPER.convention}, which is the paper's; fvcore's stand beside them."
+    )
+    return Table("costs", TITLE, [note, *evidence.left_out], COLUMNS, lines)
+
+
+EXPERIMENT = Experiment(TITLE, TIME, cells, table)
