@@ -28,7 +28,8 @@ TEXTS = (".md", ".tex", ".csv", ".html")
 Environment = Sequence[tuple[str, str]]
 LATEX = r"""\documentclass[10pt]{article}
 \usepackage[utf8]{inputenc}
-\usepackage[T1]{fontenc}
+%% Latin Modern has outlines in T1; without it LaTeX sets T1 in bitmaps, Type 3, but OT1 in outlines.
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}\usepackage[T1]{fontenc}}{}
 \usepackage{booktabs,graphicx,hyperref,longtable}
 \usepackage[paperwidth=297mm,paperheight=500mm,margin=12mm]{geometry}
 \begin{document}

@@ -21,4 +21,4 @@ def recorded(evidence: Evidence, asked: Iterable[Query]) -> str:
 
 def unmeasured(what: str, evidence: Evidence) -> str:
     """That something is not in a figure, and what fills it, as a remark."""
-    return f"Not in the figures, for it is not measured: {what} (`{evidence.command}`)."
+    return f"Not in the figures: {what}; measured by `{evidence.command}`."

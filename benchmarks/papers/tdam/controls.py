@@ -193,7 +193,7 @@ def printed_dots(split: str, evidence: Evidence) -> Iterator[Dot]:
     printed = {model: float(row[f"{split}_top1"]) for model, row in paper_rows().items()}
     for model in evidence.rows(ROWS):
         if model in printed and not parse(model).is_plain:
-            yield Dot(ROWS[model], THEIRS, printed[model] - printed[parse(model).backbone])
+            yield Dot(ROWS.get(model, model), THEIRS, printed[model] - printed[parse(model).backbone])
 
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:

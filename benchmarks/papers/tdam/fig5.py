@@ -144,9 +144,10 @@ def grid(model: str, method: str, evidence: Evidence) -> Captioned:
         f"Figure 5: where {backbone}, plain and with {method}, looks from step to step: class activation maps of the "
         "class named above each (bright: most), with its probability and the box by Grad-CAM's rule."
     )
+    if record is not None and "maps" not in record.notes:
+        return Captioned(name, about, None, f"Not in the figures: maps of {method}, for no image meets the rule.")
     if record is None or path is None:
-        what = f"maps of {method}" if record is None or "maps" in record.notes else f"maps of {method}, without images"
-        return Captioned(name, f"{about} {recorded(evidence, [query])}", None, unmeasured(what, evidence))
+        return Captioned(name, about, None, unmeasured(f"maps of {method}", evidence))
     rows = pictures(record, path)
     telling = min(len(rows), int(record.metrics[TELLING].value or 0))
     caption = f"{about} {met(telling, len(rows))} {recorded(evidence, [query])}"

@@ -349,7 +349,8 @@ def trainings(evidence: Evidence, backbone: str) -> Captioned:
         Row(label, [Chart(method, curves(model, evidence)) for model, method in charts.items()])
         for label, curves in CURVES.items()
     ]
-    figure = charts_figure(rows, "epoch", {f"{title}, plain": BEHIND}) if charts else None
+    rows = [row for row in rows if any(chart.curves for chart in row.charts)]
+    figure = charts_figure(rows, "epoch", {f"{title}, plain": BEHIND}) if rows else None
     return Captioned(name, caption, figure, lacks)
 
 
@@ -376,7 +377,7 @@ def gained_by_epoch(model: str, evidence: Evidence) -> list[Curve]:
     pairs = [(own[seed], plain[seed]) for seed in own if seed in plain]
     runs = [[one - other for one, other in zip(*pair, strict=False)] for pair in pairs]
     curves = over_seeds(look_of(model), numbered(runs), runs)
-    return [level(numbered(runs)), *curves] if curves else []
+    return [level(numbered(runs)), *curves] if curves and not parse(model).is_plain else []
 
 
 def numbered(runs: Sequence[Sequence[float]]) -> range:
