@@ -1027,7 +1027,7 @@ def visualize(images: Sequence[Path], model: str, weights: Path, device: str, ou
     seen = visualize(
         images, network, View(profile.resolution, profile.crop_of(parse(model).backbone)), find_device(device)
     )
-    for file in write_figure(pictures_of(model, seen, names), out, f"visualize-{model}") if seen.paths else ():
+    for file in write_figure(pictures_of(seen, names), out, f"visualize-{model}") if seen.paths else ():
         click.echo(str(file))
     for line in seen.unreadable:
         click.echo(f"Error: {line}", err=True)

@@ -29,7 +29,7 @@ from benchmarks.metrics.localization import (
     published_max_box_accuracy,
     unpacked,
 )
-from benchmarks.metrics.movement import GRADCAM_BOX, histogram, spread, step_overlaps, telling_images
+from benchmarks.metrics.movement import GRADCAM_BOX, histogram, shown_images, spread, step_overlaps, telling_images
 from benchmarks.metrics.rules import LAST, BoxRule, StepRule
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.papers.tdam.steps import CONFIDENT
@@ -323,6 +323,17 @@ def test_telling_images_follow_the_rule() -> None:
     assert step_overlaps(td)["iou"].tolist() == [0, 0, 1, 0, 0]
     with pytest.raises(ValueError, match="one step"):
         step_overlaps(plain)
+
+
+def test_what_is_shown_begins_with_telling_images() -> None:
+    """Then those of several objects whose box moves (d, e), then others that move (a), then any (c); each once."""
+    ids = ["a", "b", "c", "d", "e"]
+    td = two_steps(ids, [1, 2, 2, 2, 2], [(1, 0), (1, 0), (1, 0), (0, 1), (1, 0)], [True, True, False, True, True])
+    plain = random_table(5, 1).sort_values("id", ignore_index=True)
+    plain["id"], plain["label"], plain["class_1"] = ids, 0, [1, 1, 1, 1, 0]
+    assert shown_images(plain, td, 9) == ["b", "d", "e", "a", "c"]
+    assert shown_images(plain, td, 2) == ["b", "d"]
+    assert shown_images(plain, td, 1) == ["b"]
 
 
 def test_images_of_one_source_move_together() -> None:

@@ -9,13 +9,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from benchmarks.report.attention import Look, Picture, grid_figure, histogram_figure
 from benchmarks.report.comparison import to_csv, to_latex, to_markdown, write_table
 from benchmarks.report.layout import Column, Line, Table, Value
-from benchmarks.report.plots import PAPER, Panel, Point, Series, curves_figure, scatter_figure, write_figure
 from benchmarks.report.verdicts import Judgement, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -234,87 +231,6 @@ def test_tables_are_written_whole(table: Table, tmp_path: Path) -> None:
     first = [path.read_bytes() for path in paths]
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["table1.csv", "table1.md", "table1.tex"]
     assert [path.read_bytes() for path in write_table(table, tmp_path / "tables")] == first
-
-
-PANELS = (Panel("params", "Parameters (M)"), Panel("fps", "Inference speed (images/s)"))
-FAMILIES = {"ResNet": ("#000000", "o"), "SE": ("#56B4E9", "s"), "TDtop": ("#0072B2", "P"), "TDjoint": ("#D55E00", "*")}
-POINTS = (
-    Point("ResNet", "ResNet50", {"params": 25.6, "fps": 700.0}, 84.2, 83.1, 85.3),
-    Point("TDtop", "ResNet50", {"params": 27.7}, 85.0, label="m=3"),
-    Point("TDjoint", "ResNet101", {"params": 46.8, "fps": 396.0}, 86.0, 85.0, 87.0),
-)
-
-
-def test_figures_are_written_in_three_formats_and_deterministic(tmp_path: Path) -> None:
-    """The same points give the same bytes in every format: no time stamps, no random ids."""
-    written = []
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        paths = write_figure(scatter_figure("Top-1", PANELS, POINTS, FAMILIES, "Top-1 (%)"), folder, "cost")
-        assert [path.name for path in paths] == ["cost.svg", "cost.pdf", "cost.png"]
-        assert len(list(folder.iterdir())) == 3
-        written.append([path.read_bytes() for path in paths])
-    assert written[0] == written[1]
-    assert [content[:4] for content in written[0]] == [b"<?xm", b"%PDF", b"\x89PNG"]
-
-
-def test_scatter_leaves_out_what_has_no_x() -> None:
-    """Every panel shows its points at the common y, on one shared axis."""
-    axes = scatter_figure("Top-1", PANELS, POINTS, FAMILIES, "Top-1 (%)").axes
-    assert [len(axis.lines) for axis in axes] == [3, 2]
-    assert axes[0].get_ylim() == axes[1].get_ylim()
-
-
-def test_curves_of_one_label_share_a_legend_entry() -> None:
-    """Seeds look alike; members of one family differ in their dashes."""
-    labels = ["TDtop (m=1)", "TDtop (m=1)", "TDtop (m=3)"]
-    figure = curves_figure("T", [Series(label, "TDtop", [1, 2], [3, 4]) for label in labels], FAMILIES, ("x", "y"))
-    lines = figure.axes[0].lines
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == labels[1:]
-    assert lines[0].get_linestyle() == lines[1].get_linestyle() != lines[2].get_linestyle()
-
-
-def test_the_papers_curves_are_faint_and_measured_ones_have_bands() -> None:
-    measured = Series("SE", "SE", [1, 2], [3, 4], [2, 3], [4, 5])
-    paper = Series("SE, paper", "SE", [1, 2], [5, 5], faint=True)
-    figure = curves_figure("T", [paper, measured], FAMILIES, ("x", "y"))
-    (axis,) = figure.axes
-    assert len(axis.collections) == 1
-    faint, solid = axis.lines
-    assert (faint.get_linestyle(), solid.get_linestyle()) == (":", "-")
-    assert faint.get_alpha() < 0.5
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [PAPER, "SE"]
-
-
-def test_grids_of_pictures(tmp_path: Path) -> None:
-    """A row for each picture, a column for it and for each look; an empty grid says so."""
-    pixels = np.full((8, 8, 3), 100, dtype=np.uint8)
-    look = Look(np.eye(8), (1, 2, 3, 4), "cat (90%)", True)
-    figure = grid_figure("T", ["plain", "step 1"], [Picture(pixels, "label: cat", [look, look])] * 2)
-    assert len(figure.axes) == 6
-    assert figure.axes[1].get_title() == "plain\nright: cat (90%)"
-    assert len(figure.axes[1].patches) == 1
-    assert len(write_figure(figure, tmp_path, "grid")) == 3
-    empty = grid_figure("T", ["plain"], [])
-    assert [text.get_text() for text in empty.axes[0].texts] == ["no image meets the rule"]
-
-
-def test_histograms_stand_side_by_side() -> None:
-    figure = histogram_figure("T", {"a": {"one": np.ones(10) / 10, "several": np.ones(10) / 10}}, "x", "y")
-    bars = figure.axes[0].patches
-    assert len(bars) == 20
-    assert max(bar.get_path().get_extents(bar.get_patch_transform()).x1 for bar in bars) <= 1
-
-
-def test_figures_without_data_say_so() -> None:
-    """An empty plot is not mistaken for a broken one."""
-    for figure in (scatter_figure("T", PANELS, [], FAMILIES), curves_figure("T", [], FAMILIES, ("x", "y"))):
-        assert all(axis.texts[0].get_text() == "nothing measured yet" for axis in figure.axes)
-
-
-def test_an_unknown_family_is_named() -> None:
-    with pytest.raises(ValueError, match="no color for the family 'SENet'"):
-        curves_figure("T", [Series("a", "SENet")], FAMILIES, ("x", "y"))
 
 
 def test_rendering_imports_no_torch() -> None:

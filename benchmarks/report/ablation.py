@@ -1,27 +1,29 @@
 """Panels of marked curves side by side, in rows: an ablation as measured and as the paper has it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks.report.plots import NOTHING, STYLE, settle, unique
+from benchmarks.report.curves import drawn
+from benchmarks.report.plots import GRAY, STYLE, Look, empty_figure, label_lowest, say_nothing, settle, unique
 
-# Colors that stay apart for color-blind readers (Okabe and Ito), and markers that do without color.
+# Colors that stay apart for color-blind readers (Okabe and Ito); markers and dashes do without color.
 LOOKS = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "D"),
-    ("#CC79A7", "^"),
-    ("#555555", "*"),
-    ("#E69F00", "v"),
-    ("#56B4E9", "P"),
-    ("#000000", "X"),
+    Look("#0072B2", "P", dash="--"),
+    Look("#D55E00", "o", dash="-"),
+    Look("#000000", "D", dash=":"),
+    Look("#009E73", "^", dash="-."),
+    Look("#CC79A7", "s", dash="-"),
+    Look("#E69F00", "v", dash="--"),
+    Look("#56B4E9", "X", dash=":"),
+    Look("#555555", "*", dash="-."),
 )
-SMALLEST, LARGEST = 20.0, 110.0  # square points
+SMALLEST, LARGEST = 14.0, 70.0  # square points
 Span = tuple[float, float]
 
 
@@ -56,6 +58,7 @@ class Panel:
         marks: Its curves.
         ticks: Text at each place of the x axis.
         joined: Whether points are joined by a line.
+        remarks: Text that stands upright at places where no point is, such as why.
     """
 
     heading: str
@@ -63,15 +66,14 @@ class Panel:
     marks: Sequence[Marks]
     ticks: Mapping[int, str]
     joined: bool = True
+    remarks: Mapping[int, str] = field(default_factory=dict)
 
 
-def ablation_figure(title: str, rows: Mapping[str, Sequence[Panel]], y_label: str) -> Figure:
-    """Rows of panels; every panel has a y axis of its own.
+def ablation_figure(rows: Mapping[str, Sequence[Panel]]) -> Figure:
+    """Rows of panels; every panel has a y axis of its own, and a column one x axis.
 
     Args:
-        title: One line.
-        rows: Panels by the row's name, as many in each row.
-        y_label: What all panels show, with its unit.
+        rows: Panels by the label of their y axes, as many in each row, alike in each column; there is at least one row.
     """
     columns = max(len(panels) for panels in rows.values())
     marks = [one for panels in rows.values() for panel in panels for one in panel.marks]
@@ -80,42 +82,47 @@ def ablation_figure(title: str, rows: Mapping[str, Sequence[Panel]], y_label: st
     sizes = [size for one in marks for size in one.sizes if size]
     span = (min(sizes), max(sizes)) if sizes else None
     with rc_context(STYLE):
-        figure = Figure(
-            figsize=(max(7.0, 4.1 * columns), 3.3 * len(rows) + 0.5), layout="constrained", facecolor="white"
-        )
-        figure.suptitle(title)
-        axes = figure.subplots(len(rows), columns, squeeze=False)
+        figure = empty_figure(1.8 * len(rows) + 1.1)
+        axes = figure.subplots(len(rows), columns, sharex="col", squeeze=False)
         for row, (name, panels) in zip(axes, rows.items(), strict=True):
             for axis, panel in zip(row, panels, strict=True):
                 draw_panel(axis, panel, looks, span)
-            row[0].set_ylabel(f"{name}: {y_label}")
-        handles = [Line2D([], [], color=color, marker=mark, label=label) for label, (color, mark) in looks.items()]
+            row[0].set_ylabel(name)
+        label_lowest(axes)
+        figure.align_ylabels(axes[:, 0])
+        handles = [Line2D([], [], label=label, **drawn(look)) for label, look in looks.items()]
         if handles:
-            across = min(len(handles), 3 * columns)
-            sized = f"marker area: {span[0]:.2f} to {span[1]:.2f} M parameters; hollow: not counted" if span else None
-            figure.legend(handles=handles, title=sized, loc="outside lower center", ncols=across)
+            across = min(len(handles), 5)
+            figure.legend(handles=handles, loc="outside lower center", ncols=across, handlelength=3.0)
         settle(figure)
     return figure
 
 
-def draw_panel(axis: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]], span: Span | None) -> None:
+def draw_panel(axis: Axes, panel: Panel, looks: Mapping[str, Look], span: Span | None) -> None:
     """One plot."""
-    for one in panel.marks:
-        color, marker = looks[one.label]
-        areas = [area(size, span) for size in one.sizes]
-        fills = ["none" if size is None and span else color for size in one.sizes]
-        axis.vlines(one.x, one.low, one.high, color=color, linewidth=1, alpha=0.6)
-        axis.scatter(one.x, one.y, s=areas, facecolors=fills, edgecolors=color, marker=marker, zorder=3)
-        if panel.joined:
-            axis.plot(one.x, one.y, color=color, linewidth=1.2)
-    axis.set_title(panel.heading, fontsize=10)
-    axis.set_xlabel(panel.label)
-    turned = any(len(text) > 3 for text in panel.ticks.values())
-    axis.set_xticks(list(panel.ticks), list(panel.ticks.values()), rotation=20 if turned else 0, fontsize=8)
-    axis.set_xlim(min(panel.ticks, default=0) - 0.5, max(panel.ticks, default=1) + 0.5)
-    axis.margins(y=0.15)
+    axis.set_title(panel.heading)
     if not panel.marks:
-        axis.text(0.5, 0.5, NOTHING, transform=axis.transAxes, ha="center", va="center", color="#555555")
+        say_nothing(axis)
+        return
+    for one in panel.marks:
+        look = looks[one.label]
+        areas = [area(size, span) for size in one.sizes]
+        fills = ["none" if size is None and span else look.color for size in one.sizes]
+        axis.vlines(one.x, one.low, one.high, color=look.color, linewidth=0.8, alpha=0.7)
+        axis.scatter(
+            one.x, one.y, s=areas, facecolors=fills, edgecolors=look.color, marker=look.marker, linewidths=0.8, zorder=3
+        )
+        if panel.joined:
+            axis.plot(one.x, one.y, color=look.color, linestyle=look.dash)
+    axis.set_xlabel(panel.label)
+    long = any(len(text) > 3 for text in panel.ticks.values())
+    turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if long else {}
+    axis.set_xticks(list(panel.ticks), list(panel.ticks.values()), **turned)
+    axis.set_xlim(min(panel.ticks) - 0.5, max(panel.ticks) + 0.5)
+    axis.margins(y=0.15)
+    for place, text in panel.remarks.items():
+        upright: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center", "color": GRAY, "fontsize": 6.5}
+        axis.text(place, 0.5, text, transform=axis.get_xaxis_transform(), **upright)
 
 
 def area(size: float | None, span: Span | None) -> float:

@@ -1,6 +1,6 @@
-"""Pictures with class activation maps and boxes step by step, and histograms of how far boxes move."""
+"""Pictures with class activation maps and boxes, step by step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from benchmarks.report.plots import NOTHING, STYLE, empty_figure, settle
+from benchmarks.report.plots import STYLE, WIDTH, empty_figure, settle
 
 if TYPE_CHECKING:
     from benchmarks.work.visualize import Visualized
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 # Perceptually uniform, and told apart without color vision.
 COLORS = "magma"
 BOX_COLOR = "#00FFFF"
-SIDE = 1.7  # inches of a picture
+SIDE = 1.25  # inches of a picture, at most
+TEXT, HEAD = 0.2, 0.32  # inches above each row, and for the headings
 MAP_WEIGHT = 0.55  # of the map over the picture
-# Colors that stay apart for color-blind readers (Okabe and Ito), and hatches that do without color.
-FILLS = (("#0072B2", ""), ("#E69F00", "///"), ("#009E73", "..."))
+SMALL = 7.0  # points, of all text
 
 
 @dataclass(frozen=True)
@@ -57,44 +57,35 @@ class Picture:
     looks: Sequence[Look]
 
 
-def grid_figure(
-    title: str, headings: Sequence[str], pictures: Sequence[Picture], nothing: str = "no image meets the rule"
-) -> Figure:
+def grid_figure(headings: Sequence[str], pictures: Sequence[Picture]) -> Figure:
     """A row for each picture; a column for the picture itself and for each look.
 
     Args:
-        title: One line.
         headings: Of the columns of looks.
-        pictures: Each with as many looks as there are headings; none draws an empty figure.
-        nothing: What that one says.
+        pictures: One or more, each with as many looks as there are headings.
     """
-    rows, columns = max(1, len(pictures)), 1 + len(headings)
+    columns = 1 + len(headings)
+    side = min(SIDE, WIDTH / columns)
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure(figsize=(SIDE * columns + 0.3, (SIDE + 0.32) * rows + 0.7), layout="constrained")
-        figure.suptitle(title, fontsize=10)
-        axes = figure.subplots(rows, columns, squeeze=False)
+        figure = empty_figure((side + TEXT) * len(pictures) + HEAD, side * columns)
+        axes = figure.subplots(len(pictures), columns, squeeze=False)
         for axis in axes.flat:
             axis.set_axis_off()
-        for row, picture in zip(axes, pictures, strict=False):
+        for row, picture in zip(axes, pictures, strict=True):
             row[0].imshow(picture.pixels)
-            row[0].set_title(picture.caption, fontsize=8)
+            row[0].set_title(picture.caption, fontsize=SMALL)
             for axis, look in zip(row[1:], picture.looks, strict=True):
                 draw_look(axis, picture.pixels, look)
         for axis, heading in zip(axes[0], ["image", *headings], strict=True):
-            above = axis.get_title()
-            axis.set_title(f"{heading}\n{above}" if above else heading, fontsize=8)
-        if not pictures:
-            said = axes[0][0].text(0, 0.5, nothing, transform=axes[0][0].transAxes, color="#555555")
-            said.set_in_layout(False)  # it runs over the empty columns beside it
+            axis.set_title(f"{heading}\n{axis.get_title()}", fontsize=SMALL)
         settle(figure)
     return figure
 
 
-def pictures_of(model: str, seen: "Visualized", classes: Sequence[str]) -> Figure:
+def pictures_of(seen: "Visualized", classes: Sequence[str]) -> Figure:
     """A grid of what a network sees in the user's pictures: a row for each, a column for each step.
 
     Args:
-        model: The network's name.
         seen: What it sees.
         classes: Names of its classes.
     """
@@ -115,7 +106,7 @@ def pictures_of(model: str, seen: "Visualized", classes: Sequence[str]) -> Figur
         for i, path in enumerate(seen.paths)
     ]
     headings = [f"step {step}" if steps > 1 else "map" for step in range(1, steps + 1)]
-    return grid_figure(model, headings, rows)
+    return grid_figure(headings, rows)
 
 
 def draw_look(axis: Axes, pixels: npt.NDArray[np.uint8], look: Look) -> None:
@@ -125,37 +116,8 @@ def draw_look(axis: Axes, pixels: npt.NDArray[np.uint8], look: Look) -> None:
     axis.imshow((1 - MAP_WEIGHT) * gray + MAP_WEIGHT * colored)
     x, y, w, h = look.box
     if w and h:
-        axis.add_patch(Rectangle((x - 0.5, y - 0.5), w, h, fill=False, edgecolor=BOX_COLOR, linewidth=1.3))
+        # Dark on both sides, so that it stands out of light maps too, and in gray.
+        for color, width in (("black", 2.2), (BOX_COLOR, 1.1)):
+            axis.add_patch(Rectangle((x - 0.5, y - 0.5), w, h, fill=False, edgecolor=color, linewidth=width))
     mark = {True: "right: ", False: "wrong: ", None: ""}[look.right]
-    axis.set_title(mark + look.caption, fontsize=8)
-
-
-def histogram_figure(
-    title: str, panels: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], x_label: str, y_label: str
-) -> Figure:
-    """Shares in equal bins from 0 to 1, side by side for each name, in one panel for each network.
-
-    Args:
-        title: One line.
-        panels: Shares (bins,) by their name, by the network's heading; none draws an empty figure.
-        x_label: Of every panel.
-        y_label: Of the first; the panels share the axis.
-    """
-    with matplotlib.rc_context(STYLE):
-        figure, axes = empty_figure(title, max(1, len(panels)), 4.2 * max(1, len(panels)))
-        for axis, (heading, named) in zip(axes, panels.items(), strict=False):
-            for place, (name, shares) in enumerate(named.items()):
-                width = 1 / len(shares) / (len(named) + 0.5)
-                x = np.arange(len(shares)) / len(shares) + (place + 0.25) * width
-                color, hatch = FILLS[place % len(FILLS)]
-                axis.bar(x, shares, width, align="edge", color=color, hatch=hatch, edgecolor="white", label=name)
-            axis.set_title(heading)
-            axis.set_xlabel(x_label)
-            axis.legend(loc="upper left")
-        if not panels:
-            axes[0].text(0.5, 0.5, NOTHING, transform=axes[0].transAxes, ha="center", va="center", color="#555555")
-        axes[0].set_ylabel(y_label)
-        # Room above the bars for the legends.
-        axes[0].set_ylim(0, 1.35 * max((axis.get_ylim()[1] for axis in axes), default=1.0))
-        settle(figure)
-    return figure
+    axis.set_title(mark + look.caption, fontsize=SMALL)

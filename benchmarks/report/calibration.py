@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from benchmarks.core.records import MetricKey, Record, Scalar
 from benchmarks.metrics.outcomes import unpack
 from benchmarks.metrics.statistics import LEVEL, wilson
 from benchmarks.networks.names import TWIN, parse
+from benchmarks.report.curves import Chart, Curve, charts_figure, wrapped
 from benchmarks.report.evidence import seed_of, setting_of
 from benchmarks.report.layout import Column, Line, Table, Value
-from benchmarks.report.plots import Series, curves_figure, write_figure
+from benchmarks.report.plots import Captioned, Look
 
 NAME = "calibration"
 FILE = f"{NAME}.json"
@@ -32,8 +33,16 @@ COLUMNS = (
 )
 # Kinds whose power is drawn over points.
 IN_POINTS = ("by a size", "above", "alike", "drop")
-COLORS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "v", "D", "P", "X")
+# By the number of units; dashes and markers tell them apart without color.
+LOOKS = (
+    Look("#000000", "o"),
+    Look("#D55E00", "s", dash="--"),
+    Look("#0072B2", "^", dash="-."),
+    Look("#009E73", "v", dash=":"),
+    Look("#CC79A7", "D"),
+    Look("#E69F00", "P", dash="--"),
+    Look("#56B4E9", "X", dash="-."),
+)
 
 
 @dataclass(frozen=True)
@@ -252,29 +261,36 @@ def values(rate: Rate) -> dict[str, Value]:
     return {"draws": Value(measured=rate.draws, record=FILE), **shown}
 
 
-def figures(listed: Sequence[Rate], folder: Path) -> list[Path]:
-    """Write how often what is there is found, over how much is there: in points, and in percent of a ratio."""
+def figures(listed: Sequence[Rate], variation: Variation) -> Iterator[Captioned]:
+    """How often what is there is found, over how much is there: in points, and in percent of a ratio."""
     points = [rate for rate in listed if rate.truth.endswith("points") or rate.truth == "nothing there"]
     of_points = [rate for rate in points if rate.unit != "rounds" and rate.kind in IN_POINTS]
     of_rest = [rate for rate in listed if rate.unit == "rounds" and rate.value >= 0]
-    files = []
     for name, rates, label, scale in (
         ("points", of_points, "true difference [points]", 1.0),
         ("ratios", of_rest, "true difference [%]", 100.0),
     ):
-        series = [curve(key, rates, scale) for key in dict.fromkeys((rate.kind, rate.units) for rate in rates)]
         kinds = list(dict.fromkeys(rate.kind for rate in rates))
-        styles = {kind: (COLORS[place], MARKERS[place]) for place, kind in enumerate(kinds)}
-        figure = curves_figure("Right verdicts by what is there", series, styles, (label, "right verdicts [%]"))
-        files += write_figure(figure, folder, f"{NAME}-{name}")
-    return files
+        units = sorted({(rate.unit, rate.units) for rate in rates})
+        looks = {key: LOOKS[place % len(LOOKS)] for place, key in enumerate(units)}
+        charts = [Chart(kind, power([rate for rate in rates if rate.kind == kind], looks, scale)) for kind in kinds]
+        caption = (
+            f"How often a verdict finds what is there: the share of draws [%] that are decided, and rightly, over the "
+            f"{label}, by kind of verdict and number of {', '.join(dict.fromkeys(unit for unit, _ in units))}. Bands "
+            f"are 95 % intervals of the share. {variation.said}"
+        )
+        legend = {f"{number:,} {unit}": look for (unit, number), look in looks.items()}
+        figure = charts_figure(wrapped("right verdicts [%]", charts, 4), label, legend) if charts else None
+        yield Captioned(f"{NAME}-{name}", caption, figure)
 
 
-def curve(key: tuple[str, int], listed: Sequence[Rate], scale: float) -> Series:
-    """One kind's power over the true difference, with its Monte Carlo interval."""
-    kind, units = key
-    mine = sorted((rate for rate in listed if (rate.kind, rate.units) == key), key=lambda rate: rate.value)
-    shares = [wilson(rate.right, rate.draws) for rate in mine]
-    x = [rate.value if scale == 1 else scale * math.expm1(rate.value) for rate in mine]
-    y, low, high = ([100 * getattr(share, end) for share in shares] for end in ("value", "low", "high"))
-    return Series(f"{kind}, {units:,} {mine[0].unit}", kind, x, y, low, high)
+def power(listed: Sequence[Rate], looks: Mapping[tuple[str, int], Look], scale: float) -> list[Curve]:
+    """One kind's power over the true difference, for each number of units, with its Monte Carlo interval."""
+    curves = []
+    for unit, units in dict.fromkeys((rate.unit, rate.units) for rate in listed):
+        mine = sorted((one for one in listed if (one.unit, one.units) == (unit, units)), key=lambda rate: rate.value)
+        shares = [wilson(rate.right, rate.draws) for rate in mine]
+        x = [rate.value if scale == 1 else scale * math.expm1(rate.value) for rate in mine]
+        y, low, high = ([100 * getattr(share, end) for share in shares] for end in ("value", "low", "high"))
+        curves.append(Curve(looks[unit, units], x, y, low, high))
+    return curves

@@ -6,7 +6,7 @@ The suite is given one and knows none.
 import csv
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.report.claims import Claim
     from benchmarks.report.evidence import Evidence
     from benchmarks.report.layout import Table
+    from benchmarks.report.plots import Captioned
     from benchmarks.work.probe import Probe
 
 # Of a checkout, or of the installed package, which has the same folders.
@@ -50,14 +51,14 @@ class Experiment:
         time: How long it takes, on named hardware.
         cells: All cells under a session's settings.
         table: Its numbers from records.
-        figures: Writes its figures below a folder and returns the files; None where it has none.
+        figures: Draws its figures, also those that nothing is measured of; None where it has none.
     """
 
     title: str
     time: str
     cells: Callable[[Session], list[Cell]]
     table: "Callable[[Evidence], Table]"
-    figures: "Callable[[Evidence, Path], list[Path]] | None" = None
+    figures: "Callable[[Evidence], Iterable[Captioned]] | None" = None
 
 
 @dataclass(frozen=True)

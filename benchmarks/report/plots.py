@@ -1,10 +1,11 @@
-"""Scatter plots and training curves as SVG, PDF and PNG.
+"""What all figures share: style, looks, captions, files; and scatter plots. SVG, PDF and PNG.
 
-Figures are made without pyplot: no global state, and an import that is quicker.
+Figures are as wide as a page of two columns, so that a journal shows them at their own size; what they are of is said
+in their captions, not in titles. They are made without pyplot: no global state, and an import that is quicker.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,30 +18,78 @@ from matplotlib.lines import Line2D
 from benchmarks.core.files import write_atomically
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.typing import FillStyleType
 
 # Color and marker of each method family.
 Families = Mapping[str, tuple[str, str]]
 FILLS: "tuple[FillStyleType, ...]" = ("full", "none", "left", "bottom")
-DASHES = ("-", "--", ":", "-.")
-NOTHING = "nothing measured yet"
-PAPER = "the paper (same color)"
+WIDTH = 7.2  # inches, of every figure
+GRAY = "#555555"
 STYLE: dict[Any, Any] = {
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so every machine draws alike
+    "font.size": 7.5,
+    "axes.titlesize": 8.0,
+    "axes.labelsize": 7.5,
+    "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7.5,
     "legend.frameon": False,
-    "lines.linewidth": 1.4,
+    "lines.linewidth": 1.2,
+    "hatch.linewidth": 0.5,
+    # Publishers take TrueType fonts and refuse matplotlib's usual Type 3; a page shows outlines alike everywhere.
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "path",
     # Without a fixed salt the ids in an SVG differ from run to run.
     "svg.hashsalt": "tdam-bench",
 }
 # Formats and the time stamps that they would carry.
 FORMATS: Mapping[str, Mapping[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
-DOTS_PER_INCH = 150
+DOTS_PER_INCH = 200
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """A figure under its caption.
+
+    Attributes:
+        name: Of its files, without ending.
+        caption: What is plotted and in which units, of which profile and seeds, and what bars and bands mean.
+        figure: The figure; None where nothing of it is measured.
+        lacks: What of it is not measured, with the command that fills it, or nothing.
+    """
+
+    name: str
+    caption: str
+    figure: Figure | None
+    lacks: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a series looks: marker, filling and dashes tell it apart without color.
+
+    Attributes:
+        color: Of lines and markers.
+        marker: As matplotlib names it; nothing for none.
+        filled: Whether the marker is.
+        dash: Of lines, as matplotlib names it.
+    """
+
+    color: str
+    marker: str = ""
+    filled: bool = True
+    dash: str = "-"
 
 
 @dataclass(frozen=True)
@@ -79,100 +128,43 @@ class Point:
     label: str = ""
 
 
-@dataclass(frozen=True)
-class Series:
-    """A curve. Curves of one label, such as several seeds, look alike and stand once in the legend.
-
-    Attributes:
-        label: In the legend.
-        family: Method, one of the families that the figure is given.
-        x: Where.
-        y: What; as many.
-        low: Lower ends of y's intervals, or empty.
-        high: Upper ends.
-        faint: Drawn pale, without markers: the paper's curves behind the measured ones.
-    """
-
-    label: str
-    family: str
-    x: Sequence[float] = field(default_factory=tuple)
-    y: Sequence[float] = field(default_factory=tuple)
-    low: Sequence[float] = field(default_factory=tuple)
-    high: Sequence[float] = field(default_factory=tuple)
-    faint: bool = False
-
-
-def scatter_figure(
-    title: str, panels: Sequence[Panel], points: Sequence[Point], families: Families, y_label: str = ""
-) -> Figure:
-    """Points over several x, one panel each; the panels share the y axis.
+def scatter_figure(rows: Mapping[str, Sequence[Point]], panels: Sequence[Panel], families: Families) -> Figure:
+    """Points over several x, one panel each, in rows that each have a y axis of their own, such as here and the paper.
 
     Args:
-        title: Above all panels.
-        panels: In order.
-        points: Drawn in each panel that they have an x for.
+        rows: Points by the label of their y axis; there is at least one.
+        panels: In order. Where no point of a row has a panel's x, its place stays free.
         families: Color and marker of each family, in the order of the legend.
-        y_label: Of the common axis, with its unit.
 
     Raises:
         ValueError: A point's family has no color.
     """
-    fills = dict(zip(unique(point.group for point in points), FILLS, strict=False))
+    every = [point for points in rows.values() for point in points]
+    fills = dict(zip(unique(point.group for point in every), FILLS, strict=False))
     with matplotlib.rc_context(STYLE):
-        figure, axes = empty_figure(title, len(panels), 3.2 * len(panels) + 1.2)
-        for panel, axis in zip(panels, axes, strict=True):
-            drawn = [point for point in points if panel.key in point.x]
-            for point in drawn:
-                style = family_style(point.family, families)
-                draw_point(axis, point, point.x[panel.key], style, fills.get(point.group, FILLS[-1]))
-            finish_axis(axis, panel.label, bool(drawn), margin=0.1)
-        axes[0].set_ylabel(y_label)
-        drawn_families = {one: families[one] for one in families if any(point.family == one for point in points)}
-        scatter_legends(figure, drawn_families, fills)
+        figure = empty_figure(2.1 * len(rows) + 0.7)
+        axes = figure.subplots(len(rows), len(panels), sharey="row", squeeze=False)
+        for row, (label, points) in zip(axes, rows.items(), strict=True):
+            row[0].set_ylabel(label)
+            for axis, panel in zip(row, panels, strict=True):
+                scatter_panel(axis, panel, points, families, fills)
+        drawn = {one: families[one] for one in families if any(point.family == one for point in every)}
+        scatter_legends(figure, drawn, fills)
         settle(figure)
     return figure
 
 
-def curves_figure(title: str, series: Sequence[Series], families: Families, labels: tuple[str, str]) -> Figure:
-    """Curves in one plot, such as accuracy over epochs.
-
-    Args:
-        title: Above the plot.
-        series: The curves, later ones on top.
-        families: Color and marker of each family.
-        labels: Of the x and the y axis, with their units.
-
-    Raises:
-        ValueError: A curve's family has no color.
-    """
-    dashes = label_dashes(series)
-    handles: dict[str, Line2D] = {}
-    with matplotlib.rc_context(STYLE):
-        figure, (axis,) = empty_figure(title, 1, 8.0)
-        for one in series:
-            line = draw_curve(axis, one, family_style(one.family, families), dashes.get(one.label, ":"))
-            handles.setdefault(PAPER if one.faint else one.label, line)
-        finish_axis(axis, labels[0], bool(series), margin=0.03)
-        axis.set_ylabel(labels[1])
-        if handles:
-            figure.legend(list(handles.values()), list(handles), loc="outside right upper", handlelength=3.5)
-        settle(figure)
-    return figure
-
-
-def draw_curve(axis: Axes, one: Series, style: tuple[str, str], dash: str) -> Line2D:
-    """A curve with its band, in a color and with a marker."""
-    color, marker = style
-    if one.faint:
-        (line,) = axis.plot(one.x, one.y, color=color, linestyle=":", alpha=0.45, linewidth=1.0, zorder=1)
-        return line
-    if one.low:
-        axis.fill_between(one.x, one.low, one.high, color=color, alpha=0.12, linewidth=0)
-    # A marker now and then tells the curves apart without color.
-    every = max(1, len(one.x) // 8)
-    (line,) = axis.plot(one.x, one.y, color=color, linestyle=dash, marker=marker, markevery=every)
-    line.set_markersize(0.75 * marker_size(marker))
-    return line
+def scatter_panel(
+    axis: Axes, panel: Panel, points: Sequence[Point], families: Families, fills: "Mapping[str, FillStyleType]"
+) -> None:
+    """The points that have the panel's x."""
+    drawn = [point for point in points if panel.key in point.x]
+    axis.set_xlabel(panel.label)
+    axis.margins(0.12)
+    for point in drawn:
+        draw_point(axis, point, point.x[panel.key], family_style(point.family, families), fills[point.group])
+    if not drawn:
+        say_nothing(axis)
 
 
 def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -181,10 +173,15 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     Returns:
         The files.
     """
-    paths = [folder / f"{name}{suffix}" for suffix in FORMATS]
+    paths = files_of(folder, name)
     for path in paths:
         write_atomically(path, partial(save, figure, FORMATS[path.suffix]))
     return paths
+
+
+def files_of(folder: Path, name: str) -> list[Path]:
+    """The files of a figure."""
+    return [folder / f"{name}{suffix}" for suffix in FORMATS]
 
 
 def save(figure: Figure, metadata: Mapping[str, None], path: Path) -> None:
@@ -211,21 +208,14 @@ def family_style(family: str, families: Families) -> tuple[str, str]:
     return families[family]
 
 
-def label_dashes(series: Sequence[Series]) -> dict[str, str]:
-    """A dash pattern for each label: labels of one family differ by it."""
-    dashes: dict[str, str] = {}
-    drawn = [one for one in series if not one.faint]
-    for family in unique(one.family for one in drawn):
-        labels = unique(one.label for one in drawn if one.family == family)
-        dashes |= {label: DASHES[index % len(DASHES)] for index, label in enumerate(labels)}
-    return dashes
+def empty_figure(height: float, width: float = WIDTH) -> Figure:
+    """A white figure whose parts never overlap.
 
-
-def empty_figure(title: str, panels: int, width: float) -> tuple[Figure, list[Axes]]:
-    """A white figure whose parts never overlap, and its axes."""
-    figure = Figure(figsize=(width, 4.0), layout="constrained", facecolor="white")
-    figure.suptitle(title)
-    return figure, list(figure.subplots(1, panels, sharey=True, squeeze=False)[0])
+    Args:
+        height: Inches.
+        width: Likewise.
+    """
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def settle(figure: Figure) -> None:
@@ -234,37 +224,48 @@ def settle(figure: Figure) -> None:
     figure.set_layout_engine(None)
 
 
-def finish_axis(axis: Axes, label: str, drawn: bool, margin: float) -> None:
-    """Name the x axis, and say so where there is nothing to see."""
-    axis.set_xlabel(label)
-    axis.margins(margin)
-    if not drawn:
-        axis.text(0.5, 0.5, NOTHING, transform=axis.transAxes, ha="center", va="center", color="#555555")
+def say_nothing(axis: Axes) -> None:
+    """Take a plot's axes away and say why there is none; the figure's remarks name the command that fills it."""
+    axis.set_axis_off()
+    axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", va="center", color=GRAY)
+
+
+def label_lowest(axes: "npt.NDArray[Any]") -> None:
+    """Number the x axis below the lowest plot of each column of a grid whose columns share it.
+
+    Args:
+        axes: Rows and columns of plots; those that are taken away do not count.
+    """
+    for column in axes.T:
+        for place, axis in enumerate([axis for axis in column if axis.axison][::-1]):
+            axis.tick_params(labelbottom=place == 0)
+            axis.set_xlabel(axis.get_xlabel() if place == 0 else "")
 
 
 def draw_point(axis: Axes, point: Point, x: float, style: tuple[str, str], fill: "FillStyleType") -> None:
     """A marker with its error bar and label, in a color."""
     color, marker = style
     if point.low is not None and point.high is not None:
-        axis.vlines(x, point.low, point.high, color=color, linewidth=1, alpha=0.6)
-    axis.plot(x, point.y, color=color, marker=marker, fillstyle=fill, markersize=marker_size(marker), linestyle="none")
+        axis.vlines(x, point.low, point.high, color=color, linewidth=0.8, alpha=0.7)
+    size = marker_size(marker)
+    axis.plot(x, point.y, color=color, marker=marker, fillstyle=fill, markersize=size, linestyle="none")
     if point.label:
-        axis.annotate(point.label, (x, point.y), xytext=(6, -3), textcoords="offset points", fontsize=7.5)
+        axis.annotate(point.label, (x, point.y), xytext=(6, -2.5), textcoords="offset points", fontsize=6.5)
 
 
 def marker_size(marker: str) -> float:
     """Points; a star needs more to look as large as the others."""
-    return 11.0 if marker == "*" else 7.0
+    return 8.5 if marker == "*" else 5.5
 
 
 def scatter_legends(figure: Figure, families: Families, fills: "Mapping[str, FillStyleType]") -> None:
     """What colors and markers mean, and, if there are several backbones, what the filling means."""
     methods = [marker_handle(family, color, marker, "full") for family, (color, marker) in families.items()]
-    groups = [marker_handle(group, "#555555", "h", fill) for group, fill in fills.items()]
-    if methods:
-        figure.legend(handles=methods, title="Method", loc="outside right upper", alignment="left")
-    if len(groups) > 1:
-        figure.legend(handles=groups, title="Backbone", loc="outside right lower", alignment="left")
+    groups = [marker_handle(group, GRAY, "h", fill) for group, fill in fills.items()] if len(fills) > 1 else []
+    # In columns of two; a free place keeps the backbones in a column of their own.
+    free = [Line2D([], [], linestyle="none", label=" ")] if groups and len(methods) % 2 else []
+    listed = [*methods, *free, *groups]
+    figure.legend(handles=listed, loc="outside lower center", ncols=-(-len(listed) // 2))
 
 
 def marker_handle(label: str, color: str, marker: str, fill: "FillStyleType") -> Line2D:

@@ -14,10 +14,12 @@ from benchmarks.core.store import Store
 from benchmarks.core.versions import versions
 from benchmarks.report import calibration, claim_tables
 from benchmarks.report.claims import ClaimResult, beside_plain, judge_claims
-from benchmarks.report.comparison import latex_text, to_markdown, write_table
+from benchmarks.report.comparison import latex_text, markdown_text, to_markdown, write_table
 from benchmarks.report.evidence import ANY, Evidence, limit_told, read_evidence
+from benchmarks.report.layout import Table
 from benchmarks.report.page import Page, Section, render_page
-from benchmarks.report.paper import CLAIMS, Paper
+from benchmarks.report.paper import CLAIMS, Experiment, Paper
+from benchmarks.report.plots import Captioned, files_of, write_figure
 from benchmarks.report.tables import FORMATS
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "fvcore", "pillow", "scikit-learn", "scipy")
@@ -26,7 +28,8 @@ TEXTS = (".md", ".tex", ".csv", ".html")
 Environment = Sequence[tuple[str, str]]
 LATEX = r"""\documentclass[10pt]{article}
 \usepackage[utf8]{inputenc}
-\usepackage[T1]{fontenc}
+%% Latin Modern has outlines in T1; without it LaTeX sets T1 in bitmaps, Type 3, but OT1 in outlines.
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}\usepackage[T1]{fontenc}}{}
 \usepackage{booktabs,graphicx,hyperref,longtable}
 \usepackage[paperwidth=297mm,paperheight=500mm,margin=12mm]{geometry}
 \begin{document}
@@ -118,9 +121,43 @@ def render(wanted: Wanted, evidence: Evidence, out: Path) -> list[Path]:
 
 def render_one(paper: Paper, name: str, evidence: Evidence, out: Path) -> list[Path]:
     """Write one experiment's table and figures."""
-    experiment = paper.experiment(name)
-    files = write_table(experiment.table(evidence), out / "tables")
-    return files + (experiment.figures(evidence, out / "figures") if experiment.figures else [])
+    return write_section(name, paper.experiment(name), evidence, out)[1]
+
+
+def write_section(name: str, experiment: Experiment, evidence: Evidence, out: Path) -> tuple[Section, list[Path]]:
+    """Write an experiment's table and figures.
+
+    Returns:
+        Its section, and the files.
+    """
+    figures = experiment.figures(evidence) if experiment.figures else ()
+    return section_of(name, experiment.title, experiment.table(evidence), figures, out)
+
+
+def section_of(
+    name: str, title: str, table: Table, figures: Iterable[Captioned], out: Path
+) -> tuple[Section, list[Path]]:
+    """Write a table and figures; what of the figures is not measured is said with the table's notes.
+
+    A figure of which nothing is measured is not drawn, and what an earlier rendering left of it goes.
+
+    Returns:
+        The section, in which figures stand by their captions, and the files.
+    """
+    files: list[Path] = []
+    shown: dict[str, Path] = {}
+    lacks = []
+    for one in figures:
+        paths = files_of(out / "figures", one.name)
+        if one.figure is None:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        else:
+            files += write_figure(one.figure, out / "figures", one.name)
+            shown[one.caption] = next(path for path in paths if path.suffix == ".svg")
+        lacks += [one.lacks] if one.lacks else []
+    table = replace(table, notes=[*table.notes, *lacks])
+    return Section(name, title, table, shown), [*write_table(table, out / "tables"), *files]
 
 
 def text_of(wanted: Wanted, name: str, evidence: Evidence) -> str:
@@ -174,12 +211,9 @@ def write_texts(wanted: Wanted, evidence: Evidence, out: Path, environment: Envi
     files: list[Path] = []
     sections = []
     for name in wanted.experiments:
-        experiment = wanted.paper.experiment(name)
-        table = experiment.table(evidence)
-        figures = experiment.figures(evidence, out / "figures") if experiment.figures else []
-        files += [*write_table(table, out / "tables"), *figures]
-        shown = {alt_of(experiment.title, path): path for path in figures if path.suffix == ".svg"}
-        sections.append(Section(name, experiment.title, table, shown))
+        section, written = write_section(name, wanted.paper.experiment(name), evidence, out)
+        sections.append(section)
+        files += written
     if CLAIMS in wanted.names:
         tried, of_tried = calibration_of(evidence, out)
         sections, files = [*sections, *tried], [*files, *of_tried]
@@ -203,14 +237,9 @@ def calibration_of(evidence: Evidence, out: Path) -> tuple[list[Section], list[P
     tried = calibration.read(evidence.folder)
     if tried is None:
         return [], []
-    table, figures = calibration.table(*tried), calibration.figures(tried[0], out / "figures")
-    shown = {alt_of(table.title, path): path for path in figures if path.suffix == ".svg"}
-    return [Section(calibration.NAME, table.title, table, shown)], [*write_table(table, out / "tables"), *figures]
-
-
-def alt_of(title: str, path: Path) -> str:
-    """What a figure shows, in words."""
-    return f"{title}: {path.stem.replace('-', ' ').replace('_', ' ')}"
+    table = calibration.table(*tried)
+    section, files = section_of(calibration.NAME, table.title, table, calibration.figures(*tried), out)
+    return [section], files
 
 
 def environment_of(evidence: Evidence) -> Environment:
@@ -264,7 +293,8 @@ def markdown(page: Page) -> str:
         parts += [page.claims_summary, "## Claims", FORMATS["md"]([claim_tables.row(one) for one in page.claims])]
     for section in page.sections:
         parts += [to_markdown(section.table)] if section.table is not None else [f"## {section.title}"]
-        parts += [f"![{alt}](figures/{path.with_suffix('.png').name})" for alt, path in section.figures.items()]
+        for caption, path in section.figures.items():
+            parts += [f"![{path.stem}](figures/{path.with_suffix('.png').name})", f"*Figure: {markdown_text(caption)}*"]
     parts.append("\n".join(["## Environment", "", *(f"- {name}: {value}" for name, value in page.environment)]))
     return "\n\n".join(parts)
 
@@ -272,10 +302,12 @@ def markdown(page: Page) -> str:
 def latex(page: Page, files: Sequence[Path], out: Path) -> str:
     """The report in LaTeX: it inputs the tables and includes the figures."""
     inputs = [rf"\input{{{path.relative_to(out).as_posix()}}}" for path in files if path.suffix == ".tex"]
+    # At their own size, for which their text is made.
     figures = [
-        rf"\par\includegraphics[width=.8\linewidth]{{{path.relative_to(out).as_posix()}}}"
-        for path in files
-        if path.suffix == ".pdf"
+        rf"\begin{{center}}\includegraphics{{{path.with_suffix('.pdf').relative_to(out).as_posix()}}}\\[1ex]"
+        rf"\parbox{{183mm}}{{\small {latex_text(caption)}}}\end{{center}}"
+        for section in page.sections
+        for caption, path in section.figures.items()
     ]
     summary = page.claims_summary.replace("%", r"\%").replace("_", r"\_")
     return LATEX % (latex_text(page.title), summary, "\n\n".join([*inputs, *figures]))

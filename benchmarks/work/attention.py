@@ -79,14 +79,15 @@ class Attention(Kind):
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Choose images, look at them."""
         from benchmarks.data.selected import Subset
-        from benchmarks.metrics.movement import spread, telling_images
+        from benchmarks.metrics.movement import shown_images, telling_images
 
         (cell,) = cells
         options = options_of(cell, AttentionOptions)
         plain, feedback = localized_cells(cell, session)
-        telling = telling_images(localizations(plain, session), localizations(feedback, session))
+        located = localizations(plain, session), localizations(feedback, session)
+        telling = telling_images(*located)
         images = session.image_set(options.data)
-        chosen = Subset(images, spread(telling, options.shown))
+        chosen = Subset(images, shown_images(*located, options.shown))
         metrics = {TELLING: Metric(float(len(telling)), "images", status=status_of_part("ok", images))}
         record = new_record(cell, known_inputs(self, cell, session), metrics)
         notes: dict[str, Any] = {"images": chosen.ids, "labels": chosen.labels, **part_notes(images)}
@@ -123,11 +124,13 @@ def maps_of(cells: Sequence[Cell], images: "ImageSet", session: Session) -> "dic
 
     Returns:
         ``images`` (N, R, R, 3) uint8, and for each network the arrays of
-        :class:`benchmarks.work.collectors.attention.AttentionCollector`, as ``NAME/maps`` and so on.
+        :class:`benchmarks.work.collectors.attention.AttentionCollector`, as ``NAME/maps`` and so on; maps in 255 parts,
+        uint8, which the eye cannot tell from more, so that a results folder can keep them under version control.
 
     Raises:
         DataError: An image cannot be read any more.
     """
+    import numpy as np
     import torch
 
     from benchmarks.work.collectors.attention import AttentionCollector
@@ -141,5 +144,6 @@ def maps_of(cells: Sequence[Cell], images: "ImageSet", session: Session) -> "dic
         raise DataError(passed[0].unreadable[0])
     arrays = {"images": passed[0].part["pixels"]}
     for cell, collected in zip(cells, passed, strict=True):
-        arrays |= {f"{cell.model}/{name}": collected.part[name] for name in ("maps", "classes", "scores", "boxes")}
+        arrays |= {f"{cell.model}/{name}": collected.part[name] for name in ("classes", "scores", "boxes")}
+        arrays[f"{cell.model}/maps"] = np.round(255 * collected.part["maps"]).astype(np.uint8)
     return arrays

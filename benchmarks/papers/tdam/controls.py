@@ -15,23 +15,31 @@ Not timed yet; after table 1 it trains five networks more, as long as its others
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 from benchmarks.core.records import Cell, MetricKey
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import PAPER, selectivity, table4, table7_wsol
+from benchmarks.papers.tdam.captions import PAIRED_BARS, recorded, unmeasured
 from benchmarks.papers.tdam.guesses import NOTE as GUESSES_NOTE
 from benchmarks.papers.tdam.guesses import OWN, SECOND, guess_columns, guess_values
-from benchmarks.papers.tdam.numbers import TITLES
+from benchmarks.papers.tdam.numbers import TITLES, paper_rows
 from benchmarks.papers.tdam.queries import RESOLUTIONS, accuracy
-from benchmarks.papers.tdam.table1 import CONTROLS_NOTE, INTERVALS, SETS, WITH_CONTROLS, accuracy_cells, set_title
+from benchmarks.papers.tdam.table1 import (
+    CONTROLS_NOTE,
+    INTERVALS,
+    SETS,
+    WITH_CONTROLS,
+    accuracy_cells,
+    data_title,
+    set_title,
+)
 from benchmarks.report.differences import Seen
-from benchmarks.report.dots import Dot, Look, dots_figure
+from benchmarks.report.dots import Dot, dots_figure
 from benchmarks.report.evidence import Evidence, Query
 from benchmarks.report.guesses import gained_by_as_many, over_as_many, seen_value
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
-from benchmarks.report.plots import write_figure
+from benchmarks.report.plots import Captioned, Look
 from benchmarks.report.tests import Term, seen
 from benchmarks.work.cost import COST
 from benchmarks.work.profiles import Profile
@@ -87,12 +95,15 @@ DIFFERENCES: Mapping[str, tuple[str, Difference]] = {
     "over_own": ("released over own", within(TOP1[SECOND], OWN)),
     "over_plain": ("released over plain", lambda evidence, own, plain: over_as_many(evidence, own, plain, SECOND)),
 }
-# What the figure shows, in points above the plain network with one guess. Filled: steps of the network's own; hollow:
+# What figures show, in points above the plain network with one guess. Filled: steps of the network's own; hollow:
 # runner-up classes in place of further steps.
-DRAWN: Mapping[str, tuple[Difference, Look]] = {
+BY_RULE: Mapping[str, tuple[Difference, Look]] = {
     "last step": (between(TOP1["last"], TOP1["last"]), Look("#000000", "o")),
     "most confident step": (between(TOP1["confident"], TOP1["confident"]), Look("#0072B2", "s")),
     "released rule, with its second guesses": (between(TOP1[SECOND], TOP1[SECOND]), Look("#D55E00", "D")),
+}
+DRAWN: Mapping[str, tuple[Difference, Look]] = {
+    **BY_RULE,
     "most confident step, own runner-up on the same images": (
         between(OWN, TOP1[SECOND]),
         Look("#009E73", "^", filled=False),
@@ -102,6 +113,8 @@ DRAWN: Mapping[str, tuple[Difference, Look]] = {
         Look("#CC79A7", "v", filled=False),
     ),
 }
+# What stands for the paper's own gains in the figure.
+THEIRS = "the paper, released rule, on ImageNet"
 
 
 def difference(measure: Difference, model: str, split: str, evidence: Evidence) -> Value:
@@ -175,14 +188,42 @@ def dots(split: str, evidence: Evidence) -> Iterator[Dot]:
                 yield Dot(ROWS.get(model, model), series, value.measured, value.low, value.high)
 
 
-def figures(evidence: Evidence, folder: Path) -> list[Path]:
-    """Write the gains of each network over the plain one, beside those of equal guesses."""
-    panels = {set_title(split, evidence.profile): list(dots(split, evidence)) for split in SETS}
-    rows = [ROWS.get(model, model) for model in evidence.rows(ROWS) if not parse(model).is_plain]
-    looks = {series: look for series, (_, look) in DRAWN.items()}
-    title = f"Top-1 above the plain network, profile {evidence.profile.name}"
-    figure = dots_figure(title, panels, rows, looks, "gain over the plain network, by seed [points]")
-    return write_figure(figure, folder, NAME)
+def printed_dots(split: str, evidence: Evidence) -> Iterator[Dot]:
+    """The paper's own gain of each row that it has, on its data."""
+    printed = {model: float(row[f"{split}_top1"]) for model, row in paper_rows().items()}
+    for model in evidence.rows(ROWS):
+        if model in printed and not parse(model).is_plain:
+            yield Dot(ROWS.get(model, model), THEIRS, printed[model] - printed[parse(model).backbone])
+
+
+def figures(evidence: Evidence) -> Iterator[Captioned]:
+    """The gains of each network over the plain one, beside those of equal guesses and the paper's."""
+    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    profile = evidence.profile
+    measured = {split: list(dots(split, evidence)) for split in SETS}
+    panels = {
+        data_title(profile, split): [*found, *printed_dots(split, evidence)]
+        for split, found in measured.items()
+        if found
+    }
+    networks = {model: ROWS.get(model, model) for model in evidence.rows(ROWS) if not parse(model).is_plain}
+    known = {dot.row for found in measured.values() for dot in found}
+    absent = [row for row in networks.values() if row not in known]
+    stands = "" if profile.papers_data else ", whose sets they stand for"
+    caption = (
+        f"Controls: top-1 above the plain network of the same seed [points] under each step rule, beside what as many "
+        f"guesses bring by runner-up classes; {PAIRED_BARS}. Stars: the paper's own gains by its "
+        f"released rule on {' and '.join(SETS.values())}{stands}. "
+        f"{recorded(evidence, [accuracy(model, evidence, split) for model in networks for split in SETS])}"
+    )
+    lacks = unmeasured(f"gains of {', '.join(absent)}", evidence) if absent else ""
+    if not panels:
+        yield Captioned(NAME, caption, None, lacks)
+        return
+    looks = {series: look for series, (_, look) in DRAWN.items()} | {THEIRS: Look("#000000", "*", filled=False)}
+    shown = [row for row in networks.values() if row in known]
+    kept = {name: [dot for dot in found if dot.row in known] for name, found in panels.items()}
+    yield Captioned(NAME, caption, dots_figure(kept, shown, looks, "gain over the plain network [points]"), lacks)
 
 
 EXPERIMENT = Experiment(TITLE, TIME, cells, table, figures)

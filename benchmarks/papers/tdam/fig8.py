@@ -10,20 +10,20 @@ Time: mini 18 minutes on two CPU cores after table 1.
 """
 
 import functools
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.core.records import Cell, MetricKey, Record
-from benchmarks.metrics.statistics import over
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import queries
+from benchmarks.papers.tdam.captions import BANDS, recorded, unmeasured
 from benchmarks.papers.tdam.numbers import TITLES, read_paper
 from benchmarks.report.ablation import Marks, Panel, ablation_figure
+from benchmarks.report.curves import BEHIND, Chart, Curve, Row, charts_figure, over_seeds
 from benchmarks.report.evidence import Evidence, Query, line_of
 from benchmarks.report.layout import Column, Line, Table
 from benchmarks.report.paper import Experiment
-from benchmarks.report.plots import write_figure
+from benchmarks.report.plots import Captioned, Look
 from benchmarks.report.shares import Printed, share_value
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.cost import COST, PARAMETERS
@@ -228,7 +228,10 @@ def panels(evidence: Evidence, measured: bool) -> list[Panel]:
         for variant in points:
             curves.setdefault(variant.line, []).append(variant)
         marks = [marks_of(curve, members, evidence, measured) for curve, members in curves.items()]
-        drawn.append(Panel(name, label, [one for one in marks if one.x], ticks, joined=name != TECHNIQUE))
+        # The paper's two techniques without a value.
+        remarks = {} if measured else {one.at: "did not converge" for one in points if one.paper is None}
+        shown = [one for one in marks if one.x]
+        drawn.append(Panel(name, label, shown, ticks, joined=name != TECHNIQUE, remarks=remarks))
     return drawn
 
 
@@ -253,35 +256,70 @@ def marks_of(curve: str, points: Sequence[Variant], evidence: Evidence, measured
     return Marks(curve, x, y, low, high, sizes)
 
 
-def losses(evidence: Evidence) -> Panel:
-    """Training loss by epoch of the six techniques: the mean over seeds, with Student's interval."""
-    marks = []
-    for variant in (one for one in chosen(evidence.models) if one.panel == TECHNIQUE):
-        curves = [record.samples[LOSS] for record in evidence.select(queries.trained(variant.model))]
-        if not curves:
-            continue
-        # A training that diverged has fewer epochs.
-        effects = [over(values, "seeds") for values in zip(*curves, strict=False)]
-        mean = [effect.value for effect in effects]
-        # Of a single seed nothing is known but the seed.
-        ends = [effect.interval() if effect.n > 1 else (effect.value, effect.value) for effect in effects]
-        epochs = list(range(1, len(mean) + 1))
-        low, high = [end[0] for end in ends], [end[1] for end in ends]
-        marks.append(Marks(variant.label, epochs, mean, low, high, [None] * len(mean)))
-    last = max((len(one.x) for one in marks), default=0)
-    ticks = {epoch: str(epoch) for epoch in range(1, last + 1) if last < 20 or epoch % 10 == 0}
-    return Panel(f"Training loss by feedback technique, {evidence.profile.name}", "epoch", marks, ticks)
+def loss(variant: Variant, look: Look, evidence: Evidence) -> list[Curve]:
+    """Training loss of a technique by epoch; none where nothing is recorded."""
+    runs = [one.samples[LOSS] for one in evidence.select(queries.trained(variant.model)) if LOSS in one.samples]
+    return over_seeds(look, range(1, 1 + max(map(len, runs), default=0)), runs)
 
 
-def figures(evidence: Evidence, folder: Path) -> list[Path]:
-    """Write the figure and the training curves of the techniques."""
+def ablations(evidence: Evidence) -> Captioned:
+    """Top-1 over distance, steps and technique, here and in the paper."""
+    profile, points = evidence.profile, chosen(evidence.models)
+    data = "ImageNet-V1" if profile.papers_data else profile.name
     rows = {
-        f"measured, {evidence.profile.name}": panels(evidence, measured=True),
-        "paper": panels(evidence, measured=False),
+        f"here: top-1 on {data} [%]": panels(evidence, measured=True),
+        "the paper: top-1 on ImageNet [%]": panels(evidence, measured=False),
     }
-    ablations = ablation_figure("Top-1 over feedback distance, steps and technique", rows, "top-1 (%)")
-    training = ablation_figure("Feedback techniques", {"training": [losses(evidence)]}, "loss (nat)")
-    return [*write_figure(ablations, folder, NAME), *write_figure(training, folder, f"{NAME}-training")]
+    caption = (
+        f"Figure 8: top-1 [%] under the released rule over feedback distance m, feedback steps t (of networks trained "
+        f"on the reduced data) and feedback technique. Upper row: measured on {data}, bars are 95 % intervals (of one "
+        "seed over images, of several Student's over seeds). Lower row: the paper's own values, read off its plots. "
+        f"Marker area grows with parameters{hollow(rows)}; every plot has a y axis of its own. "
+        f"{recorded(evidence, [query_of(variant, evidence) for variant in points])}"
+    )
+    measured, printed = rows.values()
+    absent = [variant.label for variant in points if evidence.value(query_of(variant, evidence), TOP1).measured is None]
+    lacks = unmeasured(f"top-1 of {', '.join(dict.fromkeys(absent))}", evidence) if absent else ""
+    if not any(panel.marks for panel in measured):
+        return Captioned(NAME, caption, None, lacks)
+    kept = [place for place, panel in enumerate(measured) if panel.marks or printed[place].marks]
+    return Captioned(
+        NAME, caption, ablation_figure({row: [of[place] for place in kept] for row, of in rows.items()}), lacks
+    )
+
+
+def hollow(rows: Mapping[str, Sequence[Panel]]) -> str:
+    """What a caption says of hollow markers, where there are any."""
+    sizes = [size for of in rows.values() for panel in of for one in panel.marks for size in one.sizes]
+    return " (hollow: not counted)" if any(size is None for size in sizes) else ""
+
+
+def training(evidence: Evidence) -> Captioned:
+    """Training loss by epoch of the techniques, each beside the paper's choice."""
+    first, *others = [variant for variant in variants() if variant.panel == TECHNIQUE]
+    asked = [one for one in others if evidence.models is None or one.model in evidence.models]
+    behind = loss(first, BEHIND, evidence)
+    look = Look("#D55E00", "o")
+    found = {one.label: loss(one, look, evidence) for one in asked}
+    charts = [Chart(label, [*behind, *own]) for label, own in found.items() if own]
+    caption = (
+        f"Training loss [nat] by epoch of the feedback techniques; dashed, in every plot: {first.label}, the paper's "
+        f"choice. {BANDS[0].upper()}{BANDS[1:]}. The paper shows no such curves; it says of spatial->channel and "
+        f"spatial only that their training did not converge. "
+        f"{recorded(evidence, [queries.trained(one.model) for one in (first, *asked)])}"
+    )
+    absent = [label for label, own in found.items() if not own]
+    lacks = unmeasured(f"training with {', '.join(absent)}", evidence) if absent else ""
+    legend = {f"{first.label}, the paper's choice": BEHIND}
+    figure = charts_figure([Row("training loss [nat]", charts)], "epoch", legend) if charts else None
+    return Captioned(f"{NAME}-training", caption, figure, lacks)
+
+
+def figures(evidence: Evidence) -> Iterator[Captioned]:
+    """The figure, and how the techniques are trained."""
+    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    yield ablations(evidence)
+    yield training(evidence)
 
 
 EXPERIMENT = Experiment(TITLE, TIME, cells, table, figures)

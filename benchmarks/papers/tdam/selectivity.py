@@ -7,21 +7,20 @@ The claim: selectivity rises over the plain network.
 Time: mini half a minute on two CPU cores after table 1.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.core.records import Cell, MetricKey
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import queries
+from benchmarks.papers.tdam.captions import BANDS, recorded, unmeasured
 from benchmarks.papers.tdam.numbers import TABLE1, TITLES
-from benchmarks.report.attention import histogram_figure
+from benchmarks.report.curves import BEHIND, Chart, Curve, charts_figure, over_seeds, wrapped
 from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Line, Table
 from benchmarks.report.paper import Experiment
-from benchmarks.report.plots import write_figure
+from benchmarks.report.plots import Captioned, Look
 from benchmarks.work.selectivity import SELECTIVITY
 from benchmarks.work.session import Session
 from benchmarks.work.weights import for_seeds, training_cells
@@ -32,7 +31,9 @@ TIME = "mini: half a minute on two CPU cores after table 1; full: not timed yet"
 
 PLAIN = "resnet50"
 METHODS = {TABLE1[PLAIN, method]: method for method in ("ResNet", "TDjoint (t=2, m=1)", "TDtop (t=2, m=3)")}
-BINS = 20
+ENDS = [round(0.05 * place, 2) for place in range(21)]
+# Steps from the first: dashes tell them apart without color.
+STEPS = (Look("#E69F00", "s", dash="-."), Look("#0072B2", "o"), Look("#009E73", "^", dash=":"))
 
 
 def with_plain(models: Sequence[str]) -> dict[str, str]:
@@ -100,31 +101,38 @@ def notes(evidence: Evidence) -> list[str]:
     ]
 
 
-def shares(model: str, step: int, evidence: Evidence) -> npt.NDArray[np.float64] | None:
-    """Share of the channels of all seeds in each bin from 0 to 1 (BINS,); None where nothing is recorded."""
+def distribution(look: Look, model: str, step: int, evidence: Evidence) -> list[Curve]:
+    """Share of a network's channels up to each index, percent, at a step; none where nothing is recorded."""
     records = evidence.select(queries.selective(model, evidence))
-    if not records:
-        return None
-    indices = [record.samples.get(MetricKey("index", of=str(step)), []) for record in records]
-    counts, _ = np.histogram(np.concatenate(indices), BINS, (0.0, 1.0))
-    return np.asarray(counts / max(1, counts.sum()))
+    indices = [one.samples[key] for one in records if (key := MetricKey("index", of=str(step))) in one.samples]
+    shares = [[100 * float((np.array(index) <= end).mean()) for end in ENDS] for index in indices if index]
+    return over_seeds(look, ENDS, shares)
 
 
-def figures(evidence: Evidence, folder: Path) -> list[Path]:
-    """Write the distributions: the plain network against each other one at each step."""
-    panels = {}
-    for model, label in with_plain(evidence.rows(METHODS)).items():
+def figures(evidence: Evidence) -> Iterator[Captioned]:
+    """The distributions: the plain network against each other one at each step."""
+    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    charts, absent, asked = [], [], with_plain(evidence.rows(METHODS))
+    legend = {"plain network": BEHIND}
+    for model, label in asked.items():
         plain = parse(model).backbone
         if model == plain:
             continue
-        title = TITLES[plain]
-        named = {title: shares(plain, 1, evidence)}
-        named |= {f"{label}, step {step}": shares(model, step, evidence) for step in steps_of(model, evidence)}
-        panels[f"{title} {label}"] = {name: binned for name, binned in named.items() if binned is not None}
-    title = f"Class selectivity of the last stage's channels, {evidence.profile.name}"
-    drawn = {heading: named for heading, named in panels.items() if named}
-    figure = histogram_figure(title, drawn, "class selectivity index", "share of channels")
-    return write_figure(figure, folder, NAME)
+        curves = distribution(BEHIND, plain, 1, evidence)
+        steps = {step: STEPS[(step - 1) % len(STEPS)] for step in steps_of(model, evidence)}
+        own = [curve for step, look in steps.items() for curve in distribution(look, model, step, evidence)]
+        legend |= {f"step {step}": look for step, look in steps.items()} if own else {}
+        absent += [] if own else [label]
+        charts += [Chart(f"{TITLES[plain]}, {label}", [*curves, *own])] if own else []
+    caption = (
+        "Class selectivity of the last stage's channels: the share of channels [%] whose index is at most what the x "
+        "axis says, so that a curve further to the right is more selective (0 answers all classes alike, 1 one class "
+        f"only); {BANDS}. The paper shows no such curves. "
+        f"{recorded(evidence, [queries.selective(model, evidence) for model in asked])}"
+    )
+    figure = charts_figure(wrapped("channels [%]", charts, 3), "class selectivity index", legend) if charts else None
+    lacks = unmeasured(f"class selectivity of {', '.join(absent)}", evidence) if absent else ""
+    yield Captioned(NAME, caption, figure, lacks)
 
 
 EXPERIMENT = Experiment(TITLE, TIME, cells, table, figures)

@@ -6,23 +6,24 @@ The claim: TDjoint (t=2, m=1) beats SE, CBAM, ECA and FCA on ImageNet-V1 and V2,
     make table1 PROFILE=full DATA=imagenet WEIGHTS=dir   # the paper's data and networks
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from benchmarks.core.records import Cell, MetricKey
 from benchmarks.metrics.statistics import over
 from benchmarks.networks.names import CONSTANT, parse
 from benchmarks.papers.tdam import PAPER, efficiency
+from benchmarks.papers.tdam.captions import BANDS, recorded, unmeasured
 from benchmarks.papers.tdam.efficiency import REDUCED_ROWS, ROWS
 from benchmarks.papers.tdam.guesses import NOTE as GUESSES_NOTE
 from benchmarks.papers.tdam.guesses import guess_columns, guess_values
 from benchmarks.papers.tdam.numbers import FITTED, TABLE1, TITLES, paper_rows
 from benchmarks.papers.tdam.queries import accuracy, counted, trained
-from benchmarks.report.evidence import Evidence, judged, line_of
+from benchmarks.report.curves import BEHIND, Chart, Curve, Row, charts_figure, level, over_seeds
+from benchmarks.report.evidence import Evidence, judged, line_of, seed_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
-from benchmarks.report.plots import Panel, Point, Series, curves_figure, scatter_figure, write_figure
+from benchmarks.report.plots import Captioned, Look, Panel, Point, scatter_figure
 from benchmarks.report.shares import printed_in, share_value
 from benchmarks.report.verdicts import judge_printed
 from benchmarks.work.accuracy import ACCURACY
@@ -46,8 +47,8 @@ SETS = {"v2": "ImageNet-V2", "v1": "ImageNet-V1"}
 SHOWN = "v1_released_top1"
 # Points below the plain network's end that count as near to it.
 NEAR = 2.0
-# What training curves show, and the files that they go to.
-CURVES = ((HELD_OUT, "held-out", "top-1 on held-out images [%]"), (LOSS, "loss", "training loss [nat]"))
+# The curves that a row's plot has.
+TellsEpochs = Callable[[str, Evidence], list[Curve]]
 CONTROLS_NOTE = (
     "Controls are ours, by `make controls`: `live` networks start at zero in the norm of the last step and not of the "
     "first, so that every path has its gradient; `no attention` is the same loop and the same norms with a constant in "
@@ -70,7 +71,8 @@ PANELS = (
     Panel("val_fps", "Inference [images/s]"),
 )
 # What attentions from outside look like in plots; the paper has no color for them.
-OUTSIDE, OUTSIDE_STYLE = "not the paper's", ("#777777", "X")
+OUTSIDE = "not the paper's"
+STYLES = {**PAPER.families, OUTSIDE: ("#777777", "X")}
 
 
 def with_controls(controlled: Mapping[str, str]) -> dict[str, str]:
@@ -275,25 +277,120 @@ def figure_points(drawn: Table, evidence: Evidence) -> list[Point]:
             continue
         measured = {"params_m": params.measured, "flops_g": flops.measured, "val_fps": speed.measured}
         x = {key: value for key, value in measured.items() if value is not None}
-        label = next((part for part in ("m=3", "L4") if part in line.label), "")
-        points.append(Point(family(line.model), line.group, x, top1.measured, top1.low, top1.high, label))
+        points.append(Point(family(line.model), line.group, x, top1.measured, top1.low, top1.high, added(line.label)))
     return points
 
 
-def curves(evidence: Evidence, backbone: str, key: MetricKey) -> list[Series]:
-    """What trainings of a backbone's rows tell by epoch: the mean over seeds, with Student's interval."""
-    series = []
-    for (own, method), model in TABLE1.items():
-        runs = [record.samples[key] for record in evidence.select(trained(model)) if record.samples.get(key)]
-        if own != backbone or not runs:
-            continue
-        # A training that diverged has fewer epochs.
-        effects = [over(values, "seeds") for values in zip(*runs, strict=False)]
-        ends = [effect.interval() for effect in effects] if len(runs) > 1 else []
-        low, high = [end[0] for end in ends], [end[1] for end in ends]
-        epochs = list(range(1, len(effects) + 1))
-        series.append(Series(method, family(model), epochs, [effect.value for effect in effects], low, high))
-    return series
+def printed_points(evidence: Evidence) -> list[Point]:
+    """The same of the paper's rows that are asked for, as it prints them."""
+    points = []
+    for model, row in paper_rows().items():
+        if model in efficiency.rows(evidence):
+            x = {panel.key: float(row[panel.key]) for panel in PANELS}
+            group, label = TITLES[parse(model).backbone], added(row["method"])
+            points.append(Point(family(model), group, x, float(row["v1_top1"]), label=label))
+    return points
+
+
+def added(label: str) -> str:
+    """What tells a row from the other one of its family and backbone, or nothing."""
+    return next((part for part in ("m=3", "L4") if part in label), "")
+
+
+def accuracy_cost(evidence: Evidence) -> Captioned:
+    """Accuracy against cost, here and in the paper."""
+    drawn, name = table(evidence), "table1-accuracy-cost"
+    points = figure_points(drawn, evidence)
+    absent = [panel.label for panel in PANELS if not any(panel.key in point.x for point in points)]
+    caption = (
+        f"Table 1: top-1 [%] under the released rule against parameters, FLOPs and images a second in inference. Upper "
+        f"row: measured on {data_title(evidence.profile)}, bars are {INTERVALS}; parameters and FLOPs are of the "
+        "paper's networks, speed is of this device. Lower row: the paper's own numbers, on ImageNet-V1. "
+        f"{recorded(evidence, [accuracy(model, evidence) for model in efficiency.rows(evidence)])}"
+    )
+    if not points:
+        return Captioned(name, caption, None, unmeasured("top-1 against cost", evidence))
+    rows = {f"here: top-1 on {data_title(evidence.profile)} [%]": points}
+    rows |= {"the paper: top-1 on ImageNet-V1 [%]": printed} if (printed := printed_points(evidence)) else {}
+    figure = scatter_figure(rows, PANELS, STYLES)
+    return Captioned(name, caption, figure, unmeasured(", ".join(absent), evidence) if absent else "")
+
+
+def data_title(profile: Profile, split: str = "v1") -> str:
+    """An image set as figures name it: by the paper's name only where it is the paper's."""
+    return SETS[split] if profile.papers_data else f"{profile.name} {profile.splits[split]}"
+
+
+def look_of(model: str) -> Look:
+    """How a row looks in plots."""
+    color, marker = STYLES[family(model)]
+    return Look(color, marker)
+
+
+def trainings(evidence: Evidence, backbone: str) -> Captioned:
+    """How a backbone's rows are trained: the mean over seeds by epoch, each row beside the plain network."""
+    name, title = f"table1-training-{backbone}", TITLES[backbone]
+    asked = {
+        model: method
+        for (own, method), model in TABLE1.items()
+        if own == backbone and (evidence.models is None or model in evidence.models)
+    }
+    caption = (
+        f"Training of {title} with each attention, by epoch: accuracy on held-out images, its gain over the plain "
+        f"{title} of the same seed, and the training loss. Dashed, in every plot: the plain {title}; {BANDS}. The "
+        f"paper shows no such curves. {recorded(evidence, [trained(model) for model in asked])}"
+    )
+    absent = [method for model, method in asked.items() if not evidence.select(trained(model))]
+    lacks = unmeasured(f"training of {title} with {', '.join(absent)}", evidence) if absent else ""
+    # The plain network by itself says something only where nothing else was asked for.
+    charts = {model: method for model, method in asked.items() if method not in absent}
+    charts = {model: method for model, method in charts.items() if len(charts) == 1 or not parse(model).is_plain}
+    rows = [
+        Row(label, [Chart(method, curves(model, evidence)) for model, method in charts.items()])
+        for label, curves in CURVES.items()
+    ]
+    rows = [row for row in rows if any(chart.curves for chart in row.charts)]
+    figure = charts_figure(rows, "epoch", {f"{title}, plain": BEHIND}) if rows else None
+    return Captioned(name, caption, figure, lacks)
+
+
+def epochs_of(model: str, key: MetricKey, evidence: Evidence) -> dict[int | None, list[float]]:
+    """What a row's trainings tell by epoch, seed by seed."""
+    return {seed_of(one): one.samples[key] for one in evidence.select(trained(model)) if one.samples.get(key)}
+
+
+def by_epoch(key: MetricKey) -> TellsEpochs:
+    """A metric of a row's trainings by epoch, and of the plain network's."""
+
+    def curves(model: str, evidence: Evidence) -> list[Curve]:
+        plain = str(parse(model).plain)
+        looks = {plain: BEHIND} | ({model: look_of(model)} if model != plain else {})
+        found = {name: list(epochs_of(name, key, evidence).values()) for name in looks}
+        return [one for name, runs in found.items() for one in over_seeds(looks[name], numbered(runs), runs)]
+
+    return curves
+
+
+def gained_by_epoch(model: str, evidence: Evidence) -> list[Curve]:
+    """By how much a row's held-out accuracy is above the plain network's of the same seed, by epoch, points."""
+    own, plain = (epochs_of(name, HELD_OUT, evidence) for name in (model, str(parse(model).plain)))
+    pairs = [(own[seed], plain[seed]) for seed in own if seed in plain]
+    runs = [[one - other for one, other in zip(*pair, strict=False)] for pair in pairs]
+    curves = over_seeds(look_of(model), numbered(runs), runs)
+    return [level(numbered(runs)), *curves] if curves and not parse(model).is_plain else []
+
+
+def numbered(runs: Sequence[Sequence[float]]) -> range:
+    """Epochs from 1."""
+    return range(1, 1 + max(map(len, runs), default=0))
+
+
+# What training curves show, by the label of their axis.
+CURVES: Mapping[str, TellsEpochs] = {
+    "held-out top-1 [%]": by_epoch(HELD_OUT),
+    "gain over plain [points]": gained_by_epoch,
+    "training loss [nat]": by_epoch(LOSS),
+}
 
 
 def sooner_value(model: str, evidence: Evidence) -> Value:
@@ -321,18 +418,12 @@ def sooner_value(model: str, evidence: Evidence) -> Value:
     return Value(measured=effect.value, low=low, high=high, record=" ".join(one.id for one in records))
 
 
-def figures(evidence: Evidence, folder: Path) -> list[Path]:
-    """Write accuracy against cost, and the training curves."""
-    styles = {**PAPER.families, OUTSIDE: OUTSIDE_STYLE}
-    points = figure_points(table(evidence), evidence)
-    scatter = scatter_figure(title(evidence.profile), PANELS, points, styles, "top-1 [%]")
-    files = write_figure(scatter, folder, "table1-accuracy-cost")
+def figures(evidence: Evidence) -> Iterator[Captioned]:
+    """Accuracy against cost, and how each backbone's rows are trained."""
+    evidence = evidence.filled_by(f"tdam-bench run table1 --profile {evidence.profile.name}")
+    yield accuracy_cost(evidence)
     for backbone in dict.fromkeys(own for own, _ in TABLE1):
-        for key, name, label in CURVES:
-            heading = f"{TITLES[backbone]} in training, {title(evidence.profile)}"
-            drawn = curves_figure(heading, curves(evidence, backbone, key), styles, ("epoch", label))
-            files += write_figure(drawn, folder, f"table1-{name}-{backbone}")
-    return files
+        yield trainings(evidence, backbone)
 
 
 EXPERIMENT = Experiment(TITLE, TIME, cells, table, figures)
