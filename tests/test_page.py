@@ -1,31 +1,41 @@
-"""The report's page in a browser: no error, sorting, provenance, both themes, and no sideways scrolling."""
+"""The report's page in a browser: what a reader does with it, at two widths, in both themes, by mouse and by keys."""
 
+import csv
+import io
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from benchmarks.papers.tdam import PAPER
+from benchmarks.papers.tdam.sources import SOURCES
+from benchmarks.report import report as reports
 from benchmarks.report.report import Wanted, write_report
 from tests.recorded import kept, recorded_all
 from tests.sessions import make_session
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-WIDTHS = (390, 1440)
+NARROW, WIDE = 390, 1440
+LARGEST = 1_000_000  # bytes
+VIEWS = ("released", "last", "confident")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of made-up records, with the claims and three kinds of tables and figures."""
+    """The page of made-up records of all experiments, with the claims."""
     root = tmp_path_factory.mktemp("page")
-    session = make_session(root, "mini")
+    session = make_session(root, "mini", seeds=(0, 1))
     store = kept(recorded_all(session), session.store)
-    write_report(Wanted(PAPER, ("table1", "table4", "fig8", "claims")), store, root / "report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reports, "pdf", lambda out: [])  # is tested elsewhere
+        write_report(Wanted(PAPER, PAPER.names), store, root / "report")
     return root / "report" / "index.html"
 
 
@@ -38,78 +48,372 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(params=WIDTHS)
-def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
-    """The page, offline; the test fails if the console had an error or anything was asked of the network."""
-    context = browser.new_context(
-        viewport={"width": request.param, "height": 900}, color_scheme="light", offline=True, reduced_motion="reduce"
-    )
+def opened(browser: Browser, report: Path, width: int, **options: Any) -> Iterator[Page]:
+    """The page, offline; the test fails if the console said anything or anything was asked of the network."""
+    settings = {"color_scheme": "light", "offline": True, "reduced_motion": "reduce", **options}
+    context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
     page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(("file:", "data:")) else None)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda asked: said.append(asked.url) if not asked.url.startswith(("file:", "data:")) else None)
     page.goto(report.as_uri())
+    expect(page.locator("html")).to_have_attribute("data-ready", "yes", timeout=60_000)
     yield page
     context.close()
-    assert wrong == []
+    assert said == []
 
 
-def test_page_never_scrolls_sideways(page: Page) -> None:
-    for theme in ("light", "dark"):
-        widths = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert widths[0] <= widths[1], theme
-        page.locator("#theme").click()
+@pytest.fixture
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    """On a wide screen."""
+    yield from opened(browser, report, WIDE)
 
 
-def test_every_figure_is_drawn_and_described(page: Page) -> None:
-    images = page.locator("figure img")
-    assert images.count() >= 3
-    for index in range(images.count()):
-        image = images.nth(index)
+@pytest.fixture(params=(NARROW, WIDE))
+def any_page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
+    """On either screen."""
+    yield from opened(browser, report, request.param)
+
+
+def rows(page: Page, table: str) -> Locator:
+    """The rows of a table that are seen."""
+    return page.locator(f"#table-{table} tbody tr[id]:visible")
+
+
+def cell(page: Page, name: str) -> Locator:
+    """A cell by its id."""
+    return page.locator(f"[id='{name}']")
+
+
+# ---------------------------------------------------------------- size and width
+
+
+def test_the_page_is_one_small_file(report: Path) -> None:
+    assert report.stat().st_size <= LARGEST
+
+
+def test_nothing_is_wider_than_its_screen(any_page: Page) -> None:
+    """Neither the page nor any of its tables, whichever way of counting is shown."""
+    regions = "[document.documentElement, ...document.querySelectorAll('.scroll')]"
+    for view in VIEWS:
+        any_page.locator(f"input[name=view][value={view}]").check(force=True)
+        wide = any_page.evaluate(
+            f"{regions}.filter(one => one.scrollWidth > one.clientWidth).map(one => one.className)"
+        )
+        assert wide == [], view
+
+
+def test_a_table_that_is_too_wide_scrolls_by_itself_and_keeps_its_first_column(page: Page) -> None:
+    """All columns at once: the table's region scrolls, the page does not; heads stay above, methods at the left."""
+    page.locator("section:has(#table-table1) .columns summary").click()
+    for box in page.locator("section:has(#table-table1) .columns input").all():
+        box.check()
+    page.keyboard.press("Escape")
+    region = page.locator(".scroll:has(#table-table1)")
+    assert region.evaluate("one => one.scrollWidth > one.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    first = page.locator("#table-table1 tbody tr[id] th").first
+    before = first.bounding_box()
+    region.evaluate("one => one.scrollTo(500, 300)")
+    assert before is not None
+    assert first.bounding_box()["x"] == before["x"]
+    top = region.bounding_box()["y"]
+    assert page.locator("#table-table1 thead").bounding_box()["y"] == pytest.approx(top, abs=1)
+
+
+def test_heads_stay_below_the_tools(page: Page) -> None:
+    """Both levels of a table's heads are in view where its rows are."""
+    cell(page, "table1.resnet101").evaluate("one => one.scrollIntoView({block: 'center'})")
+    tools = page.locator("#tools").bounding_box()
+    for head in ("thead tr:first-child th", "thead tr:last-child th"):
+        box = page.locator(f"#table-table1 {head}:visible").first.bounding_box()
+        assert tools["height"] - 1 <= box["y"] < 300
+
+
+def test_rows_are_cards_on_a_small_screen(browser: Browser, report: Path) -> None:
+    """Each number stands beside its column's name; values stand below each other."""
+    for page in opened(browser, report, NARROW):
+        row = cell(page, "table1.resnet50-se")
+        seen = row.locator("td:visible")
+        labels = seen.evaluate_all("cells => cells.map(one => getComputedStyle(one, '::before').content)")
+        assert labels[:2] == ['"Params [M]"', '"FLOPs [G]"']
+        lefts = {round(one.bounding_box()["x"]) for one in seen.all()}
+        assert len(lefts) == 1
+
+
+def test_every_figure_is_drawn_and_described(any_page: Page) -> None:
+    images = any_page.locator("figure img")
+    assert images.count() >= 10
+    for image in images.all():
         assert image.get_attribute("alt")
         assert image.evaluate("one => one.complete && one.naturalWidth > 0")
 
 
-def column(page: Page, table: str, index: int) -> list[float | None]:
-    """Values of a column from top to bottom, None where a cell has no number."""
-    cells = page.locator(f"#{table} tbody tr").evaluate_all(
-        "(rows, index) => rows.map(row => row.cells[index].dataset.value ?? null)", index
+# ---------------------------------------------------------------- the answer
+
+
+def test_the_first_screen_answers_by_scope(any_page: Page) -> None:
+    cards = any_page.locator(".scopes article")
+    assert cards.locator("h3").all_inner_texts() == ["Architecture", "Speed and memory", "Accuracy", "Accuracy"]
+    for place in range(3):
+        assert re.fullmatch(r"\d+ of \d+ claims hold", cards.nth(place).locator(".headline").inner_text())
+    assert cards.nth(3).locator(".headline").inner_text() == "not run"
+    assert cards.nth(3).locator("code").inner_text().startswith("tdam-bench run --profile full")
+    counted = re.findall(r"\d+ of (\d+)", " ".join(cards.locator(".headline").all_inner_texts()))
+    assert sum(map(int, counted)) == any_page.locator(".claim").count() == len(PAPER.claims())
+
+
+def test_verdicts_are_told_by_sign_and_word(page: Page) -> None:
+    """Not by color alone, of claims and of numbers."""
+    for text in page.locator(".claim > p .word").all_inner_texts():
+        assert re.fullmatch(r"(✓ HOLDS|✗ FAILS|\? UNDECIDED|○ NOT RUN)", text)
+    words = page.locator("td small b").all_inner_texts()
+    assert len(words) > 100
+    known = {"✓ reproduced", "≈ consistent", "✗ differs", "? undecided", "· not comparable", "○ not run", "+ new", ""}
+    assert set(words) <= known
+
+
+# ---------------------------------------------------------------- search, verdicts, columns
+
+
+def test_search_leaves_what_has_all_words(page: Page) -> None:
+    before = rows(page, "table1").count()
+    page.fill("#search", "table1 cbam")
+    shown = rows(page, "table1").locator("th").all_inner_texts()
+    assert 0 < len(shown) < before
+    assert all("CBAM" in text for text in shown)
+    expect(page.locator("#found")).to_contain_text(f"{len(shown)} rows")
+    assert page.locator("#table-table4").is_hidden()
+    page.fill("#search", "no such words")
+    expect(page.locator("#found")).to_have_text("0 claims, 0 rows")
+    page.fill("#search", "")
+    assert rows(page, "table1").count() == before
+
+
+@pytest.mark.parametrize(("word", "claims"), [("fails", True), ("differs", False), ("undecided", True)])
+def test_a_verdict_leaves_what_has_it(page: Page, word: str, claims: bool) -> None:
+    page.select_option("#verdict", word)
+    assert (page.locator(".claim:visible").count() > 0) == claims
+    for claim in page.locator(".claim:visible .word").all_inner_texts()[:1]:
+        assert word in claim.lower()
+    for row in page.locator("tbody tr[id]:visible").all():
+        assert row.locator(f"td.{word}:visible").count() > 0
+    assert page.locator(".claim:visible, tbody tr[id]:visible").count() > 0
+    assert page.locator(f"td.dim:visible:not(.{word})").count() == page.locator("td.dim:visible").count()
+
+
+def views_shown(page: Page, table: str) -> set[str]:
+    return set(page.locator(f"#table-{table} thead .view:visible").all_inner_texts())
+
+
+def test_one_toggle_takes_the_place_of_columns(page: Page) -> None:
+    """Of each way of counting as many columns as there are; a table without it keeps its own, and says which."""
+    every = page.locator("#table-table4 thead th[data-view]").count()
+    assert every == 12
+    for view in VIEWS:
+        page.locator(f"input[name=view][value={view}]").check(force=True)
+        assert views_shown(page, "table1") == views_shown(page, "table4") == {view}
+        assert page.locator("#table-table4 thead th[data-view]:visible").count() == every / 3
+    assert views_shown(page, "fig4") == {"last"}
+    assert page.locator("#table-table1 tbody tr[id]").first.locator("td:visible").count() == (
+        page.locator("#table-table1 thead tr:last-child th:visible").count() - 1
     )
-    return [None if cell is None else float(cell) for cell in cells]
 
 
-@pytest.mark.parametrize(("table", "index"), [("table-claims", 0), ("table-table1", 2)])
-def test_columns_sort_in_both_directions(page: Page, table: str, index: int) -> None:
-    button = page.locator(f"#{table} thead th").nth(index).locator("button")
-    head = page.locator(f"#{table} thead th").nth(index)
+def test_columns_can_be_hidden_and_shown(page: Page) -> None:
+    menu = page.locator("section:has(#table-table1) .columns")
+    menu.locator("summary").click()
+    head = page.locator("#table-table1 thead th button", has_text="FLOPs, fvcore")
+    expect(head).to_be_hidden()  # a detail
+    menu.get_by_label("FLOPs, fvcore [G]").check()
+    expect(head).to_be_visible()
+    expect(cell(page, "table1.resnet50.fvcore_g")).to_be_visible()
+    menu.get_by_label("Params [M]").uncheck()
+    expect(cell(page, "table1.resnet50.params_m")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(menu.locator("input").first).to_be_hidden()
+
+
+def column(page: Page, table: str, place: int) -> list[list[float]]:
+    """Values of a column from top to bottom, block by block."""
+    texts = page.locator(f"#table-{table} tbody").evaluate_all(
+        "(blocks, place) => blocks.map(one => [...one.rows].filter(row => row.id).map(row => row.cells[place]"
+        ".querySelector('button:not([aria-label])')?.firstChild.textContent).filter(Boolean))",
+        place,
+    )
+    return [[float(text) for text in block] for block in texts]
+
+
+def test_columns_sort_in_both_directions_within_their_block(page: Page) -> None:
+    button = page.locator("#table-table1 thead tr:last-child th").nth(1).locator("button")
+    head = page.locator("#table-table1 thead tr:last-child th").nth(1)
+    before = column(page, "table1", 1)
     for direction, reverse in (("ascending", False), ("descending", True)):
         button.click()
         expect(head).to_have_attribute("aria-sort", direction)
-        values = column(page, table, index)
-        numbers = [value for value in values if value is not None]
-        assert len(numbers) >= 10
-        assert numbers == sorted(numbers, reverse=reverse)
-        assert values == numbers + [None] * (len(values) - len(numbers))
+        blocks = column(page, "table1", 1)
+        assert max(map(len, blocks)) >= 6
+        assert blocks == [sorted(block, reverse=reverse) for block in blocks]
+        assert [sorted(block) for block in blocks] == [sorted(block) for block in before]
 
 
-def test_a_number_tells_where_it_comes_from(page: Page) -> None:
-    button = page.locator("#table-table1 button[data-records]:not([data-records=''])").first
+# ---------------------------------------------------------------- where a number comes from, and links
+
+
+def test_a_number_tells_value_seeds_and_command_first(page: Page) -> None:
+    """Hashes are folded."""
+    button = cell(page, "table1.resnet50-se.v1_released_top1").locator("button")
     button.click()
     dialog = page.locator("#provenance")
-    expect(dialog).to_be_visible()
-    identity = button.get_attribute("data-records")
-    assert identity is not None
-    expect(dialog).to_contain_text(identity.split()[0])
+    expect(dialog.locator("h2")).to_contain_text("SE")
+    assert dialog.locator(".value").inner_text().startswith(button.inner_text().partition("±")[0])
+    command = "tdam-bench run table1 --profile mini --models resnet50-se --seeds 2"
+    shown = dialog.locator("dd").all_inner_texts()
+    assert any(text.startswith(command) for text in shown)
+    assert "0, 1" in shown
+    hashes = dialog.locator(".records dd").first
+    expect(hashes).to_be_hidden()
+    dialog.locator(".records summary").click()
+    expect(hashes).to_be_visible()
     expect(dialog).to_contain_text("created")
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
 
 
-def test_a_claim_opens_its_tests(page: Page) -> None:
-    details = page.locator("#table-claims details").first
-    details.locator("summary").click()
-    expect(details.locator("li").first).to_be_visible()
+def test_every_cell_has_a_link_of_its_own(page: Page) -> None:
+    ids = page.locator("[id]").evaluate_all("all => all.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    assert page.locator("td[data-cell]:not([id])").count() == 0
+    missing = page.locator("a[href^='#']").evaluate_all(
+        "links => links.map(one => one.hash.slice(1)).filter(id => !document.getElementById(decodeURIComponent(id)))"
+    )
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "name", ["table1.resnet50-cbam.v2_last_top1", "table1.resnet101.fvcore_g", "table4.resnet50-eca.r448_confident"]
+)
+def test_a_link_shows_its_cell_wherever_it_is_hidden(browser: Browser, report: Path, name: str) -> None:
+    """In another view, as a detail, behind a search: it is in view, and marked."""
+    for page in opened(browser, report, WIDE):
+        target = cell(page, name)
+        expect(target).to_be_hidden()
+        page.fill("#search", "no such words")
+        page.evaluate("name => { location.hash = name; }", name)
+        expect(target).to_be_visible()
+        expect(target).to_be_in_viewport()
+        plain = (
+            cell(page, name.rpartition(".")[0]).locator("th").evaluate("one => getComputedStyle(one).backgroundColor")
+        )
+        assert target.evaluate("one => getComputedStyle(one).backgroundColor") != plain
+
+
+def test_a_number_is_linked_from_its_dialog(page: Page) -> None:
+    cell(page, "table1.resnet50-se.params_m").locator("button").click()
+    page.locator("#permalink").click()
+    expect(page.locator("#provenance")).not_to_be_visible()
+    assert page.url.endswith("#table1.resnet50-se.params_m")
+
+
+def test_claims_link_to_their_numbers_and_back(page: Page) -> None:
+    """Claim 1 is on parameters, the one on top-1 rests on the last step's: the links lead to just these."""
+    claim = page.locator("#claim-1")
+    claim.locator("summary").click()
+    link = claim.locator("li a").first
+    name = str(link.get_attribute("href")).removeprefix("#")
+    assert name.startswith("table1.")
+    assert name.endswith(".params_m")
+    link.click()
+    expect(cell(page, name)).to_be_in_viewport()
+    cell(page, name).locator("button").click()
+    page.locator("#provenance a", has_text=re.compile("^claim 1$")).click()
+    expect(claim).to_be_in_viewport()
+    expect(claim.locator("details")).to_have_attribute("open", "")
+
+
+def test_every_claim_that_compares_networks_links_to_numbers(page: Page) -> None:
+    """All but those on where blocks are, and on what no table shows."""
+    linked = page.locator(".claim:has(li a[href*='.'])").evaluate_all("all => all.map(one => one.id)")
+    assert len(linked) >= 0.8 * page.locator(".claim").count()
+
+
+def test_rows_link_to_their_papers(page: Page) -> None:
+    for model, part in {"resnet50": "resnet", "resnet50-se": "se", "resnet50-td-top-t2-m1": "feedback"}.items():
+        link = cell(page, f"table1.{model}").locator("a.source")
+        assert link.get_attribute("href") == SOURCES[part].url
+        assert link.inner_text() == SOURCES[part].name
+
+
+# ---------------------------------------------------------------- copying
+
+
+@pytest.fixture
+def copied(browser: Browser, report: Path) -> Iterator[Page]:
+    """The page, allowed to use the clipboard."""
+    yield from opened(browser, report, WIDE, permissions=["clipboard-read", "clipboard-write"])
+
+
+def copy(page: Page, table: str, style: str) -> str:
+    button = page.locator(f"section:has(#table-{table}) [data-copy={style}]")
+    button.click()
+    expect(button).to_have_text("Copied")
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_a_table_is_copied_as_it_is_shown(copied: Page) -> None:
+    """CSV in full precision, LaTeX with its heads, BibTeX of its rows; of the rows that a search leaves."""
+    copied.fill("#search", "table1 resnet50 se")
+    shown = rows(copied, "table1").count()
+    lines = list(csv.DictReader(io.StringIO(copy(copied, "table1", "CSV"))))
+    assert len(lines) == shown > 0
+    value = cell(copied, "table1.resnet50-se.params_m").locator("button").inner_text()
+    se = next(line for line in lines if line["model"] == "resnet50-se")
+    assert f"{float(se['Params [M]']):.2f}" == value != se["Params [M]"]
+    assert se["Params [M] paper"] == "28.07"
+    assert se["Params [M] verdict"] in ("differs", "consistent", "reproduced")
+
+    latex = copy(copied, "table1", "LaTeX")
+    assert latex.count(r"\\") >= shown + 3
+    assert latex.count("{") == latex.count("}")
+    columns = copied.locator("#table-table1 thead tr:last-child th:visible").count()
+    assert f"\\begin{{tabular}}{{l{'r' * (columns - 1)}}}" in latex
+    (line,) = (line for line in latex.splitlines() if line.startswith("SE &"))
+    assert line.count("&") == columns - 1
+    assert rf"{value} (\textit{{28.07}})" in line.replace(r"\textbf{", "").replace(f"{value}}}", value)
+
+    assert copy(copied, "table1", "BibTeX") == SOURCES["se"].bibtex
+
+
+def test_without_a_clipboard_the_text_is_shown(page: Page) -> None:
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('none')); }")
+    page.locator("section:has(#table-table1) [data-copy=BibTeX]").click()
+    area = page.locator("#copied textarea")
+    expect(area).to_be_visible()
+    assert area.input_value().count("@inproceedings{") == 6  # ResNet, SE, CBAM, ECA, FCA, and the paper's own
+
+
+# ---------------------------------------------------------------- image by image
+
+
+def test_images_that_flip_are_counted_and_pictured(page: Page) -> None:
+    out = page.locator("#flip-out")
+    assert page.locator("#flip-a").input_value() == "resnet50-td-joint-t2-m1"
+    assert page.locator("#flip-b").input_value() == "resnet50"
+    numbers = [int(number) for number in re.findall(r"\d+", " ".join(out.locator("> p").all_inner_texts()))]
+    numbers += [int(text.split()[0]) for text in out.locator("h3").all_inner_texts()]
+    assert sum(numbers) == 400  # the images of made-up records
+    pictures = out.locator(".picture")
+    assert 0 < pictures.count() <= 40
+    assert re.fullmatch(r"image val/\d{6}, class \d", str(pictures.first.get_attribute("aria-label")))
+    listed = out.locator("details").first
+    listed.locator("summary").click()
+    assert len(listed.locator("p").inner_text().split(", ")) == numbers[2]
+    page.select_option("#flip-a", "resnet50")
+    assert [text.split()[0] for text in out.locator("h3").all_inner_texts()] == ["0", "0"]
+
+
+# ---------------------------------------------------------------- themes, keys, accessibility
 
 
 def luminance(color: str) -> float:
@@ -119,15 +423,87 @@ def luminance(color: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_both_themes_have_contrast(page: Page) -> None:
+def test_both_themes_have_contrast(any_page: Page) -> None:
     backs = []
     for _ in range(2):
-        back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        back = any_page.evaluate("getComputedStyle(document.body).backgroundColor")
         backs.append(luminance(back))
-        for selector in ("body", ".notes", "a", ".holds", ".fails", ".undecided"):
-            text = page.locator(selector).first.evaluate("one => getComputedStyle(one).color")
+        for selector in ("body", ".notes", "main a", ".fails", ".undecided", "td.differs b", "td.undecided b"):
+            text = any_page.locator(selector).first.evaluate("one => getComputedStyle(one).color")
             light, dark = sorted((luminance(text), backs[-1]), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{selector} on {back}"
-        page.locator("#theme").click()
+        any_page.locator("#theme").click()
     assert max(backs) > 0.8
     assert min(backs) < 0.05
+
+
+def test_the_system_s_theme_is_the_first(browser: Browser, report: Path) -> None:
+    for page in opened(browser, report, WIDE, color_scheme="dark"):
+        assert luminance(page.evaluate("getComputedStyle(document.body).backgroundColor")) < 0.05
+        expect(page.locator("#theme")).to_have_text("Light theme")
+
+
+def tab_to(page: Page, selector: str, most: int = 80) -> None:
+    """Press Tab until an element has the focus, which must be seen."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            outline = page.evaluate(
+                "getComputedStyle(document.activeElement.matches('[type=radio]') ? "
+                "document.activeElement.nextElementSibling : document.activeElement).outlineStyle"
+            )
+            assert outline == "solid"
+            return
+    raise AssertionError(f"{selector} is not reached by Tab")
+
+
+def test_all_of_it_works_by_keyboard(page: Page) -> None:
+    """Theme, search, verdict, view, a claim's tests, columns, sorting, a number, its dialog, and back."""
+    tab_to(page, "#theme")
+    page.keyboard.press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    tab_to(page, "#search")
+    page.keyboard.type("table1 resnet50")
+    tab_to(page, "#verdict")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#verdict")).not_to_have_value("")
+    page.keyboard.press("Home")
+    tab_to(page, "input[name=view]")
+    page.keyboard.press("ArrowRight")
+    assert views_shown(page, "table1") == {"last"}
+    tab_to(page, "section:has(#table-table1) .columns summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "section:has(#table-table1) .columns input")
+    page.keyboard.press("Space")
+    expect(cell(page, "table1.resnet50.params_m")).to_be_hidden()
+    page.keyboard.press("Escape")
+    tab_to(page, "#table-table1 thead button")
+    page.keyboard.press("Enter")
+    assert page.locator("#table-table1 th[aria-sort]").count() == 1
+    tab_to(page, "#table-table1 td button")
+    page.keyboard.press("Enter")
+    expect(page.locator("#provenance")).to_be_visible()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.matches('#table-table1 td button')")
+
+
+def test_a_claim_opens_by_keyboard(page: Page) -> None:
+    tab_to(page, ".claim summary")
+    page.keyboard.press("Enter")
+    expect(page.locator(".claim details[open] li").first).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(any_page: Page, theme: str) -> None:
+    """Of the page as it opens, of a claim's tests, and of a number's dialog."""
+    any_page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+    any_page.locator("#claim-1 summary").click()
+    for opens in (lambda: None, lambda: any_page.locator("td button:visible").first.click()):
+        opens()
+        found = Axe().run(any_page, options={"resultTypes": ["violations"]}).response["violations"]
+        serious = [
+            (one["id"], one["impact"], [node["target"] for node in one["nodes"]][:3])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == []

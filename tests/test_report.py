@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from benchmarks.cli import main
 from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
+from benchmarks.report.packing import packed, unpacked
 from benchmarks.report.report import Wanted, write_report
 from benchmarks.report.verification import verify
 from tests.recorded import kept, recorded_all
@@ -70,18 +71,35 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+def data_of(page: str) -> str:
+    """What a page has packed."""
+    (text,) = re.findall(r'<script type="application/gzip" id="data">([^<]*)</script>', page)
+    return unpacked(text)
+
+
+def edit_data(page: Path) -> None:
+    """Change a digit of what is told of a number, and pack it again."""
+    text = page.read_text()
+    data = data_of(text)
+    assert '"value": "25.557 M"' in data
+    changed = data.replace('"value": "25.557 M"', '"value": "25.657 M"', 1)
+    page.write_text(text.replace(packed(data), packed(changed)))
+
+
 def edit_cell(page: Path) -> None:
     """Change a digit in the page's table."""
     text = page.read_text()
-    changed = re.sub(
-        r'(data-cell="table1/resnet50/[^"]*params_m">.*?>)25\.56(</button>)', r"\g<1>25.66\2", text, count=1
-    )
+    changed = re.sub(r'(id="table1.resnet50.params_m"[^>]*>.*?>)25\.56(</button>)', r"\g<1>25.66\2", text, count=1)
     assert changed != text
     page.write_text(changed)
 
 
 def one_record(root: Path) -> Path:
-    return next((root / "runs" / "records").glob("cost-resnet50-eca-*.json"))
+    """The record of ECA's counts by the paper's convention, which the table and the claims show."""
+    paths = (root / "runs" / "records").glob("cost-resnet50-eca-*.json")
+    return next(
+        path for path in paths if json.loads(path.read_text())["cell"]["options"]["convention"] == PAPER.convention
+    )
 
 
 def with_more_parameters(path: Path, more: int) -> dict[str, Any]:
@@ -109,6 +127,8 @@ SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
     "Markdown": (lambda r: edit(r / TABLES / "table1.md", "25.56", "25.57"), "shows 25.57, the records say 25.56"),
     "whole Markdown": (lambda r: edit(r / "report" / "report.md", "4.11", "4.21"), "shows 4.21, the records say 4.11"),
     "page": (lambda r: edit_cell(r / PAGE), "shows '25.66 paper 25.56 ≈ consistent', the records say '25.56 paper"),
+    "what the page tells of a number": (lambda r: edit_data(r / PAGE), "shows 25.657, the records say 25.557"),
+    "what the page has packed": (lambda r: edit(r / PAGE, 'id="data">H4sI', 'id="data">H4sJ'), "index.html, line"),
     "LaTeX": (lambda r: edit(r / TABLES / "table1.tex", "25.56", "26.56"), "shows 26.56, the records say 25.56"),
     "CSV": (lambda r: edit(r / TABLES / "table1.csv", ",25.557032,", ",25.557033,"), "shows 25.557033"),
     "record deleted": (lambda r: one_record(r).unlink(), "is gone from"),
@@ -170,7 +190,8 @@ def test_every_number_of_a_whole_report_is_that_of_its_record(whole: Path) -> No
     tables = {path.stem for path in (whole / "report" / "tables").iterdir()}
     assert tables == {*PAPER.names, "claims-tests"}
     page = (whole / "report" / "index.html").read_text()
-    assert all(f'id="table-{name}"' in page for name in PAPER.names)
+    assert all(f'id="table-{name}"' in page for name in PAPER.experiments)
+    assert all(f'id="claim-{claim.number}"' in page for claim in PAPER.claims())
     for path in (whole / "report" / "tables").glob("*.csv"):
         assert "not run" not in path.read_text(), path
 
@@ -195,7 +216,7 @@ def test_text_of_records_cannot_break_the_page(tmp_path: Path) -> None:
     ]
     write_report(WANTED, kept(evil, session.store), tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()
-    assert "script>alert(1)" in page
+    assert "script>alert(1)" in data_of(page)
     assert "<script>alert" not in page
     assert "<!--" not in page
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from benchmarks.core.records import MetricKey
 from benchmarks.metrics.statistics import LEVEL, POWER, USUAL, Design, holm, simes
 from benchmarks.report.evidence import Evidence, Missing, Query
 from benchmarks.report.shares import part_of
@@ -59,6 +60,7 @@ class Finding:
         barred: Why nothing is decided whatever ``p`` is (too few seeds, or a network that was not trained to its end),
             with what to run and its price.
         records: Ids of the records behind it.
+        keys: Which of their numbers.
         otherwise: What the numbers show for the other side as well, where they show both (above zero, and no difference
             that matters): it decides where the first is taken back for being one of several tests.
     """
@@ -71,6 +73,7 @@ class Finding:
     outlook: Callable[[Design], Outlook] | None = None
     barred: str = ""
     records: tuple[str, ...] = ()
+    keys: tuple[MetricKey, ...] = ()
     otherwise: "Finding | None" = None
 
     @property

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.report import claim_tables
 from benchmarks.report.claims import COUNTS, SPEED, judge_claims, scope_of
@@ -11,10 +12,12 @@ from benchmarks.report.comparison import digits
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import CLAIMS
-from benchmarks.report.report import Wanted
 from benchmarks.report.verdicts import Verdict
 from benchmarks.work.cost import COST
 from benchmarks.work.efficiency import EFFICIENCY
+
+if TYPE_CHECKING:
+    from benchmarks.report.report import Wanted
 
 # How many are named.
 MOST = 3
@@ -50,7 +53,7 @@ class Told:
     @property
     def what(self) -> str:
         """Row and column in words."""
-        names = (self.line.group, self.line.label, self.column.group, self.column.title)
+        names = (self.line.group, self.line.label, self.column.group, self.column.title, self.column.view)
         return f"{self.table.name}, {' '.join(dict.fromkeys(filter(None, names)))}"
 
     def __str__(self) -> str:
@@ -63,7 +66,7 @@ class Told:
         return f"{self.what}: {here}: {side} it by {self.off:,.1f} times what margin and interval allow"
 
 
-def closing(wanted: Wanted, evidence: Evidence, out: Path) -> list[str]:
+def closing(wanted: "Wanted", evidence: Evidence, out: Path) -> list[str]:
     """The answer of a run, in lines.
 
     Args:
@@ -126,7 +129,7 @@ def verdict_lines(told: Sequence[Told]) -> list[str]:
     return lines
 
 
-def claim_lines(wanted: Wanted, evidence: Evidence) -> list[str]:
+def claim_lines(wanted: "Wanted", evidence: Evidence) -> list[str]:
     """How many claims hold of those that the experiments decide, a line for each scope."""
     paper, run = wanted.paper, {*wanted.names}
     results = judge_claims(paper.claims(), evidence, paper.claim_rules)

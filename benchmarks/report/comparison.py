@@ -144,9 +144,9 @@ def block_rows(table: Table, block: Sequence[Line], markup: Markup, remarks: Rem
 
 
 def heading_rows(table: Table, markup: Markup) -> tuple[list[str], list[str]]:
-    """Titles and units, with the two columns that name the rows."""
+    """Titles, and units with views, with the two columns that name the rows."""
     titles = ["", "", *(markup.text(column.title) for column in table.columns)]
-    units = ["", "", *(markup.text(f"({column.unit})") if column.unit else "" for column in table.columns)]
+    units = ["", "", *(markup.text(f"({column.measure})") if column.measure else "" for column in table.columns)]
     return titles, units
 
 

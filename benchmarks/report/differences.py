@@ -6,6 +6,7 @@ What is decided here knows no record: it is what the calibration tries.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from benchmarks.core.records import MetricKey
 from benchmarks.metrics.statistics import LEVEL, Design, Effect, least
 from benchmarks.report.claims import Finding, Outlook
 
@@ -42,6 +43,7 @@ class Seen:
         way: How to have so many units in all, with the price, in words.
         p_none: Two-sided p against no difference, where another test than Student's gives it.
         quantity: What it is a difference of.
+        keys: Which of the records' numbers.
     """
 
     effect: Effect
@@ -50,6 +52,7 @@ class Seen:
     way: Callable[[int], str] = no_way
     p_none: float | None = None
     quantity: Quantity = POINTS
+    keys: tuple[MetricKey, ...] = ()
 
     @property
     def text(self) -> str:
@@ -99,7 +102,7 @@ def finding(one: Seen, side: Side, needed: Callable[[Design], int | None]) -> Fi
         return Outlook(units, f"{count} would decide {power}{one.way(units)}")
 
     p = min(1.0, side.p)
-    return Finding(one.text, side.favors, p, side.test, side.reason, outlook, one.barred, one.records)
+    return Finding(one.text, side.favors, p, side.test, side.reason, outlook, one.barred, one.records, one.keys)
 
 
 def sized(one: Seen, size: float) -> Finding:

@@ -184,6 +184,7 @@ class Evidence:
             high=high,
             record=" ".join(record.id for record in records),
             note=next((metric.status for metric in metrics if metric.status != "ok"), None),
+            key=key,
         )
 
     def effect(self, query: Query, key: MetricKey) -> Effect:

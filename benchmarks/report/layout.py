@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.core.records import MetricKey
 from benchmarks.report.verdicts import Judgement
 
 
@@ -19,6 +20,7 @@ class Value:
         low: Lower end of the 95 % interval.
         high: Upper end.
         note: A short remark on the number, such as ``partial, n=9,998``.
+        key: Which number of its record it is, where it is one as it stands there, or the mean of several records'.
     """
 
     paper: str | None = None
@@ -29,6 +31,7 @@ class Value:
     low: float | None = None
     high: float | None = None
     note: str | None = None
+    key: MetricKey | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class Column:
         group: Heading above several columns, or an empty string.
         decimals: Digits shown after the point.
         better: ``higher``, ``lower``, or None where neither is.
+        view: The one of several ways of counting that it belongs to, of which the page shows one at a time; empty for
+            columns that stand beside all of them.
+        detail: Whether the page shows it only where it is asked for.
     """
 
     key: str
@@ -50,6 +56,13 @@ class Column:
     group: str = ""
     decimals: int = 2
     better: str | None = None
+    view: str = ""
+    detail: bool = False
+
+    @property
+    def measure(self) -> str:
+        """Its unit and its view, as headings have them."""
+        return ", ".join(part for part in (self.unit, self.view) if part)
 
 
 @dataclass(frozen=True)

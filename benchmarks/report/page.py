@@ -1,43 +1,33 @@
 """The report's page: one file that needs no network, from tables, figures, claims and records."""
 
-import base64
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from benchmarks.core.records import Record
-from benchmarks.report import claim_tables
-from benchmarks.report.claims import ClaimResult, ClaimVerdict, PartResult
-from benchmarks.report.comparison import (
-    WITH_INTERVAL,
-    best_digits,
-    blocks,
-    digits,
-    judgements_of,
-    missing_reason,
-    value_of,
-)
-from benchmarks.report.layout import Column, Line, Table, Value
+from benchmarks.report.answer import Scope
+from benchmarks.report.claims import ClaimResult, ClaimVerdict
+from benchmarks.report.comparison import judgements_of
+from benchmarks.report.flips import Flips
+from benchmarks.report.layout import Table
+from benchmarks.report.packing import as_lines, packed
+from benchmarks.report.page_claims import SIGNS as CLAIM_SIGNS
+from benchmarks.report.page_claims import claim_context
+from benchmarks.report.page_tables import SIGNS, PageFacts, facts_of, slug, table_context
+from benchmarks.report.sources import Source, source_of
 from benchmarks.report.verdicts import Verdict, earned_by_plain
+from benchmarks.work.attention import Attention
 
 TEMPLATES = Path(__file__).parent / "templates"
-SYMBOLS = {
-    Verdict.REPRODUCED: "✓ reproduced",
-    Verdict.CONSISTENT: "≈ consistent",
-    Verdict.DIFFERS: "✗ differs",
-    Verdict.UNDECIDED: "? undecided",
-    Verdict.NOT_COMPARABLE: "· not comparable",
-    Verdict.NOT_RUN: "- not run",
-    Verdict.NEW: "new",
-}
 
 
 @dataclass(frozen=True)
@@ -64,59 +54,110 @@ class Page:
     Attributes:
         title: Heading.
         subtitle: What was measured, on one line.
+        scopes: The answer.
         sections: The experiments.
         claims: With their verdicts.
         claims_summary: How many hold, in a sentence.
-        other_rule: Heading of the verdicts under the second step rule.
+        rules: Names of the step rule that claims are judged by, and of the one that is told beside it.
         deviations: Markdown, or nothing.
         environment: Names and values.
         records: By id, for what is told of a number.
+        command: What runs everything that was recorded.
+        sources: Papers, by the part of a network's name.
+        flips: What is compared image by image, None where nothing can be.
     """
 
     title: str
     subtitle: str
+    scopes: Sequence[Scope]
     sections: Sequence[Section]
     claims: Sequence[ClaimResult]
     claims_summary: str
-    other_rule: str
+    rules: tuple[str, str]
     deviations: str
     environment: Sequence[tuple[str, str]]
     records: Mapping[str, Record]
+    command: str
+    sources: Mapping[str, Source]
+    flips: Flips | None = None
 
 
 def render_page(page: Page) -> str:
     """The page as HTML."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"slug": slug, "ticks": ticks}
-    used = {identity for section in page.sections for identity in records_of(section.table)}
-    known = {identity: facts_of(page.records[identity]) for identity in sorted(used) if identity in page.records}
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"slug": slug, "ticks": ticks, "packed": lambda path: packed(path.read_text())}
+    told = PageFacts(page.records, page.command, page.sources)
+    # Tables first: claims link to the cells that they rest on.
+    sections = [section_context(section, told) for section in page.sections]
     judged = [one for section in page.sections if section.table for one in judgements_of(section.table)]
     context = {
         "title": page.title,
         "subtitle": page.subtitle,
-        "claims_summary": page.claims_summary,
-        "claim_counts": counted([str(result.verdict) for result in page.claims], [str(one) for one in ClaimVerdict]),
-        "verdict_counts": counted([str(one.verdict) for one in judged], [str(one) for one in Verdict]),
+        "summary": page.claims_summary,
+        "scopes": [scope_context(scope) for scope in page.scopes],
         "earned_by_plain": earned_by_plain(judged),
-        "claim_heads": ["#", "section", "statement", "verdict", page.other_rule],
-        "claim_words": ["section", "statement"],
-        "claim_rows": [claim_row(result) for result in page.claims],
-        "sections": [section_context(section) for section in page.sections],
-        "deviations": Markup(MarkdownIt("commonmark").enable("table").render(lowered(page.deviations))),
+        "claims": [claim_context(result, page.rules, told) for result in page.claims],
+        "claim_counts": counted([str(result.verdict) for result in page.claims], [str(one) for one in ClaimVerdict]),
+        "verdicts": words_of(page, judged_words=[str(one.verdict) for one in judged]),
+        "views": views_of(page.sections),
+        "sections": sections,
+        "flips": page.flips,
+        "looked": [one["name"] for one in sections if one["looked"]],
+        "deviations": prose(page.deviations),
         "environment": page.environment,
     }
     return environment.get_template("page.html.j2").render(
         page=context,
         style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
-        # In a script element "</script" ends it and "<!--" changes how it ends, wherever they stand.
-        records=Markup(json.dumps(known, sort_keys=True).replace("<", "\\u003c")),
+        data=packed(as_lines(data_of(page, told))),
     )
 
 
-def slug(name: str) -> str:
-    """A verdict's name as a class."""
-    return re.sub(r"[^a-z]+", "-", str(name).lower()).strip("-")
+def data_of(page: Page, told: PageFacts) -> dict[str, Any]:
+    """What the page's script reads: facts on each number, the records, papers by model, outcomes of images."""
+    used = dict.fromkeys(identity for facts in told.cells.values() for identity in facts.get("records", ()))
+    place = {identity: index for index, identity in enumerate(used)}
+    cells = {
+        name: {**facts, "records": [place[one] for one in facts["records"]]} if "records" in facts else facts
+        for name, facts in told.cells.items()
+    }
+    models: dict[str, str] = {}
+    for line in (line for section in page.sections if section.table for line in section.table.lines):
+        models.setdefault(line.model, f"{line.group} {line.label}".strip())
+    cited = {model: source.bibtex for model in models if (source := source_of(model, page.sources)) is not None}
+    return {
+        "cells": cells,
+        "records": [{"record": one, **(facts_of(page.records[one]) if one in page.records else {})} for one in used],
+        "bibtex": cited,
+        "flips": None if page.flips is None else page.flips.as_dict(models),
+    }
+
+
+def scope_context(scope: Scope) -> dict[str, Any]:
+    """One line of the answer: its headline, and how many claims and numbers have each verdict."""
+    return {
+        "topic": scope.topic,
+        "title": scope.title,
+        "headline": scope.headline,
+        "command": scope.command,
+        "claims": [(count, CLAIM_SIGNS[one], one) for one in ClaimVerdict if (count := scope.claims[one])],
+        "numbers": [(count, SIGNS[one], one) for one in Verdict if (count := scope.numbers[one])],
+    }
+
+
+def words_of(page: Page, judged_words: Sequence[str]) -> list[str]:
+    """The verdicts that occur, those of claims first."""
+    seen = {*judged_words, *(str(result.verdict) for result in page.claims)}
+    return [word for word in dict.fromkeys([*map(str, ClaimVerdict), *map(str, Verdict)]) if word in seen]
+
+
+def views_of(sections: Sequence[Section]) -> list[str]:
+    """The ways of counting of which tables show one at a time."""
+    columns = [column for section in sections if section.table for column in section.table.columns]
+    return list(dict.fromkeys(column.view for column in columns if column.view))
 
 
 def ticks(text: str) -> Markup:
@@ -127,151 +168,51 @@ def ticks(text: str) -> Markup:
     )
 
 
-def lowered(markdown: str) -> str:
-    """Markdown whose headings stand below the page's sections."""
-    return re.sub(r"^(#+) ", r"##\1 ", markdown, flags=re.MULTILINE)
+def prose(markdown: str) -> Markup:
+    """Markdown as HTML: headings stand below the page's sections, and table cells know their column's name."""
+    parser = MarkdownIt("commonmark").enable("table")
+    tokens = parser.parse(re.sub(r"^(#+) ", r"##\1 ", markdown, flags=re.MULTILINE))
+    name_cells(tokens)
+    return Markup(parser.renderer.render(tokens, parser.options, {}))
+
+
+def name_cells(tokens: Sequence[Token]) -> None:
+    """Name the column in each cell of the tables: on a small screen a row is a list."""
+    heads: list[str] = []
+    column = 0
+    for token, following in pairwise(tokens):
+        if token.type == "thead_open":
+            heads = []
+        elif token.type == "th_open":
+            heads.append(following.content.replace("`", ""))
+        elif token.type == "tr_open":
+            column = 0
+        elif token.type == "td_open":
+            token.attrSet("data-label", heads[column])
+            column += 1
 
 
 def counted(verdicts: Sequence[str], names: Sequence[str]) -> list[tuple[str, int]]:
-    """How often each name occurs; NEW only where it does."""
+    """How often each name occurs, where it does."""
     counts = Counter(verdicts)
-    return [(name, counts[name]) for name in names if counts[name] or name != str(Verdict.NEW)]
+    return [(name, counts[name]) for name in names if counts[name]]
+
+
+def section_context(section: Section, told: PageFacts) -> dict[str, Any]:
+    """A section as the template takes it."""
+    table = section.table
+    records = [told.records.get(one) for one in records_of(table)]
+    return {
+        "name": section.name,
+        "title": section.title if table is None else table.title,
+        "table": None if table is None else table_context(section.name, table, told),
+        "notes": [] if table is None else list(table.notes),
+        "figures": [{"path": path, "alt": alt} for alt, path in section.figures.items()],
+        "looked": any(record is not None and record.cell.kind == Attention.name for record in records),
+    }
 
 
 def records_of(table: Table | None) -> list[str]:
     """Ids of the records behind a table's numbers."""
-    if table is None:
-        return []
-    values = [value for line in table.lines for value in line.values.values()]
+    values = [] if table is None else [value for line in table.lines for value in line.values.values()]
     return [identity for value in values if value.record for identity in value.record.split()]
-
-
-def claim_row(result: ClaimResult) -> dict[str, Any]:
-    """A claim as the template takes it."""
-    claim = result.claim
-    return {
-        "claim": claim.number,
-        "section": claim.section,
-        "statement": claim.statement,
-        "note": claim.note,
-        "plain": "" if result.plain is None else str(result.plain),
-        "scope": result.scope,
-        "why": claim_tables.why(result),
-        "verdict": str(result.verdict),
-        "other": str(result.other) if claim.by_rule else "",
-        "disputed": result.disputed,
-        "parts": [
-            part_row(result, part, rule if claim.by_rule else "", f"claim-{claim.number}-{rule}-{place}")
-            for rule, parts in result.parts.items()
-            for place, part in enumerate(parts)
-        ],
-    }
-
-
-def part_row(result: ClaimResult, part: PartResult, rule: str, cell: str) -> dict[str, Any]:
-    """A part as the template takes it."""
-    row = claim_tables.part_row(result, part, rule)
-    return {"cell": cell, **{name: row[name] for name in ("says", "rule", "verdict", "measured", "test", "p", "why")}}
-
-
-def section_context(section: Section) -> dict[str, Any]:
-    """A section as the template takes it."""
-    figures = [{"source": embedded(path), "alt": alt} for alt, path in section.figures.items()]
-    table = section.table
-    if table is None:
-        return {
-            "name": section.name,
-            "title": section.title,
-            "columns": [],
-            "rows": [],
-            "notes": [],
-            "figures": figures,
-        }
-    return {
-        "name": section.name,
-        "title": table.title,
-        "columns": ["group", "method", *(column_title(column) for column in table.columns)],
-        "rows": [row for _, block in blocks(table) for row in block_context(table, block)],
-        "notes": list(table.notes),
-        "figures": figures,
-    }
-
-
-def column_title(column: Column) -> str:
-    """A column's heading with its group and unit."""
-    unit = f" ({column.unit})" if column.unit else ""
-    return f"{column.group}: {column.title}{unit}" if column.group else f"{column.title}{unit}"
-
-
-def block_context(table: Table, block: Sequence[Line]) -> list[dict[str, Any]]:
-    """Rows of one backbone."""
-    best = {column.key: best_digits(block, column) for column in table.columns}
-    return [
-        {
-            "group": line.group,
-            "label": line.label,
-            "cells": [cell_context(table, line, column, best[column.key]) for column in table.columns],
-        }
-        for line in block
-    ]
-
-
-def cell_context(table: Table, line: Line, column: Column, best: str | None) -> dict[str, Any]:
-    """One value, and what is told of it."""
-    value = value_of(line, column)
-    text = "" if value.measured is None else shown(value, column)
-    verdict = value.judgement.verdict if value.judgement else None
-    return {
-        "name": f"{table.name}/{line.model}/{line.label}/{column.key}",
-        "value": value.measured,
-        "text": text,
-        "best": value.measured is not None and digits(value.measured, column) == best,
-        "missing": missing_reason(value) or value.note if value.measured is None else None,
-        "records": value.record or "",
-        "facts": json.dumps({key: fact for key, fact in facts_of_value(table, line, column, value).items() if fact}),
-        "paper": value.paper or "",
-        "verdict": str(verdict) if verdict else "",
-        "symbol": SYMBOLS[verdict] if verdict and (value.paper or value.measured is not None) else "",
-    }
-
-
-def shown(value: Value, column: Column) -> str:
-    """A measured number with half of its interval, as in the other formats."""
-    assert value.measured is not None
-    text = digits(value.measured, column)
-    if column.unit in WITH_INTERVAL and value.low is not None and value.high is not None:
-        text += "±" + digits((value.high - value.low) / 2, column)
-    return text
-
-
-def facts_of_value(table: Table, line: Line, column: Column, value: Value) -> dict[str, str | None]:
-    """What is told of a number besides its records."""
-    plain = value.judgement.plain if value.judgement else None
-    interval = f"{value.low:.6g} to {value.high:.6g}" if value.low is not None and value.high is not None else None
-    return {
-        "what": f"{line.group} {line.label}: {column_title(column)}",
-        "measured": None if value.measured is None else f"{value.measured:.6g} {column.unit}".strip(),
-        "interval": interval,
-        "paper": value.paper,
-        "verdict": f"{value.judgement.verdict}: {value.judgement.reason}" if value.judgement else None,
-        "the plain network's own number": f"would have earned {plain}" if plain else None,
-        "missing": missing_reason(value) if value.measured is None else None,
-        "note": value.note,
-    }
-
-
-def facts_of(record: Record) -> dict[str, str]:
-    """What is told of a record."""
-    options = ", ".join(f"{name}={value}" for name, value in sorted(record.cell.options.items()))
-    inputs = ", ".join(f"{name}={value}" for name, value in sorted(record.inputs.items()))
-    return {
-        "work": f"{record.cell.kind} {record.cell.model}, profile {record.cell.profile}",
-        "options": options,
-        "rests on": inputs,
-        "created": record.created,
-    }
-
-
-def embedded(path: Path) -> str:
-    """An SVG file as a data URI."""
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()

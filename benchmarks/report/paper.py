@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.report.evidence import Evidence
     from benchmarks.report.layout import Table
     from benchmarks.report.plots import Captioned
+    from benchmarks.report.sources import Source
     from benchmarks.work.probe import Probe
 
 # Of a checkout, or of the installed package, which has the same folders.
@@ -145,6 +146,8 @@ class Paper:
         units: What it means by M and G.
         convention: The counter of FLOPs that stands against them.
         deviations: Markdown on what the paper, its authors' code and the suite do differently, or None.
+        sources: Papers that its networks come from, by the part of a network's name that tells it: the module of the
+            backbone, the attention, ``feedback``.
     """
 
     name: str
@@ -167,6 +170,7 @@ class Paper:
     convention: str = "fvcore"
     deviations: Path | None = None
     program: str = "tdam-bench"
+    sources: "Callable[[], Mapping[str, Source]]" = dict
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,9 +13,12 @@ from benchmarks.core.records import Record
 from benchmarks.core.store import Store
 from benchmarks.core.versions import versions
 from benchmarks.report import calibration, claim_tables
+from benchmarks.report.answer import Scope, not_run, scopes
 from benchmarks.report.claims import ClaimResult, beside_plain, judge_claims
+from benchmarks.report.closing import told_by
 from benchmarks.report.comparison import latex_text, markdown_text, to_markdown, write_table
 from benchmarks.report.evidence import ANY, Evidence, limit_told, read_evidence
+from benchmarks.report.flips import flips
 from benchmarks.report.layout import Table
 from benchmarks.report.page import Page, Section, render_page
 from benchmarks.report.paper import CLAIMS, Experiment, Paper
@@ -266,18 +269,33 @@ def page_of(
     environment: Environment,
 ) -> Page:
     """All that the page shows."""
-    first, second = paper.claim_rules
     return Page(
         title=paper.title,
         subtitle=f"{paper.cited}, profile {evidence.profile.name}, {len(evidence.records)} records",
+        scopes=answer_of(paper, evidence, sections, results),
         sections=sections,
         claims=results,
-        claims_summary=claim_tables.summary(results, evidence.profile, (first, second)) if results else "",
-        other_rule=f"under the rule {second}",
+        claims_summary=claim_tables.summary(results, evidence.profile, paper.claim_rules) if results else "",
+        rules=paper.claim_rules,
         deviations=paper.deviations.read_text(encoding="utf-8") if paper.deviations else "",
         environment=environment,
         records={record.id: record for record in evidence.records},
+        command=evidence.command,
+        sources=paper.sources(),
+        flips=flips(evidence),
     )
+
+
+def answer_of(
+    paper: Paper, evidence: Evidence, sections: Sequence[Section], results: Sequence[ClaimResult]
+) -> list[Scope]:
+    """The answer, scope by scope; last the paper's own data, where nothing was measured on them."""
+    told = [one for section in sections if section.table for one in told_by(section.table, evidence)]
+    answer = scopes(results, told, evidence)
+    others = [one for one in paper.profiles.values() if one.papers_data]
+    if others and not evidence.profile.papers_data:
+        answer.append(not_run(paper.program, others[0].name, others[0].trains))
+    return answer
 
 
 def libraries(records: Iterable[Record]) -> list[str]:

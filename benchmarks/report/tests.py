@@ -53,7 +53,7 @@ def count(says: str, asks: Sequence[Ask], key: MetricKey, holds: Callable[..., b
         records = [evidence.needed(ask(evidence)) for ask in asks]
         values = [number(one, key) for one in records]
         text = show.format(*(value / SCALES[key] for value in values))
-        return Finding(text, holds(*values), None, "exact", records=ids(*records))
+        return Finding(text, holds(*values), None, "exact", records=ids(*records), keys=(key,))
 
     return Part(says, test, tuple(asks))
 
@@ -98,12 +98,13 @@ def seen(evidence: Evidence, terms: Sequence[Term], rule: str) -> Seen:
         def way(images: int) -> str:
             return f", {by_more_images(models, images - points.n, evidence)}"
 
-        return Seen(points, ids(*by_term), shared_sources(evidence), way, paired_p(weights, hits))
+        return Seen(points, ids(*by_term), shared_sources(evidence), way, paired_p(weights, hits), keys=tuple(keys))
     values = [[number([record], key) for record in records] for records, key in zip(by_term, keys, strict=True)]
     differences = [float(np.dot(weights, one)) for one in zip(*values, strict=True)]
     images = by_term[0][0].metrics[keys[0]].n
     effect = over(differences, "seeds", 100 / images if images else 0.0)
-    return Seen(effect, ids(*by_term), why_barred(evidence, by_term), more_seeds(by_term, evidence))
+    barred = why_barred(evidence, by_term)
+    return Seen(effect, ids(*by_term), barred, more_seeds(by_term, evidence), keys=tuple(keys))
 
 
 def require_shares(by_term: Rows, keys: Sequence[MetricKey]) -> None:
@@ -241,6 +242,7 @@ def quicker(says: str, ask: Ask, first: str, second: str, paper: float) -> Part:
         paper: The paper's speed of the first over that of the second; equality is shown within half of it (in logs).
     """
     keys = [MetricKey("seconds", of=name) for name in (first, second)]
+    figures = tuple(MetricKey("fps", of=name) for name in (first, second))
     margin = abs(math.log(paper)) / 2
 
     def timed(record: Record) -> bool:
@@ -248,7 +250,7 @@ def quicker(says: str, ask: Ask, first: str, second: str, paper: float) -> Part:
         return rounds[0] == rounds[1] > 0
 
     def test(evidence: Evidence, rule: str) -> Finding:
-        run = newest_run(evidence, ask(evidence), [MetricKey("fps", of=key.of) for key in keys], timed)
+        run = newest_run(evidence, ask(evidence), figures, timed)
         speed = speed_over(run, first, second)
         if speed.n < 2:
             raise Missing("a single round tells nothing of noise; measure with a profile of several rounds")
@@ -264,7 +266,7 @@ def quicker(says: str, ask: Ask, first: str, second: str, paper: float) -> Part:
 
         def named(one: Finding) -> Finding:
             reason = sides.get(one.reason, f"no difference: within {math.expm1(margin):.1%}")
-            return replace(one, measured=text, reason=reason)
+            return replace(one, measured=text, reason=reason, keys=figures)
 
         return replace(named(decided), otherwise=decided.otherwise and named(decided.otherwise))
 
@@ -296,7 +298,7 @@ def smaller(says: str, ask: Ask, metric: str, first: str, second: str) -> Part:
         run = newest_run(evidence, ask(evidence), keys, sized)
         mine, other = (number([run], key) for key in keys)
         text = f"{first} {mine:.4g}, {second} {other:.4g}"
-        return Finding(text, mine < other, None, "exact", records=ids([run]))
+        return Finding(text, mine < other, None, "exact", records=ids([run]), keys=tuple(keys))
 
     return Part(says, test, (ask,))
 

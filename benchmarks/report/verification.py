@@ -10,9 +10,12 @@ from typing import Any
 
 from benchmarks.core.records import StoreError
 from benchmarks.core.store import Store
+from benchmarks.report.packing import unpacked
 from benchmarks.report.paper import Paper
 from benchmarks.report.report import MANIFEST, Wanted, write_texts
 
+# The page's packed data, and the attribute of its packed pictures.
+PACKED, PICTURE = "application/gzip", "data-svg"
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
@@ -122,7 +125,7 @@ def told(theirs: str, ours: str) -> str:
 
 
 class Cells(HTMLParser):
-    """The texts of a page by the name of their cell, and all other text in its order."""
+    """The texts of a page by the id of their cell, and all other text in its order; what is packed is unpacked."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -131,15 +134,19 @@ class Cells(HTMLParser):
         self.rest: list[str] = []
         self.cell: str | None = None
         self.tag = ""
+        self.is_packed = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
-        if named.get("data-cell"):
-            self.cell, self.tag = str(named["data-cell"]), tag
+        if "data-cell" in named:
+            self.cell, self.tag = str(named["id"]), tag
             self.named[self.cell] = ""
-        # What is not seen at once: the sorting value, provenance, pictures.
-        self.facts += [f"{self.cell or tag}: {name}={value}" for name, value in attrs if name != "data-cell"]
+        self.is_packed = named.get("type") == PACKED
+        # What is not seen at once: links, classes, pictures.
+        for name, value in attrs:
+            lines = lines_of(value or "") if name == PICTURE else [f"{name}={value}"]
+            self.facts += [f"{self.cell or tag}: {line}" for line in lines]
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self.tag:
@@ -149,7 +156,15 @@ class Cells(HTMLParser):
         if self.cell is not None:
             self.named[self.cell] = f"{self.named[self.cell]} {data.strip()}".strip()
         elif data.strip():
-            self.rest.append(data)
+            self.rest += lines_of(data) if self.is_packed else [data]
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines of what is packed; the text itself where it cannot be unpacked, which is then told as it is."""
+    try:
+        return unpacked(text).splitlines()
+    except ValueError:
+        return [text]
 
 
 def compare_pages(name: str, expected: str, shown: str) -> list[str]:

@@ -15,6 +15,7 @@ from benchmarks.work.session import Session
 if TYPE_CHECKING:
     from benchmarks.metrics.rules import Rules
     from benchmarks.report.claims import Claim
+    from benchmarks.report.sources import Source
     from benchmarks.work.probe import Probe
 
 
@@ -38,6 +39,13 @@ def load_probes() -> "Mapping[str, Probe]":
     from benchmarks.papers.tdam.probes import PROBES
 
     return PROBES
+
+
+def load_sources() -> "Mapping[str, Source]":
+    """Papers that its networks come from."""
+    from benchmarks.papers.tdam.sources import SOURCES
+
+    return SOURCES
 
 
 def printed_costs() -> Mapping[str, Mapping[str, str]]:
@@ -112,4 +120,5 @@ PAPER = Paper(
     costs=printed_costs,
     convention="ptflops-0.6",
     deviations=ROOT / "tdam" / "DEVIATIONS.md",
+    sources=load_sources,
 )

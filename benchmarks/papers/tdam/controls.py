@@ -53,7 +53,6 @@ TIME = "not timed yet; five trainings for each seed after table 1"
 PLAIN = "resnet50"
 ROWS = {PLAIN: "ResNet", **WITH_CONTROLS}
 TOP1 = {rule: MetricKey("top1", steps=rule) for rule in ("last", "confident", "released")}
-HEADINGS = {"last": "last step", "confident": "confident", "released": "released"}
 # A difference in points of two networks: the one that is looked at and the plain one.
 Difference = Callable[[Evidence, Query, Query], Seen]
 
@@ -89,11 +88,11 @@ def terms(first: Query, key: MetricKey, second: Query, other: MetricKey) -> tupl
     return Term(1.0, lambda evidence: first, lambda rule: key), Term(-1.0, lambda evidence: second, lambda rule: other)
 
 
-# Key and heading of the table's differences.
-DIFFERENCES: Mapping[str, tuple[str, Difference]] = {
-    **{f"gain_{rule}": (HEADINGS[rule], between(key, key)) for rule, key in TOP1.items()},
-    "over_own": ("released over own", within(TOP1[SECOND], OWN)),
-    "over_plain": ("released over plain", lambda evidence, own, plain: over_as_many(evidence, own, plain, SECOND)),
+# Key of the table's differences, their heading, and the step rule that they are shown with; empty: with any.
+DIFFERENCES: Mapping[str, tuple[str, str, Difference]] = {
+    **{f"gain_{rule}": ("gain", rule, between(key, key)) for rule, key in TOP1.items()},
+    "over_own": ("released over own", "", within(TOP1[SECOND], OWN)),
+    "over_plain": ("released over plain", "", lambda evidence, own, plain: over_as_many(evidence, own, plain, SECOND)),
 }
 # What figures show, in points above the plain network with one guess. Filled: steps of the network's own; hollow:
 # runner-up classes in place of further steps.
@@ -131,10 +130,13 @@ def columns(profile: Profile) -> list[Column]:
     listed = []
     for split in SETS:
         group = set_title(split, profile)
-        listed += [Column(f"{split}_{rule}", head, "%", group, 2, "higher") for rule, head in HEADINGS.items()]
+        listed += [Column(f"{split}_{rule}", "top-1", "%", group, 2, "higher", view=rule) for rule in TOP1]
         listed += guess_columns(split, group)
         differences = f"{group}, differences by seed"
-        listed += [Column(f"{split}_{key}", head, "points", differences, 2) for key, (head, _) in DIFFERENCES.items()]
+        listed += [
+            Column(f"{split}_{key}", head, "points", differences, 2, view=rule)
+            for key, (head, rule, _) in DIFFERENCES.items()
+        ]
     return listed
 
 
@@ -156,7 +158,7 @@ def line(model: str, evidence: Evidence) -> Line:
         if not parse(model).is_plain:
             values |= {
                 f"{split}_{key}": difference(measure, model, split, evidence)
-                for key, (_, measure) in DIFFERENCES.items()
+                for key, (_, _, measure) in DIFFERENCES.items()
             }
     return Line(TITLES[parse(model).backbone], ROWS.get(model, model), model, values)
 
@@ -168,9 +170,8 @@ def notes(evidence: Evidence) -> list[str]:
         CONTROLS_NOTE,
         GUESSES_NOTE,
         "Differences are of trainings from the same seed, with Student's interval over seeds; fewer than five seeds "
-        "decide nothing on a method. Under `last step`, `confident` and `released`: to the plain network under the "
-        "same rule, where it has one guess. `released over own` and `released over plain`: to the two controls with "
-        "as many guesses.",
+        "decide nothing on a method. `gain`: to the plain network under the same rule, where it has one guess. "
+        "`released over own` and `released over plain`: to the two controls with as many guesses.",
         f"Seeds recorded: {evidence.seeds_of(asked)}; {INTERVALS}.",
         *evidence.left_out,
     ]

@@ -91,7 +91,7 @@ def table(evidence: Evidence) -> Table:
     evidence = evidence.filled_by(f"tdam-bench run fig4 --profile {evidence.profile.name}")
     printed = {METHODS[row["method"]]: row for row in read_paper("fig4")}
     columns = [
-        Column(f"r{at}_{steps}", str(at), "%", f"{group_title(evidence.profile)}, {steps}", 2, "higher")
+        Column(f"r{at}_{steps}", str(at), "%", group_title(evidence.profile), 2, "higher", view=steps)
         for steps in ("released", "last")
         for at in RESOLUTIONS
     ]

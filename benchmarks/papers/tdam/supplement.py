@@ -45,8 +45,8 @@ ROWS = {
 METRICS = (
     (MetricKey("top1", steps="released"), "top-1", "top1"),
     (MetricKey("top5", steps="released"), "top-5", "top5"),
-    (MetricKey("top1", steps="last"), "top-1, last step", None),
-    (MetricKey("top1", steps="confident"), "top-1, confident", None),
+    (MetricKey("top1", steps="last"), "top-1", None),
+    (MetricKey("top1", steps="confident"), "top-1", None),
 )
 AS_IN_TEXT = "mobilenet_v3_large-td-joint-t2-m1-r16"
 
@@ -70,7 +70,10 @@ def table(evidence: Evidence) -> Table:
     columns = [Column("params_m", "Params", "M", "", 2), Column("flops_g", "FLOPs", "G", "", 2)]
     for split, data in profile.splits.items():
         group = f"{profile.name} {data}"
-        columns += [Column(accuracy_column(split, key), head, "%", group, 2, "higher") for key, head, _ in METRICS]
+        columns += [
+            Column(accuracy_column(split, key), head, "%", group, 2, "higher", view=key.steps)
+            for key, head, _ in METRICS
+        ]
     lines = []
     for model in evidence.rows(ROWS):
         values = {

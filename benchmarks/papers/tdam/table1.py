@@ -40,8 +40,8 @@ TIME = "smoke: 2 minutes, mini: under 20 minutes on two CPU cores; full: not tim
 ACCURACY_COLUMNS = (
     (MetricKey("top1", steps="released"), "top-1", True),
     (MetricKey("top5", steps="released"), "top-5", True),
-    (MetricKey("top1", steps="last"), "top-1, last step", False),
-    (MetricKey("top1", steps="confident"), "top-1, confident", False),
+    (MetricKey("top1", steps="last"), "top-1", False),
+    (MetricKey("top1", steps="confident"), "top-1", False),
 )
 SETS = {"v2": "ImageNet-V2", "v1": "ImageNet-V1"}
 SHOWN = "v1_released_top1"
@@ -56,10 +56,10 @@ CONTROLS_NOTE = (
 )
 INTERVALS = "of one seed 95 % intervals over images, of several seeds Student's over seeds"
 EFFICIENCY_COLUMNS = {
-    "train_mem": ("training", "Memory [x plain]", "lower"),
-    "val_mem": ("inference", "Memory [x plain]", "lower"),
-    "train_fps": ("training", "Speed [x plain]", "higher"),
-    "val_fps": ("inference", "Speed [x plain]", "higher"),
+    "train_mem": ("training", "Memory", "lower"),
+    "train_fps": ("training", "Speed", "higher"),
+    "val_mem": ("inference", "Memory", "lower"),
+    "val_fps": ("inference", "Speed", "higher"),
 }
 # The rows that have controls, by their labels.
 CONTROLLED = {
@@ -158,16 +158,20 @@ def columns(profile: Profile) -> list[Column]:
     listed = [
         Column("params_m", "Params", "M", "", 2),
         Column("flops_g", "FLOPs", "G", "", 2),
-        Column("fvcore_g", "FLOPs, fvcore", "G", "", 2),
+        Column("fvcore_g", "FLOPs, fvcore", "G", "", 2, detail=True),
     ]
-    listed += [Column(key, head, "", phase, 2, better) for key, (phase, head, better) in EFFICIENCY_COLUMNS.items()]
-    listed.append(Column("sooner", "near ResNet's end", "epochs", "training", 1, "lower"))
+    listed += [
+        Column(key, head, "x plain", phase, 2, better) for key, (phase, head, better) in EFFICIENCY_COLUMNS.items()
+    ]
+    listed.append(Column("sooner", "near ResNet's end", "epochs", "", 1, "lower", detail=True))
     for split in SETS:
         group = set_title(split, profile)
         first, *others = (
-            Column(accuracy_column(split, key), head, "%", group, 2, "higher") for key, head, _ in ACCURACY_COLUMNS
+            Column(accuracy_column(split, key), head, "%", group, 2, "higher", view=key.steps)
+            for key, head, _ in ACCURACY_COLUMNS
         )
-        listed += [first, *guess_columns(split, group), *others]
+        guessed = (replace(column, detail=True) for column in guess_columns(split, group))
+        listed += [first, *guessed, *others]
     return listed
 
 

@@ -76,7 +76,7 @@ def table(evidence: Evidence) -> Table:
     """Best, 224, 168 and 448 under each step rule."""
     evidence = evidence.filled_by(f"tdam-bench run table4 --profile {evidence.profile.name}")
     columns = [
-        Column(f"{key}_{steps}", title, "%", f"{group_title(evidence.profile)}, {steps}", 2, "higher")
+        Column(f"{key}_{steps}", title, "%", group_title(evidence.profile), 2, "higher", view=steps)
         for steps in STEP_RULES
         for key, title in COLUMNS.items()
     ]

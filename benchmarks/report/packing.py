@@ -1,0 +1,28 @@
+"""Texts packed into a page, which would be several times as large with them as they are."""
+
+import base64
+import gzip
+import json
+import zlib
+
+
+def packed(text: str) -> str:
+    """A text by gzip, in base64; a page's script undoes it, as :func:`unpacked` does."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def unpacked(text: str) -> str:
+    """The inverse of :func:`packed`.
+
+    Raises:
+        ValueError: It is not packed so.
+    """
+    try:
+        return gzip.decompress(base64.b64decode(text, validate=True)).decode()
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ValueError(f"not gzip in base64: {error}") from error
+
+
+def as_lines(content: object) -> str:
+    """Data as JSON, a value on each line, so that a difference is told by its line."""
+    return json.dumps(content, indent=0, sort_keys=True, ensure_ascii=False)

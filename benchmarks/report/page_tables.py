@@ -1,0 +1,192 @@
+"""A table as the page shows it: its heads in two levels, its rows in blocks, and what is told of each number."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from benchmarks.core.records import Record
+from benchmarks.report.comparison import WITH_INTERVAL, best_digits, blocks, digits, missing_reason, value_of
+from benchmarks.report.evidence import seed_of
+from benchmarks.report.layout import Column, Line, Table, Value
+from benchmarks.report.sources import Source, source_of
+from benchmarks.report.verdicts import Verdict
+
+SIGNS = {
+    Verdict.REPRODUCED: "✓",
+    Verdict.CONSISTENT: "≈",
+    Verdict.DIFFERS: "✗",
+    Verdict.UNDECIDED: "?",
+    Verdict.NOT_COMPARABLE: "·",
+    Verdict.NOT_RUN: "○",
+    Verdict.NEW: "+",
+}
+# What a number rests on: a record's id and the number's name in it.
+Ground = tuple[str, str]
+
+
+@dataclass
+class PageFacts:
+    """What the page tells of numbers besides their digits.
+
+    Attributes:
+        records: All that are shown, by id.
+        command: What runs everything that was recorded, from which the command for one number is made.
+        sources: Papers, by the part of a network's name.
+        cells: Facts by a cell's id; filled table by table.
+        grounds: Where each recorded number stands first: the cell's id and what it is; filled likewise.
+    """
+
+    records: Mapping[str, Record]
+    command: str
+    sources: Mapping[str, Source]
+    cells: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grounds: dict[Ground, tuple[str, str]] = field(default_factory=dict)
+
+
+def slug(name: object) -> str:
+    """A name as a class or a part of an id."""
+    return re.sub(r"[^a-z0-9_]+", "-", str(name).lower()).strip("-")
+
+
+def table_context(name: str, table: Table, told: PageFacts) -> dict[str, Any]:
+    """A table as the template takes it.
+
+    Args:
+        name: The experiment's.
+        table: It.
+        told: Where facts on its numbers go.
+    """
+    ids = row_ids(table)
+    return {
+        "groups": [(group, len(list(columns))) for group, columns in groupby(table.columns, lambda one: one.group)],
+        "columns": [column_context(column) for column in table.columns],
+        "blocks": [
+            {"name": group, "rows": rows_context(name, table, block, ids, told)} for group, block in blocks(table)
+        ],
+    }
+
+
+def column_context(column: Column) -> dict[str, Any]:
+    """A column's head."""
+    return {"title": column.title, "unit": column.unit, "view": column.view, "detail": column.detail}
+
+
+def row_ids(table: Table) -> dict[int, str]:
+    """An id for each line, by its identity: its model, with label and block as far as these are needed to tell it."""
+    names = [
+        [slug(line.model), slug(f"{line.model}.{line.label}"), slug(f"{line.model}.{line.label}.{line.group}")]
+        for line in table.lines
+    ]
+    counts = [Counter(one[level] for one in names) for level in range(3)]
+    return {
+        id(line): next((own[level] for level in range(3) if own[level] and counts[level][own[level]] == 1), own[2])
+        for line, own in zip(table.lines, names, strict=True)
+    }
+
+
+def rows_context(
+    name: str, table: Table, block: Sequence[Line], ids: Mapping[int, str], told: PageFacts
+) -> list[dict[str, Any]]:
+    """Rows of one block."""
+    best = {column.key: best_digits(block, column) for column in table.columns}
+    rows = []
+    for line in block:
+        row = f"{name}.{ids[id(line)]}"
+        cells = [cell_context(f"{row}.{slug(column.key)}", line, column, best[column.key]) for column in table.columns]
+        for cell, column in zip(cells, table.columns, strict=True):
+            tell(name, cell["id"], line, column, told)
+        source = source_of(line.model, told.sources)
+        rows.append({"id": row, "label": line.label, "model": line.model, "source": source, "cells": cells})
+    return rows
+
+
+def cell_context(identity: str, line: Line, column: Column, best: str | None) -> dict[str, Any]:
+    """One value."""
+    value = value_of(line, column)
+    verdict = value.judgement.verdict if value.judgement else None
+    seen = verdict is not None and (value.paper or value.measured is not None)
+    missing = missing_reason(value) or value.note if value.measured is None else None
+    return {
+        "id": identity,
+        "text": "" if value.measured is None else digits(value.measured, column),
+        "spread": spread(value, column),
+        "best": value.measured is not None and digits(value.measured, column) == best,
+        "missing": bool(missing),
+        "paper": value.paper or "",
+        "verdict": slug(verdict) if seen else "",
+        "said": f"{SIGNS[verdict]} {str(verdict).lower()}" if seen and verdict else "",
+    }
+
+
+def spread(value: Value, column: Column) -> str:
+    """Half of a measured number's interval, where the other formats show it."""
+    if value.measured is None or value.low is None or value.high is None or column.unit not in WITH_INTERVAL:
+        return ""
+    return digits((value.high - value.low) / 2, column)
+
+
+# ---------------------------------------------------------------- what is told of a number
+
+
+def tell(name: str, identity: str, line: Line, column: Column, told: PageFacts) -> None:
+    """Keep what is told of a value, and where the recorded numbers that it is made of stand."""
+    value = value_of(line, column)
+    facts = facts_of_value(name, line, column, told)
+    if facts:
+        told.cells[identity] = facts
+    for record in (value.record or "").split() if value.key is not None else ():
+        told.grounds.setdefault((record, str(value.key)), (identity, f"{line.label}, {heading(column)}"))
+
+
+def heading(column: Column) -> str:
+    """A column's heading in words."""
+    return " ".join(part for part in (column.group, column.title, f"({column.view})" if column.view else "") if part)
+
+
+def facts_of_value(name: str, line: Line, column: Column, told: PageFacts) -> dict[str, Any]:
+    """What is told of a value, the first first; nothing of what nothing is known of."""
+    value = value_of(line, column)
+    judgement = value.judgement
+    records = (value.record or "").split()
+    known = [told.records[one] for one in records if one in told.records]
+    seeds = sorted({seed for record in known if (seed := seed_of(record)) is not None})
+    interval = f" ({value.low:.6g} to {value.high:.6g})" if value.low is not None and value.high is not None else ""
+    measured = None if value.measured is None else f"{value.measured:.6g} {column.unit}".strip() + interval
+    facts = {
+        "sort": value.measured,
+        "value": measured,
+        "paper": value.paper,
+        "verdict": f"{judgement.verdict}: {judgement.reason}" if judgement else None,
+        "plain": str(judgement.plain) if judgement and judgement.plain else None,
+        "missing": missing_reason(value) if value.measured is None else None,
+        "note": value.note,
+        "seeds": ", ".join(map(str, seeds)),
+        "command": command_of(name, line.model, seeds, told.command) if known and line.model else None,
+        "records": records,
+    }
+    kept = {key: fact for key, fact in facts.items() if fact not in (None, "", [])}
+    return {"what": f"{line.group} {line.label}: {heading(column)}".strip(), **kept} if kept else {}
+
+
+def command_of(name: str, model: str, seeds: Sequence[int], command: str) -> str:
+    """What measures a row of an experiment again."""
+    program, run, rest = command.partition(" run")
+    counted = [] if not seeds else ["--seeds", str(len(seeds))]
+    if seeds and list(seeds) != list(range(len(seeds))):
+        counted = ["--seeds", ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")]
+    return " ".join([f"{program}{run} {name}{rest}", "--models", model, *counted])
+
+
+def facts_of(record: Record) -> dict[str, str]:
+    """What is told of a record besides its id."""
+    options = ", ".join(f"{name}={value}" for name, value in sorted(record.cell.options.items()))
+    inputs = ", ".join(f"{name}={value}" for name, value in sorted(record.inputs.items()))
+    return {
+        "work": f"{record.cell.kind} {record.cell.model}, profile {record.cell.profile}",
+        "options": options,
+        "rests on": inputs,
+        "created": record.created,
+    }
