@@ -95,9 +95,9 @@ def front_figure(picture: Picture | None, results: Sequence[ClaimResult]) -> Fig
     height = LINE if picture is None else HEIGHT
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
         figure = Figure(figsize=(WIDTH, height + strip), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=(height, strip))
-        draw_images(above, picture)
-        draw_strip(below.subplots(), results)
+        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, strip))
+        draw_images(parts[0, 0], picture)
+        draw_strip(parts[1, 0].subplots(), results)
     return figure
 
 
