@@ -36,10 +36,10 @@ class Command:
         return shlex.split(self.text, comments=True)
 
     @property
-    def placeholders(self) -> list[str]:
-        """What a reader replaces in it, values of ``make`` variables among them."""
+    def readers(self) -> list[str]:
+        """What only a reader has: placeholders, values of ``make`` variables among them, and folders of a machine."""
         values = [word.partition("=")[2] if self.words[0] == "make" else word for word in self.words]
-        return [value for value in values if PLACEHOLDER.fullmatch(value)]
+        return [value for value in values if PLACEHOLDER.fullmatch(value) or value.startswith("/")]
 
     def __str__(self) -> str:
         return f"{self.page.name}: {self.text}"

@@ -25,7 +25,8 @@ LIMIT = 4 * 3600  # seconds
 # What takes longer than all others together, or measures for days.
 LONG = ("make test", "make check", "make fault-test", "make gate-networks", "make reference")
 ELSEWHERE = {"cuda": "it needs a GPU", "slurm": "it needs a cluster", "pip": "it installs", "fish": "it is for fish",
-             "zsh": "it is for zsh", "status": "it needs jobs", "cancel": "it needs jobs"}  # fmt: skip
+             "zsh": "it is for zsh", "status": "it needs jobs", "cancel": "it needs jobs",
+             "for": "it is about the reader's files"}  # fmt: skip
 PROFILES = "--profile", "--results", "--paper"
 
 
@@ -37,15 +38,20 @@ def copy_to(folder: Path) -> None:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
+    # A marker of its own, newer than all, so that nothing is installed anew for the copy.
+    (folder / ".venv").mkdir()
+    for path in (ROOT / ".venv").iterdir():
+        if path.name != ".ready":
+            (folder / ".venv" / path.name).symlink_to(path)
+    (folder / ".venv" / ".ready").touch()
     (own,) = blocks(ROOT / "README.md", "python")
     (folder / "gate.py").write_text(own)
 
 
 def why_not(command: Command, long: bool) -> str:
     """Why a command is not run here; empty if it is."""
-    if command.placeholders:
-        return f"the reader has {', '.join(command.placeholders)}"
+    if command.readers:
+        return f"the reader has {', '.join(command.readers)}"
     words = {part for word in command.words for part in word.replace("=", " ").replace("_source", " ").split()}
     reasons = [reason for word, reason in ELSEWHERE.items() if word in words]
     takes_long = " ".join(command.words[:2]) in LONG and "ARGS=--plan" not in command.words

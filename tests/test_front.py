@@ -58,7 +58,7 @@ def test_the_image_stands_beside_its_steps(judged: list[ClaimResult]) -> None:
     figure = front.front_figure(Picture(np.zeros((8, 8, 3), np.uint8), "label: 2", looks), judged)
     titles = [axis.get_title() for axis in figure.axes]
     assert titles[:3] == ["label: 2", "step 1, wrong: 1 (50%)", "step 2, right: 2 (50%)"]
-    assert [len(axis.patches) for axis in figure.axes[:3]] == [0, 1, 1]
+    assert [bool(axis.patches) for axis in figure.axes[:3]] == [False, True, True]
     assert front.NO_IMAGE not in texts(figure)
 
 
