@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 EXPERIMENTS := table4 fig4 table7-wsol table7-tasks fig5 fig8 supplement selectivity endings controls
 .PHONY: help setup test quick check constraints lock check-regressions gate-networks costs table1 efficiency $(EXPERIMENTS) \
 	report reference reference-report bench-sweep bench-maps bench-boxes bench-speed bench-data bench-pass \
-	calibration kill-test full-test cluster-test scale-test fault-test clean
+	calibration kill-test full-test cluster-test scale-test fault-test docs-test clean
 
 # Settings of a run: make table1 PROFILE=full DATA=imagenet WEIGHTS=folder DEVICE=cuda ARGS="--jobs 1"
 # SEEDS is how many (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone).
@@ -101,8 +101,9 @@ report: $(READY)  ## the report from records: page, Markdown, LaTeX, PDF
 reference: $(READY)  ## measure what is left of the committed records, results/reference (ARGS=--plan: only say what that is)
 	$(BIN)/tdam-bench reference $(ARGS)
 
-reference-report: $(READY)  ## the committed report, report/reference, from the committed records, results/reference
+reference-report: $(READY)  ## the committed report, report/reference, and the README's picture, from the committed records
 	$(BIN)/tdam-bench report --results results/reference --out report/reference
+	$(BIN)/python -m benchmarks.papers.tdam.front --results results/reference --out docs/front.png
 
 bench-sweep: $(READY)  ## what the resolution sweep costs above its bare forward passes (after table1)
 	$(BIN)/python -m benchmarks.suite.sweep --networks $(SWEPT) --resolutions $(RESOLUTIONS) --results $(RESULTS) $(ARGS)
@@ -139,6 +140,9 @@ scale-test: $(READY)  ## what 1,000, 3,000 and 10,000 records cost to plan, to t
 
 fault-test: $(READY)  ## plant 24 faults in copies and see that the gate names each; then 20 runs without any (an hour or more)
 	$(BIN)/python tests/plant_faults.py $(ARGS)
+
+docs-test: $(READY)  ## run the commands of README and docs in a copy (ARGS="--as-written --long": all of them as they stand)
+	$(BIN)/python tests/run_docs.py $(ARGS)
 
 clean:  ## remove the environment and caches; records and reports stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
