@@ -44,8 +44,8 @@ NO_IMAGE = "the maps of figure 5 are not in this results folder"
 def shown(evidence: Evidence) -> tuple[str, Picture | None]:
     """Id of the record whose image is shown, and that image; neither where none was recorded or its maps are gone."""
     _, record = fig5.looked_first(MODEL, evidence)
-    pictures = fig5.pictures(record, evidence) if record is not None else []
-    return (record.id, pictures[0]) if record is not None and pictures else ("", None)
+    path = fig5.maps_of(record, evidence) if record is not None else None
+    return (record.id, fig5.pictures(record, path)[0]) if record is not None and path is not None else ("", None)
 
 
 def said_by(evidence: Evidence, results: Sequence[ClaimResult]) -> str:
