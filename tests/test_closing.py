@@ -138,7 +138,6 @@ def test_a_run_writes_the_page_of_all_that_was_measured(tmp_path: Path) -> None:
     kept(recorded_all(session, ["table4"]), session.store)
     again = run_here(tmp_path, "table1", "--tasks", "cost")
     assert "0 cells run, 4 done before" in again
-    assert CliRunner().invoke(main, verify).exit_code == 0
     made = json.loads((tmp_path / "report" / "manifest.json").read_text())
     assert {"table1", "table4", "claims"} <= set(made["experiments"])
     assert "selectivity" not in made["experiments"]
