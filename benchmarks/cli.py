@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from benchmarks.core.records import Cell
     from benchmarks.core.store import Store
     from benchmarks.data.preflight import Notice
+    from benchmarks.report.asked import Chosen
     from benchmarks.report.evidence import Evidence
     from benchmarks.report.gate.check import Task
     from benchmarks.report.gate.numbers import Comparison
     from benchmarks.report.paper import Paper
     from benchmarks.report.report import Wanted
     from benchmarks.work.cluster.follow import Following
+    from benchmarks.work.profiles import Profile
     from benchmarks.work.runner import Summary
     from benchmarks.work.session import Session
 
@@ -457,16 +459,14 @@ def make_session(paper: "Paper", options: dict[str, Any], where: Where = HERE) -
     from benchmarks.core.hosts import StoreOfHosts
     from benchmarks.core.store import Store
     from benchmarks.measure.device import check_device
-    from benchmarks.networks.plugins import add_files
+    from benchmarks.networks.plugins import add_files, require_known
     from benchmarks.work.kinds import KINDS
     from benchmarks.work.session import Session
 
-    profile = options.pop("profile") or next(iter(paper.profiles))
-    if profile not in paper.profiles:
-        raise ValueError(f"unknown profile {profile!r}; choose one of {', '.join(paper.profiles)}")
-    if options.get("limit") is not None and not paper.profiles[profile].papers_data:
-        raise ValueError(f"--limit is for data on disk, and those of {profile} are embedded; leave it out, or choose "
-                         "a smaller profile")  # fmt: skip
+    profile = profile_of(paper, options.pop("profile") or next(iter(paper.profiles)))
+    if options.get("limit") is not None and not profile.papers_data:
+        raise ValueError(f"--limit is for data on disk, and those of {profile.name} are embedded; leave it out, or "
+                         "choose a smaller profile")  # fmt: skip
     check_device(options["device"], here=not where.jobs)
     check_decode(options.get("decode", "cpu"), options["device"])
     chosen = {}
@@ -475,13 +475,24 @@ def make_session(paper: "Paper", options: dict[str, Any], where: Where = HERE) -
         if kind.choices is not None and all(name in options for name in names):
             chosen[kind.choices] = kind.choices(**{name: options.pop(name) for name in names})
     plugins = add_files(options.pop("plugins"))
-    check_models(options.get("models") or ())
+    require_known(options.get("models") or ())
     store = (StoreOfHosts if where.jobs else Store)(options.pop("results"))
-    trains = options.pop("train", False) or paper.profiles[profile].trains
+    trains = options.pop("train", False) or profile.trains
     own = {**options, "plugins": plugins, "choices": chosen, "probes": paper.probes, "program": paper.program}
     if where.jobs:
         own |= {"processes": where.processes, "elsewhere": where.plans}
-    return Session(replace(paper.profiles[profile], trains=trains), store, own.pop("cache"), paper.rules(), **own)
+    return Session(replace(profile, trains=trains), store, own.pop("cache"), paper.rules(), **own)
+
+
+def profile_of(paper: "Paper", name: str) -> "Profile":
+    """A profile by its name.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if name not in paper.profiles:
+        raise ValueError(f"unknown profile {name!r}; choose one of {', '.join(paper.profiles)}")
+    return paper.profiles[name]
 
 
 def check_decode(decode: str, device: str) -> None:
@@ -492,69 +503,6 @@ def check_decode(decode: str, device: str) -> None:
     """
     if decode == "device" and not device.startswith("cuda"):
         raise ValueError(f"--decode device needs a CUDA device, got --device {device}; name one, or leave --decode out")
-
-
-def check_models(names: Sequence[str]) -> None:
-    """Refuse names of networks that are none; those of plug-ins are known once their files were added.
-
-    Raises:
-        ValueError: One is.
-    """
-    from benchmarks.networks import plugins
-    from benchmarks.networks.names import ATTENTIONS, TIMM, parse, unknown
-
-    attentions = (*ATTENTIONS, *plugins.names())
-    for name in names:
-        attention = parse(name).attention
-        if attention not in (None, *attentions) and not str(attention).startswith(TIMM):
-            raise unknown(name, attentions)
-
-
-def chosen_names(paper: "Paper", names: Sequence[str]) -> tuple[str, ...]:
-    """The experiments named, or all, and the claims.
-
-    Raises:
-        ValueError: There is none of a name.
-    """
-    for name in names:
-        if name not in paper.names:
-            raise ValueError(f"unknown experiment {name!r}; choose one of {', '.join(paper.names)}")
-    return tuple(names) or paper.names
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which cells of experiments are meant.
-
-    Attributes:
-        tasks: Kinds of work, None for all.
-        splits: Which of the paper's image sets networks are evaluated on, by the paper's columns; None for all.
-    """
-
-    tasks: tuple[str, ...] | None = None
-    splits: tuple[str, ...] | None = None
-
-
-def cells_of(paper: "Paper", names: Sequence[str], chosen: Chosen, session: "Session") -> "list[Cell]":
-    """The cells of experiments, of the chosen kinds of work and image sets.
-
-    Raises:
-        ValueError: There is no such kind, or image set.
-    """
-    from benchmarks.report.paper import CLAIMS
-    from benchmarks.work.kinds import KINDS
-
-    sets = session.profile.splits
-    for task in chosen.tasks or ():
-        if task not in KINDS:
-            raise ValueError(f"unknown kind of work {task!r}; choose of {', '.join(KINDS)}")
-    for split in chosen.splits or ():
-        if split not in sets:
-            raise ValueError(f"unknown image set {split!r}; choose of {', '.join(sets)}")
-    left_out = {data for name, data in sets.items() if chosen.splits is not None and name not in chosen.splits}
-    cells = [cell for name in names if name != CLAIMS for cell in paper.experiment(name).cells(session)]
-    wanted = [cell for cell in cells if chosen.tasks is None or cell.kind in chosen.tasks]
-    return [cell for cell in wanted if cell.options.get("data") not in left_out]
 
 
 # ---------------------------------------------------------------- running
@@ -578,6 +526,7 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
     With --gpu-hours: what each experiment takes in time, GPU-hours and disk, and what decides most claims within so
     many. Without --data-root the paper's data count as large as they were published.
     """
+    from benchmarks.report.asked import Chosen, cells_of, chosen_names
     from benchmarks.work.runner import in_order
     from benchmarks.work.runner import plan as make_plan
 
@@ -602,12 +551,13 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
 def price(
     paper: "Paper",
     names: Sequence[str],
-    chosen: Chosen,
+    chosen: "Chosen",
     session: "Session",
     setting: tuple[int | None, int, int],
     hours: float,
 ) -> None:
     """Print what experiments take, and what of them decides most claims within so many GPU-hours."""
+    from benchmarks.report.asked import cells_of
     from benchmarks.report.budget import Budget, Setting
     from benchmarks.report.paper import CLAIMS
 
@@ -625,6 +575,8 @@ def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any)
     Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
     alone is measured by `run efficiency` or `--tasks efficiency`.
     """
+    from benchmarks.report.asked import Chosen, cells_of, chosen_names
+
     paper = the_paper()
     names = chosen_names(paper, experiments)
     chosen = Chosen(options.pop("tasks"), options.pop("splits"))
@@ -883,11 +835,12 @@ def train(model: str, reduced: bool, **options: Any) -> None:
 
     Several processes: torchrun --nproc-per-node 4 -m benchmarks train MODEL --profile full --device cuda ...
     """
+    from benchmarks.networks.plugins import require_known
     from benchmarks.work.runner import plan_cell
     from benchmarks.work.training import LOSS, TRAIN
 
     session = make_session(the_paper(), options)
-    check_models([model])
+    require_known([model])
     data = session.profile.reduced.train if reduced else "train"
     if not data:
         raise ValueError(f"the profile {session.profile.name} has no reduced data; leave --reduced out")
@@ -917,6 +870,7 @@ def wanted_of(
         ValueError: An experiment or model that is none.
     """
     from benchmarks.networks.names import parse
+    from benchmarks.report.asked import chosen_names
     from benchmarks.report.report import Wanted
 
     paper = the_paper()
@@ -1005,28 +959,19 @@ def visualize(images: Sequence[Path], model: str, weights: Path, device: str, ou
 
     Exits with 1 if an image could not be read; the others are drawn.
     """
-    from benchmarks.measure.device import check_device, find_device
+    from benchmarks.measure.device import check_device
+    from benchmarks.networks.plugins import require_known
 
     check_device(device)
-    check_models([model])
-    profiles = the_paper().profiles
-    if options["profile"] not in profiles:
-        raise ValueError(f"unknown profile {options['profile']!r}; choose one of {', '.join(profiles)}")
-    from benchmarks.networks.models import create
-    from benchmarks.networks.names import parse
+    require_known([model])
+    profile = profile_of(the_paper(), options["profile"])
     from benchmarks.report.attention import pictures_of
     from benchmarks.report.plots import write_figure
-    from benchmarks.work.passes import View
-    from benchmarks.work.visualize import class_names, visualize
-    from tdam import load_weights
+    from benchmarks.work.visualize import class_names, loaded, visualize
 
-    profile = profiles[options["profile"]]
     names = class_names(options["num_classes"] or profile.num_classes, options["class_names"])
-    network = create(model, len(names), profile.size)
-    load_weights(network, weights)
-    seen = visualize(
-        images, network, View(profile.resolution, profile.crop_of(parse(model).backbone)), find_device(device)
-    )
+    network, view, where = loaded(model, weights, len(names), profile, device)
+    seen = visualize(images, network, view, where)
     for file in write_figure(pictures_of(seen, names), out, f"visualize-{model}") if seen.paths else ():
         click.echo(str(file))
     for line in seen.unreadable:
@@ -1045,11 +990,12 @@ def convert_weights(source: Path, target: Path, model: str | None) -> None:
     IN may be in this suite's layout, the authors', the attention repositories' or, of CBAM, timm's. OUT is in this
     suite's layout if it ends in .safetensors, in the authors' if it ends in .pth.
     """
+    from benchmarks.networks.plugins import require_known
     from benchmarks.networks.weight_files import card_of, check_target, model_of
 
     check_target(target)
     name = model_of(source) if model is None else model
-    check_models([name])
+    require_known([name])
     paper = the_paper()
     from benchmarks.core.files import write_text
     from benchmarks.measure.cost import count_flops, count_parameters
@@ -1109,7 +1055,7 @@ def check_regressions(
             task = (
                 task_on_disk(paper, session, against, renew, options)
                 if on_disk
-                else task_of(paper, session, against, renew)
+                else gate.task_of(paper, session, against, renew)
             )
             if renew:
                 require_checkout(task.folder)
@@ -1134,21 +1080,6 @@ def told_of_disk(options: Mapping[str, Any]) -> bool:
     if said and options["profile"] is None:
         raise ValueError(f"{', '.join(said)}: for data on disk only; name their profile too, such as --profile full")
     return options["profile"] is not None
-
-
-def task_of(paper: "Paper", session: "Session", against: Path | None, renew: bool) -> "Task":
-    """What the gate compares on embedded data.
-
-    Raises:
-        ValueError: There is nothing to compare with, and it is not to be made.
-    """
-    from benchmarks.report.gate.check import Task, gate_of, read_reference
-
-    own = gate_of(paper)
-    folder = against or own.reference
-    if not renew:
-        read_reference(folder)  # said before minutes are spent
-    return Task(folder, session, own.cells(session))
 
 
 def task_on_disk(
@@ -1302,30 +1233,13 @@ def preflight(root: Path, names: Sequence[str], uses: Sequence[str], splits: Any
         raise ValueError("--data names sets and --for what needs them; give one of the two")
     if splits and not uses:
         raise ValueError("--splits goes with --for, which knows the paper's image sets; name what they are for")
-    notices = notices_for(root, uses, splits, **how) if uses else notices_of(root, names, **how)
+    from benchmarks.data.registry import look_at
+
+    notices = notices_for(root, uses, splits, **how) if uses else look_at(root, names, **how)
     tell(notices)
     if any(notice.level == "error" for notice in notices):
         sys.exit(1)
     click.echo("no error found")
-
-
-def notices_of(root: Path, names: Sequence[str], num_classes: int, decode: Any) -> "list[Notice]":
-    """What preflight notices on data sets.
-
-    Raises:
-        ValueError: There is none of a name.
-    """
-    from benchmarks.data.registry import Source, find, on_disk
-
-    known = on_disk()
-    notices: list[Notice] = []
-    for name in names or known[:1]:
-        if name not in known:
-            raise ValueError(f"unknown data set {name!r}; choose of {', '.join(known)}")
-        data = find(name)
-        assert data.look is not None
-        notices += data.look(data.splits, Source(root, root, num_classes, None, num_classes, None), decode, None)
-    return notices
 
 
 def notices_for(root: Path, uses: Sequence[str], splits: Any, num_classes: int, decode: Any) -> "list[Notice]":
@@ -1335,26 +1249,16 @@ def notices_for(root: Path, uses: Sequence[str], splits: Any, num_classes: int, 
         ValueError: There is none of a name, or the paper has no data of its own.
     """
     from benchmarks.core.progress import Bar
-    from benchmarks.report.paper import CLAIMS
-    from benchmarks.work.kinds import KINDS
+    from benchmarks.report.asked import Chosen, cells_for, profile_on_disk
     from benchmarks.work.preparation import inspect
 
     paper = the_paper()
-    profile = next((name for name, one in paper.profiles.items() if one.papers_data), None)
-    experiments = [name for name in paper.names if name != CLAIMS]
-    unknown = [use for use in uses if use not in experiments and use not in KINDS]
-    if unknown or profile is None:
-        allowed = ", ".join((*experiments, *KINDS))
-        raise ValueError(f"nothing is known of {unknown[0]!r}; choose of {allowed}" if unknown else "no data on disk")
-    told = {"profile": profile, "data_root": root, "num_classes": num_classes, "results": RUNS, "cache": CACHE}
-    session = make_session(paper, {**told, "device": "cpu", "plugins": ()})
-    named = cells_of(paper, [use for use in uses if use in experiments], Chosen(splits=splits), session)
-    # The reduced data set is asked for by the experiments that have one alone.
-    reduced = {session.profile.reduced.train, session.profile.reduced.val}
-    every = cells_of(paper, experiments, Chosen(splits=splits), session)
-    of_kinds = [cell for cell in every if cell.kind in uses and reduced.isdisjoint(cell.options.values())]
+    told = {"profile": profile_on_disk(paper, uses), "data_root": root, "num_classes": num_classes}
+    places = {"results": RUNS, "cache": CACHE, "device": "cpu", "plugins": ()}
+    session = make_session(paper, {**told, **places})
+    cells = cells_for(paper, uses, Chosen(splits=splits), session)
     with Bar(sys.stderr) as bar:
-        return inspect([*named, *of_kinds], session, decode, bar)
+        return inspect(cells, session, decode, bar)
 
 
 @main.command()
@@ -1369,21 +1273,16 @@ def costs(models: Sequence[str], convention: str | None, by_operator: bool, styl
     the printed digit, under the paper's own counter only.
     """
     from benchmarks.networks.names import parse
-    from benchmarks.report.costs import cost_row, operator_rows
+    from benchmarks.networks.plugins import require_known
+    from benchmarks.report.costs import rows_of
     from benchmarks.report.tables import FORMATS as RENDERERS
 
     paper = the_paper()
-    printed = paper.costs()
-    names = models or tuple(printed)
-    check_models(names)
+    names = models or tuple(paper.costs())
+    require_known(names)
     counted = {name for model in names for name in (model, parse(model).backbone)}
     from benchmarks.measure.cost import measure_costs
 
     with click.progressbar(length=len(counted), label="counting", file=sys.stderr) as bar:
         measured = measure_costs(names, convention or paper.convention, progress=lambda name: bar.update(1))
-    if by_operator:
-        rows = [row for cost in measured for row in operator_rows(cost, paper.units)]
-    else:
-        judged = convention in (None, paper.convention)
-        rows = [cost_row(cost, printed, judged, paper.units) for cost in measured]
-    click.echo(RENDERERS[style](rows))
+    click.echo(RENDERERS[style](rows_of(measured, paper, convention or paper.convention, by_operator)))

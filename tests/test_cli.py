@@ -183,7 +183,7 @@ RUN = ["run", "table1"]
         ([*RUN, "--plugin", "nowhere.py"], "there is no nowhere.py (--plugin)"),
         ([*RUN, "--device", "tpu"], "unknown device 'tpu'; choose cpu, cuda, cuda:N or mps"),
         ([*RUN, "--profile", "tiny"], "unknown profile 'tiny'; choose one of mini, smoke, full"),
-        (["run", "table9"], "unknown experiment 'table9'; choose one of table1, efficiency,"),
+        (["run", "table9"], "unknown experiment 'table9'; choose one of table1, costs,"),
         (["plan", "table1", "--tasks", "cost,fly"], f"unknown kind of work 'fly'; choose of {', '.join(KINDS)}"),
         (["--paper", "other", "run"], "unknown paper 'other'; choose one of tdam, or a folder"),
         (["visualize", __file__, "--model", "resnet50", "--weights", "nowhere"], "there is no nowhere (--weights)"),

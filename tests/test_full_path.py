@@ -182,8 +182,8 @@ def test_a_corrupt_training_image_is_named_before_training(tree: Path, tmp_path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--data-root": "/nowhere"}, "there is no /nowhere (--data-root); name a file or folder that exists"),
-        ({"--weights": "/nowhere"}, "there is no /nowhere (--weights); name a file or folder that exists"),
+        ({"--data-root": "/nowhere"}, "there is no /nowhere (--data-root); name a folder that exists"),
+        ({"--weights": "/nowhere"}, "there is no /nowhere (--weights); name a file or a folder that exists"),
         ({"--models": "resnet18"}, "no weights of resnet18"),
         ({"--models": "resnet50-sse"}, "unknown model 'resnet50-sse'"),
         ({"--seeds": "a"}, "--seeds takes how many seeds"),

@@ -121,6 +121,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     ((*TABLE1, "--weights", "nowhere"), 2, "there is no nowhere (--weights); name a file or a folder that exists"),
     ((*TABLE1, "--class-list", "nowhere"), 2, "there is no nowhere (--class-list); name a file that exists"),
     ((*TABLE1, "--plugin", "nowhere.py"), 2, "there is no nowhere.py (--plugin); name a file that exists"),
+    (("check", "--data-root", "nowhere"), 2, "there is no nowhere (--data-root); name a folder that exists"),
     (("preflight", "nowhere"), 2, "there is no nowhere (ROOT); name a folder that exists"),
     (("verify", "nowhere"), 2, "there is no nowhere (REPORT); name a folder that exists"),
     (("compare", "nowhere", "runs"), 2, "there is no nowhere (RUN_A); name a folder that exists"),

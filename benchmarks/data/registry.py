@@ -203,3 +203,26 @@ def boxes_of(name: str, images: "ImageSet", root: Path | None) -> "Boxed":
 def on_disk() -> tuple[str, ...]:
     """Names of the data sets that lie on disk and can be looked at."""
     return tuple(name for name, data in DATA_SETS.items() if data.look is not None)
+
+
+def look_at(root: Path, names: Sequence[str], num_classes: int, decode: "Decode") -> "list[Notice]":
+    """What is to be said of the folders of data sets before they are used.
+
+    Args:
+        root: Where they lie.
+        names: Of the data sets, none for the first.
+        num_classes: Classes that they are to have.
+        decode: How far images are read.
+
+    Raises:
+        ValueError: There is none of a name.
+    """
+    known = on_disk()
+    notices: list[Notice] = []
+    for name in names or known[:1]:
+        if name not in known:
+            raise ValueError(f"unknown data set {name!r}; choose of {', '.join(known)}")
+        data = find(name)
+        assert data.look is not None
+        notices += data.look(data.splits, Source(root, root, num_classes, None, num_classes, None), decode, None)
+    return notices

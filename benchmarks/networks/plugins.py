@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.core.files import file_hash, short_hash
-from benchmarks.networks.names import TIMM, parse
+from benchmarks.networks.names import ATTENTIONS, TIMM, parse, unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,6 +72,19 @@ def names() -> tuple[str, ...]:
     """Names of the plug-ins; installed packages are not imported for it."""
     installed = [point.name for point in metadata.entry_points(group=GROUP)]
     return tuple(dict.fromkeys([*(name for file in files() for name in read(file).attentions), *installed]))
+
+
+def require_known(models: Sequence[str]) -> None:
+    """Refuse names of networks that are none; those of plug-ins are known once their files were added.
+
+    Raises:
+        ValueError: One is.
+    """
+    attentions = (*ATTENTIONS, *names())
+    for name in models:
+        attention = parse(name).attention
+        if attention not in (None, *attentions) and not str(attention).startswith(TIMM):
+            raise unknown(name, attentions)
 
 
 def files() -> list[Path]:

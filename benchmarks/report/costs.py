@@ -1,10 +1,11 @@
 """Counts of parameters and FLOPs as tables: beside the paper's digits, and by operator."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from benchmarks.networks.names import parse
+from benchmarks.report.paper import Paper
 from benchmarks.report.verdicts import judge_printed
 
 if TYPE_CHECKING:
@@ -49,6 +50,21 @@ def cost_row(
         flops = judge_printed(cost.flops.total / giga, printed["flops_g"], cost.plain_flops / giga)
         row["FLOPs verdict"] = str(flops.verdict)
     return row
+
+
+def rows_of(measured: "Sequence[Cost]", paper: Paper, convention: str, by_operator: bool) -> list[dict[str, object]]:
+    """What was counted, beside the paper's digits, or part by part.
+
+    Args:
+        measured: What was counted.
+        paper: Whose digits.
+        convention: By which counter; FLOPs are judged under the paper's own alone.
+        by_operator: Whether parts are listed.
+    """
+    if by_operator:
+        return [row for cost in measured for row in operator_rows(cost, paper.units)]
+    printed = paper.costs()
+    return [cost_row(cost, printed, convention == paper.convention, paper.units) for cost in measured]
 
 
 def operator_rows(cost: "Cost", units: tuple[float, float] = (1e6, 1e9)) -> list[dict[str, object]]:

@@ -87,7 +87,11 @@ def render_page(page: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"slug": slug, "ticks": ticks, "packed": lambda path: packed(path.read_text(encoding="utf-8"))}
+    environment.filters |= {
+        "slug": slug,
+        "ticks": ticks,
+        "packed": lambda path: packed(path.read_text(encoding="utf-8")),
+    }
     told = PageFacts(page.records, page.command, page.sources)
     # Tables first: claims link to the cells that they rest on.
     sections = [section_context(section, told) for section in page.sections]

@@ -10,9 +10,13 @@ import torch
 from baselines.backbone import Backbone
 from benchmarks.data.errors import DataError
 from benchmarks.data.images import NO_LABEL, ImageFiles
-from benchmarks.networks.models import published_classes
+from benchmarks.measure.device import find_device
+from benchmarks.networks.models import create, published_classes
+from benchmarks.networks.names import parse
 from benchmarks.work.collectors.attention import AttentionCollector
 from benchmarks.work.passes import Show, View, run_pass
+from benchmarks.work.profiles import Profile
+from tdam import load_weights
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,27 @@ def visualize(paths: Sequence[Path], network: Backbone, view: View, device: torc
     arrays = {name: collected.part.get(name, np.empty(0)) for name in ("pixels", "maps", "boxes", "classes", "scores")}
     read = [files[position] for position in collected.part["position"].tolist()]
     return Visualized(read, **arrays, unreadable=collected.unreadable)
+
+
+def loaded(
+    model: str, weights: Path, num_classes: int, profile: Profile, device: str
+) -> tuple[Backbone, View, torch.device]:
+    """A network with its weights, what it sees of pictures, and where it runs.
+
+    Args:
+        model: Its name.
+        weights: File of its weights.
+        num_classes: How many classes it tells apart.
+        profile: Decides its size and resolution.
+        device: As the command line has it.
+
+    Raises:
+        ValueError: The weights do not fit, or there is no such device.
+    """
+    network = create(model, num_classes, profile.size)
+    load_weights(network, weights)
+    view = View(profile.resolution, profile.crop_of(parse(model).backbone))
+    return network, view, find_device(device)
 
 
 def class_names(count: int, file: Path | None) -> list[str]:

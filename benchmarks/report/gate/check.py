@@ -94,6 +94,25 @@ def read_reference(folder: Path, command: str = "") -> list[Record]:
     return records
 
 
+def task_of(paper: Paper, session: Session, against: Path | None, renew: bool) -> Task:
+    """What the gate compares on embedded data.
+
+    Args:
+        paper: The paper.
+        session: Of the gate.
+        against: Folder of the records to compare with, None for the paper's reference.
+        renew: Whether these are to be made anew.
+
+    Raises:
+        ValueError: There is nothing to compare with, and it is not to be made.
+    """
+    own = gate_of(paper)
+    folder = against or own.reference
+    if not renew:
+        read_reference(folder)  # said before minutes are spent
+    return Task(folder, session, own.cells(session))
+
+
 def named(cells: Sequence[Cell], text: str) -> list[Cell]:
     """The cells whose words hold a text.
 
