@@ -317,6 +317,34 @@ def test_the_table_of_conventions_is_measured() -> None:
         assert printed == [f"{value / 1e9:.3f}" for value in values], convention
 
 
+# Values that attentions in every block pool once, of one 224x224 image: channels, side and blocks of each stage.
+STAGES = {"ResNet50": (3, 4, 6, 3), "ResNet101": (3, 4, 23, 3)}
+POOLED = {
+    backbone: sum(c * s * s * n for c, s, n in zip((256, 512, 1024, 2048), (56, 28, 14, 7), depths, strict=True))
+    for backbone, depths in STAGES.items()
+}
+
+
+def test_what_is_missing_of_flops_is_pooling() -> None:
+    """Of every row with a feedforward attention: what is counted, pooled values, and the paper's digits."""
+    evidence = Wanted(PAPER, ("table1",)).evidence(Store(REFERENCE))
+    lines = {f"{one.group}, {one.label}": one for one in PAPER.experiment("table1").table(evidence).lines}
+    row = re.compile(r"^\| (ResNet\d+), ([\w-]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
+    found = row.findall(prose(DOCS / "costs.md"))
+    for backbone, method, *printed, paper in found:
+        value = lines[f"{backbone}, {method}"].values["flops_g"]
+        assert value.measured is not None
+        pooled = POOLED[backbone] / 1e9 * (2 if method == "CBAM" else 1)
+        assert printed == [f"{one:.3f}" for one in (value.measured, pooled, value.measured + pooled)]
+        assert f"{value.measured + pooled:.2f}" == paper == value.paper
+    differing = [
+        name
+        for name, one in lines.items()
+        if (judgement := one.values["flops_g"].judgement) is not None and judgement.verdict is Verdict.DIFFERS
+    ]
+    assert [f"{backbone}, {method}" for backbone, method, *_ in found] == differing
+
+
 def test_words_and_bounds_are_the_rules() -> None:
     """The pages on verdicts and profiles name every word, and the numbers that the rules have."""
     text = " ".join(prose(DOCS / "verdicts.md").split())
