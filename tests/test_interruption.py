@@ -79,6 +79,8 @@ def test_a_signal_in_an_epoch_costs_nothing(
     cut = train(resumed, tmp_path / "cut.safetensors", shown.append)
     assert shown == [8 * (STEPS + 2), *[8] * (STEPS - 2)]
     assert cut.history == whole.history
+    # What it took before is known, and counts.
+    assert whole.before == 0 < cut.before < resumed.seconds
     one, other = weights_of(cut.weights), weights_of(whole.weights)
     assert all(torch.equal(one[name], other[name]) for name in other)
     assert not list(tmp_path.glob("*.unfinished"))
