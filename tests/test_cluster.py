@@ -452,6 +452,26 @@ def test_parts_that_nobody_joined_are_joined_by_one_more_job(session: Session) -
     assert len(engine.sent) == 1
 
 
+def test_a_new_run_takes_on_what_is_missing_of_a_pass_under_way(session: Session) -> None:
+    """Of its three shares one runs, one has ended well, and one has failed while nobody followed it."""
+    engine = Scripted(Board(session.store.folder), session)
+    first, _ = following(engine)
+    training = TRAIN.cell(PLAIN, 0, session)  # in the place of a pass
+    shares = [Job((training,), (share, 3)) for share in range(3)]
+    for job in shares:
+        first.add(job)
+    first.submit()
+    for job, code in zip(shares[1:], (0, 1), strict=True):
+        attempt = first.jobs[job.name].attempt
+        engine.board.end(job.name, attempt, code)
+        engine.cancel([attempt])
+    second, said = following(engine)
+    assert second.take_up([training], session) == []
+    assert said == ["1 jobs of an earlier run are under way; following them"]
+    second.submit()
+    assert [name for name, _, _ in engine.sent] == [*(job.name for job in shares), shares[2].name]
+
+
 def test_after_cancelling_nothing_more_is_submitted(cells: list[Cell], session: Session) -> None:
     """Of an engine with two places, what waited for one of them."""
     engine = Scripted(Board(session.store.folder), session, slots=2)
