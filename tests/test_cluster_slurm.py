@@ -44,7 +44,7 @@ def test_a_cancelled_job_and_a_killed_submitter_change_nothing(slurm: Slurm, tmp
 def test_cancelling_stops_all_and_what_was_done_is_kept(slurm: Slurm, tmp_path: Path) -> None:
     """The training writes its checkpoint, nothing comes again, and no failure is noted; the next run goes on."""
     folder = tmp_path / "runs"
-    run = Run(slurm, folder, SMALL)
+    run = Run(slurm, folder, (*SMALL, "--epochs", "6"))
     run.job_in("RUNNING", "train")
     assert run.waits_for(lambda: any(folder.glob("logs/train-*.csv")))  # from here on signals wait for a step
     told = run.call("cancel")

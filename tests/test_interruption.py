@@ -128,6 +128,16 @@ def test_a_second_signal_acts_at_once(handled: None) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
+def test_sigterm_again_is_the_same_request(handled: None) -> None:
+    """As clusters send it; Ctrl-C after it still acts at once."""
+    with Deferred() as signals:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.asked is Terminated
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 def test_time_between_checkpoints() -> None:
     """Saved when the minutes are over, not before; asked for the end it saves and ends."""
     saved: list[int] = []
