@@ -1,6 +1,7 @@
 """A run's plan becomes jobs that lose nothing and do nothing twice, whatever befalls them or who submits them."""
 
 import contextlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 
+from benchmarks.cli import main
 from benchmarks.core.hosts import StoreOfHosts
 from benchmarks.core.records import Cell, new_record
 from benchmarks.core.store import Store
@@ -28,6 +31,7 @@ from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import plan_cell
 from benchmarks.work.session import Session
 from benchmarks.work.training import TRAIN
+from tests.cluster_and_back import documented
 from tests.sessions import make_session
 
 TD, PLAIN = "resnet50-td-joint-t2-m1", "resnet50"
@@ -631,3 +635,16 @@ def test_processes_here_have_a_gpu_each_and_outlive_who_started_them(tmp_path: P
     ending = board.ending("train-first", ids[0])
     assert ending is not None
     assert ending.code == 143
+
+
+# ---------------------------------------------------------------- the documentation
+
+
+def test_commands_of_the_documentation_are_understood() -> None:
+    """Each of the suite's, those that are not run for want of data too."""
+    lines = [line for line in documented() if "tdam-bench " in line and "pip install" not in line]
+    assert len(lines) >= 9
+    for line in lines:
+        name, *arguments = shlex.split(line.partition("tdam-bench ")[2])
+        command = main.commands[name]
+        command.make_context(name, arguments, parent=click.Context(main, obj="tdam"))
