@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.cli import main
 from benchmarks.core.hosts import StoreOfHosts
@@ -33,6 +34,7 @@ from benchmarks.work.session import Session
 from benchmarks.work.training import TRAIN
 from tests.cluster_and_back import documented
 from tests.sessions import make_session
+from tests.trees import draw_imagenet
 
 TD, PLAIN = "resnet50-td-joint-t2-m1", "resnet50"
 
@@ -648,3 +650,16 @@ def test_commands_of_the_documentation_are_understood() -> None:
         name, *arguments = shlex.split(line.partition("tdam-bench ")[2])
         command = main.commands[name]
         command.make_context(name, arguments, parent=click.Context(main, obj="tdam"))
+
+
+def test_a_profile_that_does_not_train_by_itself_trains_where_asked(tmp_path: Path) -> None:
+    """Of full, a network without weights; without ``--train`` the plan says what would train it."""
+    draw_imagenet(tmp_path / "data", classes=3)
+    options = ["table1", "--profile", "full", "--num-classes", "3", "--models", PLAIN, "--splits", "v1"]
+    where = ["--data-root", str(tmp_path / "data"), "--results", str(tmp_path / "runs"), "--tasks", "train,accuracy"]
+    states = {}
+    for more in ([], ["--train"]):
+        done = CliRunner().invoke(main, ["plan", *options, *where, *more])
+        assert done.exit_code == 0, done.output
+        states[bool(more)] = [line.split()[:2] for line in done.output.splitlines()[:-1]]
+    assert states == {False: [["blocked", "accuracy"]], True: [["run", "train"], ["wait", "accuracy"]]}
