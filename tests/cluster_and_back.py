@@ -80,6 +80,20 @@ class Run:
             time.sleep(0.1)
         raise TimeoutError(f"no {kind} job was ever {states}")
 
+    def waits_for(self, holds: Callable[[], bool]) -> bool:
+        """Whether something comes true while the submitting process goes on."""
+        since = time.monotonic()
+        while time.monotonic() - since < PATIENCE and self.process.poll() is None:
+            if holds():
+                return True
+            time.sleep(0.1)
+        return False
+
+    def call(self, name: str) -> str:
+        """What one of the suite's commands on the results folder prints."""
+        asked = [sys.executable, "-m", "benchmarks", name, "--results", str(self.folder)]
+        return subprocess.run(asked, cwd=ROOT, env=self.slurm.env, check=True, capture_output=True, text=True).stdout
+
     def said(self) -> str:
         """What the submitting process says, to its end."""
         return self.process.communicate(timeout=PATIENCE)[0]

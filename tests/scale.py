@@ -4,7 +4,8 @@
 
 Records are made up, of every experiment by profile mini from as many seeds as it takes, with the inputs that a run
 would find them by. Prints seconds for 1,000, 3,000 and 10,000 records, and ends with exit code 1 if 10,000 take longer
-than people wait: 3 s to plan, 20 s for all tables, 60 s for the page; or if a record is lost.
+than people wait: 3 s to plan, 20 s for all tables, 60 s for the page; if a record costs more where there are more; or
+if one is lost.
 """
 
 import itertools
@@ -32,6 +33,8 @@ from tests.sessions import make_session
 COUNTS = (1_000, 3_000, 10_000)
 # Seconds that 10,000 records may take.
 BOUNDS = {"planning": 3.0, "all tables": 20.0, "the page": 60.0}
+# How much more a record may cost than where there are fewer.
+STEEPEST = 1.5
 WRITERS, EACH = 100, 10
 
 
@@ -115,9 +118,15 @@ def main() -> None:
         found = len(written(folder / "many"))
         print(f"{WRITERS} processes wrote {WRITERS * EACH:,} records at once, {found:,} are there", flush=True)
         failures += [] if found == WRITERS * EACH else ["records were lost"]
-        for count in COUNTS:
+        before: dict[str, float] = {}
+        for count, fewer in zip(COUNTS, (None, *COUNTS), strict=False):
             seconds = measured(folder / str(count), folder / "cache", count)
             print(f"{count:,} records: " + ", ".join(f"{what} {s:.2f} s" for what, s in seconds.items()), flush=True)
+            for what, earlier in before.items():
+                if seconds[what] > STEEPEST * earlier * count / (fewer or 1):
+                    grown = seconds[what] / earlier
+                    failures.append(f"{what} grows faster than the records, {grown:.1f} times to {count:,}")
+            before = seconds
         failures += [f"{what} takes {seconds[what]:.1f} s, over {bound:g}" for what, bound in BOUNDS.items()
                      if seconds[what] > bound]  # fmt: skip
     print("\n".join(failures) or "ok")

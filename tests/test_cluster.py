@@ -1,6 +1,7 @@
 """A run's plan becomes jobs that lose nothing and do nothing twice, whatever befalls them or who submits them."""
 
 import contextlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.cli import main
 from benchmarks.core.hosts import StoreOfHosts
 from benchmarks.core.records import Cell, new_record
 from benchmarks.core.store import Store
@@ -28,7 +32,9 @@ from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import plan_cell
 from benchmarks.work.session import Session
 from benchmarks.work.training import TRAIN
+from tests.cluster_and_back import documented
 from tests.sessions import make_session
+from tests.trees import draw_imagenet
 
 TD, PLAIN = "resnet50-td-joint-t2-m1", "resnet50"
 
@@ -405,10 +411,16 @@ def test_a_record_counts_wherever_it_was_made(tmp_path: Path, session: Session) 
     assert hosts.find(cell, {"version": 1, "computes_with": "a third"}) == second
     store.write(first)
     store.pack()
-    for one in (hosts, StoreOfHosts(store.folder)):
-        assert one.find(cell, {"version": 1, "computes_with": "other"}) == first
-        assert one.find(cell, {"version": 2}) is None
-        assert one.find(TRAIN.cell(TD, 0, session), {"version": 1}) is None
+    # What was found once stands, whatever comes later.
+    assert hosts.find(cell, {"version": 1}) == second
+    packed = StoreOfHosts(store.folder)
+    assert packed.find(cell, {"version": 1, "computes_with": "other"}) == first
+    assert packed.find(cell, {"version": 2}) is None
+    other = TRAIN.cell(TD, 0, session)
+    assert packed.find(other, {"version": 1}) is None
+    late = new_record(other, {"version": 1, "computes_with": "one"}, {})
+    store.write(late)
+    assert packed.find(other, {"version": 1}) == late
 
 
 def test_a_host_without_the_device_plans_for_those_that_have_it(tmp_path: Path) -> None:
@@ -450,6 +462,26 @@ def test_parts_that_nobody_joined_are_joined_by_one_more_job(session: Session) -
     one.join_left(session)
     assert one.jobs[shared[1].name].state == "failed"
     assert len(engine.sent) == 1
+
+
+def test_a_new_run_takes_on_what_is_missing_of_a_pass_under_way(session: Session) -> None:
+    """Of its three shares one runs, one has ended well, and one has failed while nobody followed it."""
+    engine = Scripted(Board(session.store.folder), session)
+    first, _ = following(engine)
+    training = TRAIN.cell(PLAIN, 0, session)  # in the place of a pass
+    shares = [Job((training,), (share, 3)) for share in range(3)]
+    for job in shares:
+        first.add(job)
+    first.submit()
+    for job, code in zip(shares[1:], (0, 1), strict=True):
+        attempt = first.jobs[job.name].attempt
+        engine.board.end(job.name, attempt, code)
+        engine.cancel([attempt])
+    second, said = following(engine)
+    assert second.take_up([training], session) == []
+    assert said == ["1 jobs of an earlier run are under way; following them"]
+    second.submit()
+    assert [name for name, _, _ in engine.sent] == [*(job.name for job in shares), shares[2].name]
 
 
 def test_after_cancelling_nothing_more_is_submitted(cells: list[Cell], session: Session) -> None:
@@ -605,3 +637,29 @@ def test_processes_here_have_a_gpu_each_and_outlive_who_started_them(tmp_path: P
     ending = board.ending("train-first", ids[0])
     assert ending is not None
     assert ending.code == 143
+
+
+# ---------------------------------------------------------------- the documentation
+
+
+def test_commands_of_the_documentation_are_understood() -> None:
+    """Each of the suite's, those that are not run for want of data too."""
+    lines = [line for line in documented() if "tdam-bench " in line and "pip install" not in line]
+    assert len(lines) >= 9
+    for line in lines:
+        name, *arguments = shlex.split(line.partition("tdam-bench ")[2])
+        command = main.commands[name]
+        command.make_context(name, arguments, parent=click.Context(main, obj="tdam"))
+
+
+def test_a_profile_that_does_not_train_by_itself_trains_where_asked(tmp_path: Path) -> None:
+    """Of full, a network without weights; without ``--train`` the plan says what would train it."""
+    draw_imagenet(tmp_path / "data", classes=3)
+    options = ["table1", "--profile", "full", "--num-classes", "3", "--models", PLAIN, "--splits", "v1"]
+    where = ["--data-root", str(tmp_path / "data"), "--results", str(tmp_path / "runs"), "--tasks", "train,accuracy"]
+    states = {}
+    for more in ([], ["--train"]):
+        done = CliRunner().invoke(main, ["plan", *options, *where, *more])
+        assert done.exit_code == 0, done.output
+        states[bool(more)] = [line.split()[:2] for line in done.output.splitlines()[:-1]]
+    assert states == {False: [["blocked", "accuracy"]], True: [["run", "train"], ["wait", "accuracy"]]}

@@ -1,5 +1,6 @@
 """On a real Slurm, where one can be started: the short form of `make cluster-test`."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,28 @@ def test_a_cancelled_job_and_a_killed_submitter_change_nothing(slurm: Slurm, tmp
     assert len(training.attempts) == 2
     assert training.attempts[1].avoided in ("n1", "n2")
     assert slurm.call("squeue", "--noheader").strip() == ""
+
+
+def test_cancelling_stops_all_and_what_was_done_is_kept(slurm: Slurm, tmp_path: Path) -> None:
+    """The training writes its checkpoint, nothing comes again, and no failure is noted; the next run goes on."""
+    folder = tmp_path / "runs"
+    run = Run(slurm, folder, (*SMALL, "--epochs", "6"))
+    run.job_in("RUNNING", "train")
+    assert run.waits_for(lambda: any(folder.glob("logs/train-*.csv")))  # from here on signals wait for a step
+    told = run.call("cancel")
+    said = run.said()
+    assert run.process.returncode == 1
+    assert re.search(r"^\d+ jobs stopped$", told, re.MULTILINE), told
+    assert "stopped: train resnet50" in said
+    assert len(list(folder.glob("weights/*.unfinished"))) == 1
+    assert Store(folder).absences() == []
+    assert slurm.call("squeue", "--noheader").strip() == ""
+    assert re.search(r"^failed +train resnet50 .*exit status 143; log: .*_0_log.out$", run.call("status"), re.MULTILINE)
+    run.process = run.submit()
+    said = run.said()
+    assert run.process.returncode == 0, said
+    (training,) = (record for record in Store(folder).records() if record.cell.kind == "train")
+    assert training.notes["seconds_before"] > 0
 
 
 def test_what_cannot_be_submitted_is_said_in_one_line(slurm: Slurm, tmp_path: Path) -> None:

@@ -433,6 +433,48 @@ def test_any_number_of_processes_leaves_the_same(
         assert same(one.collected(), other)
 
 
+def test_jobs_that_share_a_pass_show_each_image_once(images: Counted, networks: list[Backbone], tmp_path: Path) -> None:
+    """In any order; only the last one sees all parts, and what it joins is the undisturbed pass to the bit."""
+    expected = whole(asked(images, networks), images)
+    images.reads[:] = [0] * COUNT
+    for own in (2, 0, 1):
+        passed = passing(asked(images, networks), tmp_path)
+        pass_over(passed, replace(how(images), share=(own, 3)), ignored)
+        assert [one.complete(COUNT) for one in passed] == [own == 1] * len(passed)
+    assert images.reads == [1] * COUNT
+    for one, other in zip(passed, expected, strict=True):
+        assert same(one.collected(), other)
+
+
+def test_parts_that_go_while_they_are_read_are_no_pass(
+    images: Counted, networks: list[Backbone], tmp_path: Path
+) -> None:
+    """Two jobs end at once and both see all parts; one has made the record, and is clearing them away."""
+    collectors = asked(images, networks)[:1]
+    (one,) = passing(collectors, tmp_path)
+    pass_over([one], how(images), ignored)
+    assert one.complete(COUNT)
+    next(iter((tmp_path / "0").glob("*.parquet"))).unlink()
+    with pytest.raises(FileNotFoundError, match="parts of 40 images were here, and some have gone"):
+        one.collected()
+
+
+def test_whoever_comes_last_records_a_shared_pass(tmp_path: Path) -> None:
+    """The same numbers as of one job, and its time in proportion; the other records nothing, and has not failed."""
+    alone = make_session(tmp_path / "alone", weights=given(tmp_path / "good", ill=False), models=MODELS)
+    session = make_session(tmp_path, weights=tmp_path / "good", models=MODELS)
+    cell = ACCURACY.cell("resnet50", "val", 0, session)
+    run([cell], alone, Silent())
+    shares = [run([cell], replace(session, share=(own, 2)), Silent()) for own in (1, 0)]
+    assert [(one.ran, one.failed) for one in shares] == [(0, {}), (1, {})]
+    (record,), (expected,) = session.store.records(), alone.store.records()
+    assert (record.id, record.metrics, record.outcomes) == (expected.id, expected.metrics, expected.outcomes)
+    # Three of the five stretches of 50 images were its own.
+    assert record.notes["shown_here"] == pytest.approx(3 / 5)
+    assert "shown_here" not in expected.notes
+    assert not list((session.store.folder / PARTS).iterdir())
+
+
 def test_parts_of_other_inputs_are_void(tmp_path: Path) -> None:
     """A cell's shelf is empty when any input changed, and what lay there is gone; another cell's stays."""
     session = make_session(tmp_path)

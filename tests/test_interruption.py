@@ -79,6 +79,8 @@ def test_a_signal_in_an_epoch_costs_nothing(
     cut = train(resumed, tmp_path / "cut.safetensors", shown.append)
     assert shown == [8 * (STEPS + 2), *[8] * (STEPS - 2)]
     assert cut.history == whole.history
+    # What it took before is known, and counts.
+    assert whole.before == 0 < cut.before < resumed.seconds
     one, other = weights_of(cut.weights), weights_of(whole.weights)
     assert all(torch.equal(one[name], other[name]) for name in other)
     assert not list(tmp_path.glob("*.unfinished"))
@@ -124,6 +126,16 @@ def test_a_second_signal_acts_at_once(handled: None) -> None:
             signal.raise_signal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_sigterm_again_is_the_same_request(handled: None) -> None:
+    """As clusters send it; Ctrl-C after it still acts at once."""
+    with Deferred() as signals:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.asked is Terminated
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_time_between_checkpoints() -> None:

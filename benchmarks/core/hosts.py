@@ -1,5 +1,7 @@
 """The store of a run whose cells run on many hosts: a record counts wherever it was made."""
 
+import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,6 +29,9 @@ class StoreOfHosts(Store):
         # What was read so far, by id, and which cells it is of: records never change.
         self.known: dict[str, Record] = {}
         self.by_cell: dict[Cell, list[Record]] = {}
+        # The pack, and how many files there were: while both are the same nothing has come.
+        self.pack_read: Mapping[str, str] | None = None
+        self.files = 0
 
     def find(self, cell: Cell, inputs: Mapping[str, Scalar]) -> Record | None:
         """The oldest record of a cell with these inputs, but for the host's; None if there is none.
@@ -34,23 +39,30 @@ class StoreOfHosts(Store):
         Raises:
             StoreError: As :meth:`records`.
         """
-        self.read_new()
         wanted = but_host(inputs)
-        fitting = [one for one in self.by_cell.get(cell, []) if but_host(one.inputs) == wanted]
-        return min(fitting, key=lambda one: (one.created, one.id), default=None)
+        if not self.fitting(cell, wanted):
+            self.read_new()
+        return min(self.fitting(cell, wanted), key=lambda one: (one.created, one.id), default=None)
+
+    def fitting(self, cell: Cell, wanted: Mapping[str, Scalar]) -> list[Record]:
+        """Those that were read of a cell's records that have these inputs."""
+        return [one for one in self.by_cell.get(cell, []) if but_host(one.inputs) == wanted]
 
     def read_new(self) -> None:
         """Read the records that came since the last time, of whichever host."""
-        loose = {path.stem.rpartition("-")[2]: path for path in files_in(self.folder / "records")}
-        for name, path in loose.items():
-            if name not in self.known:
-                try:
+        folder = self.folder / "records"
+        names = os.listdir(folder) if folder.exists() else []
+        packed = read_pack(self.pack_path)
+        if (len(names), packed) == (self.files, self.pack_read):
+            return
+        for path in files_in(folder):
+            if path.stem.rpartition("-")[2] not in self.known:
+                with contextlib.suppress(FileNotFoundError):  # it is packed since, and the pack read next time
                     self.keep(self.read(path).record)
-                except FileNotFoundError:  # it has been packed since
-                    continue
-        for name, line in read_pack(self.pack_path).items():
+        for name, line in packed.items():
             if name not in self.known:
                 self.keep(self.unpacked(name, line))
+        self.files, self.pack_read = len(names), packed
 
     def keep(self, record: Record) -> None:
         """Remember a record."""

@@ -54,7 +54,9 @@ def terminate(number: int, frame: FrameType | None) -> None:
 class Deferred:
     """Signals that end a run, held back until it is a good moment: inside, the first one only leaves its mark.
 
-    A second one acts at once. In a thread, or where nobody deals with signals, nothing is held back.
+    A second one acts at once, unless both are SIGTERM: clusters tell a job several times, by its steps and by what has
+    started them, and kill it when its time is over. In a thread, or where nobody deals with signals, nothing is held
+    back.
 
     Attributes:
         asked: The error that the signal would have raised, None while there was none.
@@ -77,7 +79,9 @@ class Deferred:
             signal.signal(number, handler)
 
     def mark(self, error: type[KeyboardInterrupt], number: int, frame: FrameType | None) -> None:
-        """Remember the first signal; act on the second."""
+        """Remember the first signal; act on the second, but for SIGTERM again."""
+        if self.asked is Terminated and error is Terminated:
+            return
         if self.asked is not None:
             raise error
         self.asked = error

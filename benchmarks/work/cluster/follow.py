@@ -3,8 +3,8 @@
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from benchmarks.core.records import Cell
 from benchmarks.work.cluster.board import Attempt, Board, Posted
@@ -101,18 +101,38 @@ class Following:
         for one in known:
             if one.attempts and one.attempts[-1].id in alive:
                 self.jobs[one.job.name] = Followed(one)
+        under_way = len(self.jobs)
+        self.add_shares({one.job.name: one for one in known})
         makers: dict[Cell, tuple[str, ...]] = {}
         for name, followed in self.jobs.items():
             makers |= {cell: (*makers.get(cell, ()), name) for cell in followed.job.cells}
-        if self.jobs:
-            self.say(f"{len(self.jobs)} jobs of an earlier run are under way; following them")
+        if under_way:
+            self.say(f"{under_way} jobs of an earlier run are under way; following them")
         rest = [cell for cell in cells if cell not in makers]
         jobs, blocked = jobs_of(rest, session, self.submission.gpus, self.submission.shares, makers)
         for job in jobs:
-            command = self.submission.command(max(1, job.gpus))
-            self.jobs[job.name] = Followed(Posted(job, command, self.engine.name))
-            self.board.post(self.jobs[job.name].posted)
+            self.add(job)
         return blocked
+
+    def add(self, job: Job) -> None:
+        """Take on a job that is to be submitted."""
+        command = self.submission.command(max(1, job.gpus))
+        self.jobs[job.name] = Followed(Posted(job, command, self.engine.name))
+        self.board.post(self.jobs[job.name].posted)
+
+    def add_shares(self, known: Mapping[str, Posted]) -> None:
+        """Take on what is missing of passes that are under way: shares that failed, or were never submitted.
+
+        Args:
+            known: The jobs on the board by name.
+        """
+        for job in [one.job for one in self.jobs.values()]:
+            own, parts = job.share
+            for sibling in (replace(job, share=(part, parts)) for part in range(parts) if part != own):
+                tried = known[sibling.name].attempts if sibling.name in known else ()
+                ending = self.board.ending(sibling.name, tried[-1].id) if tried else None
+                if sibling.name not in self.jobs and (ending is None or ending.code):
+                    self.add(sibling)
 
     def submit(self) -> None:
         """Submit what was not yet, as far as the engine takes it; nothing where jobs were cancelled on purpose."""
