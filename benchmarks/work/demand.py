@@ -10,6 +10,7 @@ from benchmarks.networks.names import parse
 from benchmarks.work.cost import PARAMETERS
 from benchmarks.work.kind import evaluated_images
 from benchmarks.work.kinds import KINDS
+from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.session import Session
 
 FLOAT = 4
@@ -185,6 +186,7 @@ class Rates:
             return (own + 4 * weights) * (self.session.jobs if self.session.device_kind == "cpu" else 1)
         side = max(int(str(cell.options.get("resolution", self.session.profile.resolution))) for cell in cells)
         pixels = float(self.session.profile.batch * side**2)
+        pixels = min(pixels, PIXELS_ON_CPU) if self.session.device_kind == "cpu" else pixels
         return weights + max(self.by_pixel(model, "inference") for model in models) * pixels
 
 
