@@ -23,6 +23,7 @@ from benchmarks.metrics.accuracy import BOX, accuracy, correct, correct_with_run
 from benchmarks.metrics.rules import LAST, PLAIN_RULES
 from benchmarks.networks.maps import class_maps
 from benchmarks.networks.models import create
+from benchmarks.papers.tdam.queries import RESOLUTIONS, scaled
 from benchmarks.papers.tdam.recipes import MINI_RECIPE
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.papers.tdam.steps import RELEASED
@@ -33,6 +34,8 @@ from benchmarks.work.collectors.transfer import TransferCollector
 from benchmarks.work.loop import augmentation
 from benchmarks.work.passes import VIEWS_FACTOR, Show, View, batches, normalized, run_pass, show
 from benchmarks.work.shelves import Part
+from tests.sessions import make_session
+from tests.test_limit import named
 
 CPU = torch.device("cpu")
 VIEWS = [View(32, 1.0), View(64, 1.0), View(96, 0.875)]
@@ -243,6 +246,26 @@ def test_a_batchs_memory_does_not_grow_with_its_views(images: Scenes, views: int
     (chosen,) = how.stretches(shown)
     sizes = [sum(pixels.numel() for pixels in batch.views) for batch in batches(how, shown, chosen)]
     assert max(sizes) <= VIEWS_FACTOR * 16 * 3 * 32**2
+
+
+def test_batches_of_large_images_are_small_on_the_cpu() -> None:
+    """Memory does not grow with the view; on a device the profile's batch counts."""
+    many = named([600])
+    for side, cpu in ((224, 83), (448, 20), (32, 256)):
+        for device, expected in ((CPU, cpu), (torch.device("cuda"), 256)):
+            (stretch,) = Show(many, device, 256).stretches([View(side, 1.0)])
+            assert max(map(len, stretch)) == expected
+            assert [place for batch in stretch for place in batch] == list(range(600))
+
+
+@pytest.mark.parametrize("profile", ["mini", "smoke"])
+def test_batches_of_small_images_are_the_profiles_on_the_cpu(profile: str, tmp_path: Path) -> None:
+    """At every resolution of the sweep: networks round by their batch, so that other ones would be other numbers."""
+    session = make_session(tmp_path, profile)
+    sides = [session.profile.resolution, *(scaled(resolution, session.profile) for resolution in RESOLUTIONS)]
+    for views in ([View(side, 1.0)] for side in sides):
+        here, there = (Show(named([600]), torch.device(one), session.profile.batch) for one in ("cpu", "cuda"))
+        assert here.stretches(views) == there.stretches(views)
 
 
 @pytest.mark.parametrize("size", [(128, 128), (97, 203), (300, 180)])

@@ -21,6 +21,7 @@ from benchmarks.work.collectors.accuracy import UNKNOWN, AccuracyCollector
 from benchmarks.work.collectors.localization import LocalizationCollector, Truths
 from benchmarks.work.cost import PARAMETERS
 from benchmarks.work.demand import FLOAT, GUESSED_INFERENCE, KEPT, Rates, demand, in_bytes
+from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.passes import Collector, Show, View, run_pass
 from benchmarks.work.runner import Planned
 from benchmarks.work.shelves import Disk, Stretch
@@ -195,6 +196,10 @@ def test_disk_by_hand(tmp_path: Path) -> None:
     assert needed.tables == {"predictions": images * (40 + 38 + 40 + 2 * 38)}
     assert needed.weights == 0
     assert needed.disk == needed.parts + needed.tables["predictions"]
+    # The parts of one pass have gone when the next begins.
+    localization = LOCALIZATION.cell("resnet50", "val", 0, session)
+    assert demand([*cells, localization], [], session).parts == needed.parts
+    assert demand([*cells[:1], localization], [], session).parts == images * (10 + 74)
 
 
 def test_parameters_and_memory_from_records(tmp_path: Path) -> None:

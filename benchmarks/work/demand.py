@@ -10,6 +10,7 @@ from benchmarks.networks.names import parse
 from benchmarks.work.cost import PARAMETERS
 from benchmarks.work.kind import evaluated_images
 from benchmarks.work.kinds import KINDS
+from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.session import Session
 
 FLOAT = 4
@@ -50,7 +51,7 @@ class Demand:
     Attributes:
         weights: Of the networks that are trained.
         tables: What stays of each image, by the folder's name.
-        parts: Of passes, until each has ended.
+        parts: Of passes, until each has ended: the most at any time, as one follows the other.
         memory: The most at any time, of all processes.
         guessed: Whether ``memory`` rests on guesses.
     """
@@ -68,7 +69,7 @@ class Demand:
 
     def lines(self) -> list[str]:
         """Disk and memory, a line each."""
-        named = {"weights": self.weights, **self.tables, "parts of passes until they end": self.parts}
+        named = {"weights": self.weights, **self.tables, "parts of a pass until it ends": self.parts}
         shown = ", ".join(f"{name} {in_bytes(size)}" for name, size in named.items() if size)
         why = " (guessed: no record here tells what these networks hold)" if self.guessed else ""
         return [f"disk: {in_bytes(self.disk)}{f' ({shown})' if shown else ''}", f"memory: {in_bytes(self.memory)}{why}"]
@@ -92,17 +93,22 @@ def demand(cells: Sequence[Cell], records: Iterable[Record], session: Session) -
     """
     rates = Rates(records, session)
     tables: dict[str, float] = {}
-    parts = 0.0
     for cell in cells:
         if cell.kind in KEPT:
-            images, kept = images_of(cell, session), KEPT[cell.kind]
-            folder, steps = str(KINDS[cell.kind].per_image), parse(cell.model).steps
-            tables[folder] = tables.get(folder, 0.0) + images * (LABELED + kept.step * steps)
-            parts += images * (kept.image + kept.step * steps)
+            folder = str(KINDS[cell.kind].per_image)
+            by_image = LABELED + KEPT[cell.kind].step * parse(cell.model).steps
+            tables[folder] = tables.get(folder, 0.0) + images_of(cell, session) * by_image
+    parts = max((parts_of(group, session) for group in groups_of(cells)), default=0.0)
     trained = [cell for cell in cells if KINDS[cell.kind].longer is not None]
     weights = sum(FLOAT * rates.parameters(cell.model) for cell in trained)
     memory = max((rates.memory(group) for group in groups_of(cells)), default=0.0)
     return Demand(weights, tables, parts, LIBRARIES + memory if cells else 0.0, rates.guessed)
+
+
+def parts_of(cells: Iterable[Cell], session: Session) -> float:
+    """Bytes of the parts that a pass leaves, which go when it has ended."""
+    kept = [(cell, KEPT[cell.kind]) for cell in cells if cell.kind in KEPT]
+    return sum(images_of(cell, session) * (one.image + one.step * parse(cell.model).steps) for cell, one in kept)
 
 
 def images_of(cell: Cell, session: Session) -> int:
@@ -180,6 +186,7 @@ class Rates:
             return (own + 4 * weights) * (self.session.jobs if self.session.device_kind == "cpu" else 1)
         side = max(int(str(cell.options.get("resolution", self.session.profile.resolution))) for cell in cells)
         pixels = float(self.session.profile.batch * side**2)
+        pixels = min(pixels, PIXELS_ON_CPU) if self.session.device_kind == "cpu" else pixels
         return weights + max(self.by_pixel(model, "inference") for model in models) * pixels
 
 

@@ -27,6 +27,7 @@ from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
 from benchmarks.measure.device import empty_cache
 from benchmarks.work.finishing import Finish, Finishing
+from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.session import Session
 from benchmarks.work.shelves import Memory, Part, Shelf, Stretch, joined
 
@@ -146,7 +147,7 @@ class Show:
     Attributes:
         images: The image set.
         device: Where networks run.
-        batch: Images of a step; fewer where views are many or large.
+        batch: Images of a step; fewer where views are many, or large for the CPU.
         workers: Loader processes, and as many that finish batches.
         count: The first so many images, None for all.
         together: Images that are put on a shelf together.
@@ -171,10 +172,11 @@ class Show:
     def stretches(self, views: Sequence[View]) -> list[list[range]]:
         """The images in stretches, each in batches, the same for any number of processes.
 
-        The memory of a batch does not grow with its views.
+        The memory of a batch does not grow with its views, and on the CPU not with their size.
         """
         pixels = [view.resolution**2 for view in views]
-        size = max(1, min(self.batch, VIEWS_FACTOR * self.batch * min(pixels) // sum(pixels)))
+        size = min(self.batch, VIEWS_FACTOR * self.batch * min(pixels) // sum(pixels))
+        size = max(1, size if self.device.type != "cpu" else min(size, PIXELS_ON_CPU // max(pixels)))
         whole = [range(begin, min(begin + self.together, self.total)) for begin in range(0, self.total, self.together)]
         return [[one[place : place + size] for place in range(0, len(one), size)] for one in whole]
 
