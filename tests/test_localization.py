@@ -29,8 +29,9 @@ from benchmarks.metrics.localization import (
     published_max_box_accuracy,
     unpacked,
 )
-from benchmarks.metrics.movement import GRADCAM_BOX, histogram, shown_images, spread, step_overlaps, telling_images
+from benchmarks.metrics.movement import GRADCAM_BOX, histogram, spread, step_overlaps, telling_images
 from benchmarks.metrics.rules import LAST, BoxRule, StepRule
+from benchmarks.metrics.showing import shown_images
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.papers.tdam.steps import CONFIDENT
 from benchmarks.suite.boxes import literal_hits

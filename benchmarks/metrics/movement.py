@@ -54,26 +54,6 @@ def telling_images(plain: pd.DataFrame, feedback: pd.DataFrame) -> list[str]:
     return sorted(images.index[several & ~images["plain"].astype(bool) & images["feedback"].astype(bool) & moved])
 
 
-def shown_images(plain: pd.DataFrame, feedback: pd.DataFrame, count: int) -> list[str]:
-    """Images to show: telling ones at equal distances, and where they are too few others after them.
-
-    Next to tell are those of several objects whose box moves, then those whose box moves, then any; in the order of
-    their ids, at equal distances.
-
-    Args:
-        plain: See :func:`telling_images`.
-        feedback: Likewise.
-        count: How many, at most.
-    """
-    overlaps = step_overlaps(feedback)
-    several, moved = overlaps["objects"] > 1, overlaps["iou"] < MOVED_BELOW
-    chosen: list[str] = []
-    for items in (telling_images(plain, feedback), *(sorted(overlaps.index[one]) for one in (several & moved, moved))):
-        chosen += spread([item for item in items if item not in chosen], count - len(chosen))
-    rest = [item for item in sorted(overlaps.index) if item not in chosen]
-    return chosen + spread(rest, count - len(chosen))
-
-
 def spread(items: list[str], count: int) -> list[str]:
     """At most ``count`` items at equal distances, the first one among them."""
     if len(items) <= count:

@@ -79,7 +79,8 @@ class Attention(Kind):
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Choose images, look at them."""
         from benchmarks.data.selected import Subset
-        from benchmarks.metrics.movement import shown_images, telling_images
+        from benchmarks.metrics.movement import telling_images
+        from benchmarks.metrics.showing import shown_images
 
         (cell,) = cells
         options = options_of(cell, AttentionOptions)

@@ -164,7 +164,8 @@ def met(telling: int, shown: int) -> str:
     if telling == shown:
         return f"All {shown} images meet the rule: {rule}."
     first = f"The first {telling} of {shown} images meet" if telling else f"None of the {shown} images meets"
-    return f"{first} the rule: {rule}. The others come nearest: of several objects with a moving box where there are."
+    others = "The others come nearest, as far as there are such: several objects and a box that moves, or one of these."
+    return f"{first} the rule: {rule}. {others}"
 
 
 def shift(models: Mapping[str, str], evidence: Evidence) -> Captioned:
