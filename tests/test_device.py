@@ -77,7 +77,7 @@ def test_time_on_mps_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch.mps, "empty_cache", lambda: seen.append("empty"))
     ticks = iter((10.0, 16.0))
     subject.steps = 3
-    monkeypatch.setattr(efficiency.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("benchmarks.measure.efficiency.time.perf_counter", lambda: next(ticks))
     assert subject.time() == 2.0
     assert seen == ["empty", "step", "wait", "step", "step", "step", "wait"]
 
