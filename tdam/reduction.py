@@ -95,8 +95,8 @@ class Linear(NamedTuple):
     stride: tuple[int, ...] = (1, 1)
     padding: tuple[int, ...] = (0, 0)
 
-    @property
-    def pointwise(self) -> bool:
+    # Not a property, which torch 2.4 does not trace for named tuples.
+    def is_pointwise(self) -> bool:
         """Whether it acts on each position by itself, at all positions."""
         return self.weight.shape[2:].numel() == 1 and max(self.padding) == 0 and max(self.stride) == 1
 
@@ -158,12 +158,12 @@ def pooled(stages: Sequence[Stage], bottom: Tensor) -> tuple[Tensor, Tensor]:
     elif not takes_batch_statistics(last.norm):
         means = window_means(z, linear)
         top = evaluated(last.norm, project(means, linear))
-    elif linear.pointwise:
+    elif linear.is_pointwise():
         means, variance = Moments.apply(z, linear.weight.flatten(1))
         top = normalized(last.norm, project(means, linear), variance, z.numel() // z.shape[1])
     else:
         top = last.run(z).mean((2, 3))
-    shared = z is bottom and linear.pointwise
+    shared = z is bottom and linear.is_pointwise()
     bottom_mean = means.flatten(1) if shared else bottom.mean((2, 3))
     return top.to(z.dtype), bottom_mean.to(z.dtype)
 
@@ -185,7 +185,7 @@ def takes_batch_statistics(norm: nn.Module) -> bool:
 def window_means(z: Tensor, linear: Linear) -> Tensor:
     """Means (N, C, taps) of a map (N, C, H, W) over the positions that each tap of a linear layer sees."""
     dtype = at_least_single(z)
-    if linear.pointwise:
+    if linear.is_pointwise():
         return z.mean((2, 3), dtype=dtype)[:, :, None]
     padded = F.pad(z, (linear.padding[1],) * 2 + (linear.padding[0],) * 2)
     tall, wide = linear.weight.shape[2:]

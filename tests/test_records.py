@@ -102,7 +102,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "file.txt"
     write_text(path, "old")
 
-    def full(self: Path, text: str, encoding: str) -> None:
+    def full(self: Path, text: str, **how: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
