@@ -329,7 +329,7 @@ const compare = (flips) => {
     const list = make("ul", "", { class: "pictures" });
     list.append(...known.map((place) => picture(place)[1]));
     const numbers = make("details");
-    numbers.append(make("summary", "All of them, counted from 0"), make("p", places.join(", "), { class: "notes" }));
+    numbers.append(make("summary", "The places of all, counted from 0"), make("p", places.join(", "), { class: "notes" }));
     return [make("h3", title), ...(known.length ? [list] : []), ...(places.length ? [numbers] : [])];
   };
   const update = () => {
