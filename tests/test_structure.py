@@ -165,6 +165,16 @@ def test_words_stay_in_their_folders(whose: str) -> None:
     assert not said
 
 
+def test_templates_know_no_paper() -> None:
+    """The page's frame, its style and its script are any paper's."""
+    words, _ = WORDS["the paper's"]
+    files = sorted((BENCHMARKS / "report" / "templates").iterdir())
+    assert len(files) == 3
+    assert [
+        (path.name, words.findall(path.read_text().lower())) for path in files if words.search(path.read_text().lower())
+    ] == []
+
+
 def test_clocks_stay_in_measure() -> None:
     """Only ``measure/``, and ``suite/`` of its own code, time anything or synchronise a device."""
     for path in sources("baselines", "tdam", "benchmarks"):

@@ -35,14 +35,21 @@ class Scope:
 
     @property
     def headline(self) -> str:
-        """The answer in a few words."""
-        if self.claims.total() > self.claims[ClaimVerdict.NOT_RUN]:
-            return f"{self.claims[ClaimVerdict.HOLDS]} of {self.claims.total()} claims hold"
-        agree = sum(self.numbers[verdict] for verdict in AGREE)
-        other = self.numbers[Verdict.NOT_RUN] + self.numbers[Verdict.NOT_COMPARABLE]
-        if self.numbers.total() > other:
-            return f"{agree} of {self.numbers.total()} numbers agree"
-        return "not comparable" if self.numbers[Verdict.NOT_COMPARABLE] else "not run"
+        """The answer in a few words, of what was measured; what was not is told beside it."""
+        idle = self.claims[ClaimVerdict.NOT_RUN]
+        run = self.claims.total() - idle
+        if run:
+            return f"{self.claims[ClaimVerdict.HOLDS]} of {run} claims hold{without(idle)}"
+        idle, other = self.numbers[Verdict.NOT_RUN], self.numbers[Verdict.NOT_COMPARABLE]
+        judged = self.numbers.total() - idle - other
+        if judged:
+            return f"{sum(self.numbers[verdict] for verdict in AGREE)} of {judged} numbers agree{without(idle)}"
+        return "not comparable" if other else "not run"
+
+
+def without(idle: int) -> str:
+    """How many were not run; nothing for none."""
+    return f", {idle} not run" if idle else ""
 
 
 def scopes(results: Sequence[ClaimResult], told: Iterable[Told], evidence: Evidence) -> list[Scope]:

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,7 @@ class Flips:
     pictures: Sequence[tuple[int, str, str]] = ()
     sheet: str = ""
 
-    def as_dict(self, labels: Mapping[str, str]) -> dict[str, object]:
+    def as_dict(self, labels: Mapping[str, str]) -> dict[str, Any]:
         """For the page's script: rows in the order of the tables, and which two are compared at first.
 
         Args:

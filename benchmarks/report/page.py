@@ -1,7 +1,6 @@
 """The report's page: one file that needs no network, from tables, figures, claims and records."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,13 +15,13 @@ from markupsafe import Markup, escape
 from benchmarks.core.records import Record
 from benchmarks.report.answer import Scope
 from benchmarks.report.claims import ClaimResult, ClaimVerdict
-from benchmarks.report.comparison import judgements_of
+from benchmarks.report.comparison import judgements_of, value_of
 from benchmarks.report.flips import Flips
 from benchmarks.report.layout import Table
 from benchmarks.report.packing import as_lines, packed
 from benchmarks.report.page_claims import SIGNS as CLAIM_SIGNS
 from benchmarks.report.page_claims import claim_context
-from benchmarks.report.page_tables import SIGNS, PageFacts, facts_of, slug, table_context
+from benchmarks.report.page_tables import SIGNS, PageFacts, facts_of, slug, table_context, verdict_of
 from benchmarks.report.sources import Source, source_of
 from benchmarks.report.verdicts import Verdict, earned_by_plain
 from benchmarks.work.attention import Attention
@@ -103,8 +102,7 @@ def render_page(page: Page) -> str:
         "scopes": [scope_context(scope) for scope in page.scopes],
         "earned_by_plain": earned_by_plain(judged),
         "claims": [claim_context(result, page.rules, told) for result in page.claims],
-        "claim_counts": counted([str(result.verdict) for result in page.claims], [str(one) for one in ClaimVerdict]),
-        "verdicts": words_of(page, judged_words=[str(one.verdict) for one in judged]),
+        "verdicts": words_of(page),
         "views": views_of(page.sections),
         "sections": sections,
         "flips": page.flips,
@@ -152,9 +150,11 @@ def scope_context(scope: Scope) -> dict[str, Any]:
     }
 
 
-def words_of(page: Page, judged_words: Sequence[str]) -> list[str]:
+def words_of(page: Page) -> list[str]:
     """The verdicts that occur, those of claims first."""
-    seen = {*judged_words, *(str(result.verdict) for result in page.claims)}
+    lines = [(table, line) for section in page.sections if (table := section.table) for line in table.lines]
+    values = [value_of(line, column) for table, line in lines for column in table.columns]
+    seen = {str(verdict_of(value)) for value in values} | {str(result.verdict) for result in page.claims}
     return [word for word in dict.fromkeys([*map(str, ClaimVerdict), *map(str, Verdict)]) if word in seen]
 
 
@@ -194,12 +194,6 @@ def name_cells(tokens: Sequence[Token]) -> None:
         elif token.type == "td_open":
             token.attrSet("data-label", heads[column])
             column += 1
-
-
-def counted(verdicts: Sequence[str], names: Sequence[str]) -> list[tuple[str, int]]:
-    """How often each name occurs, where it does."""
-    counts = Counter(verdicts)
-    return [(name, counts[name]) for name in names if counts[name]]
 
 
 def section_context(section: Section, told: PageFacts) -> dict[str, Any]:

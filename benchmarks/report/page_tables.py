@@ -106,8 +106,7 @@ def rows_context(
 def cell_context(identity: str, line: Line, column: Column, best: str | None) -> dict[str, Any]:
     """One value."""
     value = value_of(line, column)
-    verdict = value.judgement.verdict if value.judgement else None
-    seen = verdict is not None and (value.paper or value.measured is not None)
+    verdict = verdict_of(value)
     missing = missing_reason(value) or value.note if value.measured is None else None
     return {
         "id": identity,
@@ -116,9 +115,16 @@ def cell_context(identity: str, line: Line, column: Column, best: str | None) ->
         "best": value.measured is not None and digits(value.measured, column) == best,
         "missing": bool(missing),
         "paper": value.paper or "",
-        "verdict": slug(verdict) if seen else "",
-        "said": f"{SIGNS[verdict]} {str(verdict).lower()}" if seen and verdict else "",
+        "verdict": verdict,
+        "said": f"{SIGNS[verdict]} {str(verdict).lower()}" if verdict else "",
     }
+
+
+def verdict_of(value: Value) -> Verdict | None:
+    """A value's verdict; also where the paper has a number and nothing was measured. None where nothing is compared."""
+    if value.judgement is not None:
+        return value.judgement.verdict if value.paper or value.measured is not None else None
+    return Verdict.NOT_RUN if value.paper and value.measured is None else None
 
 
 def spread(value: Value, column: Column) -> str:

@@ -269,7 +269,12 @@ const formats = { LaTeX: asLatex, CSV: asCsv, BibTeX: asBibtex };
 // ---------------------------------------------------------------- where a number comes from
 
 const dialog = byId("provenance");
-const prose = (text) => text.split("`").map((part, place) => place % 2 ? make("code", part) : part);
+const command = (text) => {
+  const code = make("code");
+  code.append(...text.split(" ").flatMap((word, place) => [place ? " " : "", make("span", word)]));
+  return code;
+};
+const prose = (text) => text.split("`").map((part, place) => place % 2 ? command(part) : part);
 const listed = (pairs) => {
   const list = make("dl");
   for (const [name, value] of pairs) {
@@ -296,7 +301,7 @@ const tell = (id, data) => {
     listed([
       ["not measured", facts.missing], ["paper", facts.paper], ["verdict", facts.verdict],
       ["the plain network's own number", facts.plain && `would have earned ${facts.plain}`], ["note", facts.note],
-      ["seeds", facts.seeds], ["command", facts.command && [make("code", facts.command), " ", button]],
+      ["seeds", facts.seeds], ["command", facts.command && [command(facts.command), " ", button]],
       ["claims that rest on it", links],
     ]),
     facts.records && records,
@@ -329,7 +334,7 @@ const compare = (flips) => {
     const list = make("ul", "", { class: "pictures" });
     list.append(...known.map((place) => picture(place)[1]));
     const numbers = make("details");
-    numbers.append(make("summary", "All of them, counted from 0"), make("p", places.join(", "), { class: "notes" }));
+    numbers.append(make("summary", "The places of all, counted from 0"), make("p", places.join(", "), { class: "notes" }));
     return [make("h3", title), ...(known.length ? [list] : []), ...(places.length ? [numbers] : [])];
   };
   const update = () => {

@@ -1,0 +1,238 @@
+"""What the page is made of: the answer by scope, links of claims, commands, sources, outcomes of images, packing."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.cli import main
+from benchmarks.core.records import MetricKey, Record
+from benchmarks.data.mini import open_mini
+from benchmarks.data.pictures import PICTURES
+from benchmarks.metrics.outcomes import pack
+from benchmarks.papers.tdam import PAPER
+from benchmarks.papers.tdam.sources import SOURCES
+from benchmarks.report.answer import Scope, not_run, scopes
+from benchmarks.report.claims import ClaimVerdict, Finding, PartResult
+from benchmarks.report.closing import told_by
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.flips import KEY, LOOKED_AT, PICTURED, flipped, flips
+from benchmarks.report.layout import Column, Line, Table, Value
+from benchmarks.report.packing import packed, unpacked
+from benchmarks.report.page_claims import links_of
+from benchmarks.report.page_tables import PageFacts, command_of, row_ids, table_context
+from benchmarks.report.sources import source_of
+from benchmarks.report.verdicts import Judgement, Verdict
+from tests.recorded import recorded_all
+from tests.sessions import make_session
+from tests.worlds import World
+
+COLUMNS = (Column("a", "A", "M", "", 2), Column("b", "B", "%", "group", 1, view="one"))
+TOP1 = MetricKey("top1", steps="last")
+
+
+def line(model: str, label: str = "label", group: str = "group", **values: Value) -> Line:
+    return Line(group, label, model, values)
+
+
+# ---------------------------------------------------------------- the answer
+
+
+@pytest.mark.parametrize(
+    ("claims", "numbers", "headline"),
+    [
+        ({"HOLDS": 3, "FAILS": 1, "UNDECIDED": 2}, {}, "3 of 6 claims hold"),
+        ({"HOLDS": 3, "NOT_RUN": 4}, {"DIFFERS": 1}, "3 of 3 claims hold, 4 not run"),
+        ({"NOT_RUN": 4}, {"REPRODUCED": 2, "CONSISTENT": 1, "DIFFERS": 3}, "3 of 6 numbers agree"),
+        ({}, {"REPRODUCED": 2, "UNDECIDED": 1, "NOT_RUN": 9}, "2 of 3 numbers agree, 9 not run"),
+        ({}, {"NOT_COMPARABLE": 2, "NOT_RUN": 1}, "not comparable"),
+        ({"NOT_RUN": 4}, {"NOT_RUN": 1}, "not run"),
+    ],
+)  # fmt: skip
+def test_the_headline_counts_what_was_measured(claims: dict[str, int], numbers: dict[str, int], headline: str) -> None:
+    counted = (
+        Counter({ClaimVerdict[name]: count for name, count in claims.items()}),
+        Counter({Verdict[name]: count for name, count in numbers.items()}),
+    )
+    assert Scope("topic", "title", *counted).headline == headline
+
+
+def test_what_two_tables_show_counts_once() -> None:
+    """And scopes are told apart, with their topic."""
+    evidence = World().evidence()
+    value = Value("1.00", 2.0, Judgement(Verdict.DIFFERS, "why"))
+    shown = Table("t", "T", (), COLUMNS, [line("resnet50-se", a=value, b=Value("7.0"))])
+    told = [*told_by(shown, evidence), *told_by(replace(shown, name="u"), evidence)]
+    assert len(told) == 4
+    answer = scopes([], told, evidence)
+    assert [(one.topic, one.numbers) for one in answer] == [
+        ("Architecture", Counter({Verdict.DIFFERS: 1})),
+        ("Accuracy", Counter({Verdict.NOT_RUN: 1})),
+    ]
+
+
+def test_the_paper_s_data_come_with_their_command() -> None:
+    scope = not_run("tdam-bench", "full", trains=False)
+    assert scope.headline == "not run"
+    assert scope.command == "tdam-bench run --profile full --data-root DATA --weights WEIGHTS"
+
+
+# ---------------------------------------------------------------- cells and claims
+
+
+def test_rows_have_ids_by_their_identity() -> None:
+    """A model's name alone; with the label and the block only where these tell rows apart."""
+    lines = [line("a"), line("b", "x"), line("b", "y"), line("c", "x", "g"), line("c", "x", "h"), line("", "d e")]
+    ids = row_ids(Table("t", "T", (), COLUMNS, lines))
+    assert [ids[id(one)] for one in lines] == ["a", "b-x", "b-y", "c-x-g", "c-x-h", "d-e"]
+
+
+def facts_of(*lines: Line, records: tuple[Record, ...] = ()) -> PageFacts:
+    facts = PageFacts({one.id: one for one in records}, "tdam-bench run --profile mini", SOURCES)
+    table_context("t", Table("t", "T", (), COLUMNS, lines), facts)
+    return facts
+
+
+def test_a_part_links_to_just_the_numbers_that_it_rests_on() -> None:
+    """Those of its records and of its metric, each once, where they stand first."""
+    own, other = Value(measured=1.0, record="r s", key=TOP1), Value(measured=1.0, record="r", key=MetricKey("top5"))
+    facts = facts_of(line("resnet50", a=other, b=own), line("resnet50-se", b=own))
+    finding = Finding("1", True, None, "exact", records=("r", "s", "gone"), keys=(TOP1,))
+    part = PartResult("says", ClaimVerdict.HOLDS, finding)
+    assert links_of(part, facts.grounds) == [{"cell": "t.resnet50.b", "what": "label, group B (one)"}]
+    assert links_of(PartResult("says", ClaimVerdict.NOT_RUN, None, "gone"), facts.grounds) == []
+
+
+def test_what_is_not_measured_says_why() -> None:
+    facts = facts_of(line("resnet50", a=Value("1.0", missing="not run: `command`"), b=Value()))
+    assert facts.cells == {"t.resnet50.a": {"what": "group label: A", "paper": "1.0", "missing": "not run: `command`"}}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"), [((), ""), ((0, 1, 2), " --seeds 3"), ((1, 3), " --seeds 1,3"), ((4,), " --seeds 4,")]
+)
+def test_the_command_names_model_and_seeds(seeds: tuple[int, ...], told: str) -> None:
+    command = command_of("table1", "resnet50-se", seeds, "tdam-bench run --profile mini --limit 9")
+    assert command == f"tdam-bench run table1 --profile mini --limit 9 --models resnet50-se{told}"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("name", PAPER.experiments)
+def test_commands_are_understood(tmp_path: Path, cache: Path, name: str) -> None:
+    """Of a network of each experiment: as a plan, so that nothing is run."""
+    table = PAPER.experiment(name).table(World().evidence())
+    model = next(one.model for one in table.lines if one.model != "resnet50")
+    words = command_of(name, model, (0, 1), "tdam-bench run --profile smoke").split()
+    assert words[:2] == ["tdam-bench", "run"]
+    result = CliRunner().invoke(main, ["plan", *words[2:], "--results", str(tmp_path), "--cache", str(cache)])
+    assert result.exit_code == 0, result.output
+
+
+# ---------------------------------------------------------------- sources
+
+
+def test_a_row_s_paper_is_that_of_its_method() -> None:
+    parts = {
+        "resnet101": "resnet",
+        "resnet50-eca": "eca",
+        "mobilenet_v3_large": "mobilenet",
+        "convnext_tiny-td-joint-t2-m1": "feedback",
+        "resnet50-td-top-t2-m3-reduced": "feedback",
+    }
+    assert {model: source_of(model, SOURCES) for model in parts} == {
+        model: SOURCES[one] for model, one in parts.items()
+    }
+    for unknown in ("resnet50-timm:gc", "no network", ""):
+        assert source_of(unknown, SOURCES) is None
+
+
+@pytest.mark.parametrize("part", SOURCES)
+def test_bibtex_has_balanced_braces_and_its_own_key(part: str) -> None:
+    source = SOURCES[part]
+    assert source.bibtex.count("{") == source.bibtex.count("}")
+    assert [one.key for one in SOURCES.values()].count(source.key) == 1
+    assert source.url.rpartition("/")[2] in source.bibtex
+    assert source.doi in source.bibtex
+
+
+# ---------------------------------------------------------------- image by image
+
+
+def evidence_of(folder: Path, **changes: object) -> Evidence:
+    session = make_session(folder, "mini", seeds=(0,), models=("resnet50", "resnet50-se"))
+    records = [replace(one, **changes) for one in recorded_all(session, ["table1"])]
+    return Evidence(session.profile, folder, records, command="tdam-bench run --profile mini")
+
+
+def test_images_flip_where_one_network_is_right_and_the_plain_one_wrong(tmp_path: Path) -> None:
+    found = flips(evidence_of(tmp_path))
+    assert found is not None
+    assert (found.data, found.images, set(found.rows)) == ("mini val", 400, {"resnet50", "resnet50-se"})
+    times = flipped(found)
+    assert set(times) == {0, 1}
+    places = [place for place, _, _ in found.pictures]
+    assert 0 < len(places) <= PICTURED
+    assert places == sorted(places)
+    assert all(times[place] for place in places)
+    assert max(places) < LOOKED_AT
+    assert found.sheet.startswith("data:image/webp;base64,")
+    assert len(found.sheet) < 60_000
+
+
+def test_pictures_are_those_of_the_data_set(tmp_path: Path) -> None:
+    """The same ids, classes and pixels as the images that networks were shown."""
+    scenes = open_mini("val", tmp_path, 12)
+    for place, one in enumerate(PICTURES["mini"]("val", 12)):
+        assert (one.id, one.label) == (scenes.ids[place], scenes.classes[scenes.labels[place]])
+        assert one.image.tobytes() == scenes.image(place).tobytes()
+
+
+def test_images_of_a_part_are_not_pictured(tmp_path: Path) -> None:
+    """Their places are not those of the whole set."""
+    found = flips(evidence_of(tmp_path, notes={"images": "val", "part": "9 of 10", "drawn": True}))
+    assert found is not None
+    assert (found.pictures, found.sheet) == ((), "")
+
+
+def test_without_outcomes_nothing_is_compared(tmp_path: Path) -> None:
+    assert flips(evidence_of(tmp_path, outcomes={})) is None
+
+
+def test_networks_that_saw_other_images_are_left_out(tmp_path: Path) -> None:
+    evidence = evidence_of(tmp_path)
+    other = [
+        replace(one, notes={"images": "others"}) if one.cell.model == "resnet50-se" else one for one in evidence.records
+    ]
+    assert flips(replace(evidence, records=other)) is None
+
+
+def test_rows_stand_in_the_order_of_the_tables_and_feedback_is_compared_first(tmp_path: Path) -> None:
+    found = flips(evidence_of(tmp_path))
+    assert found is not None
+    more = replace(found, rows={**found.rows, "resnet50-td-top-t2-m1": {"0": pack([True] * 400)}})
+    told = more.as_dict({"resnet50-se": "SE", "resnet50": "plain", "resnet50-td-top-t2-m1": "top"})
+    assert [row["label"] for row in told["rows"]] == ["SE", "plain", "top"]
+    assert (told["first"], told["second"]) == ("resnet50-td-top-t2-m1", "resnet50")
+    assert found.as_dict({})["second"] != found.as_dict({})["first"]
+    assert KEY == TOP1
+
+
+# ---------------------------------------------------------------- packing
+
+
+def test_what_is_packed_comes_back() -> None:
+    text = "</script> ± " * 50
+    assert unpacked(packed(text)) == text
+    assert "<" not in packed(text)
+
+
+@pytest.mark.parametrize("text", ["no base64!", "aGVsbG8=", packed("text")[:-8]])
+def test_what_is_not_packed_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not gzip in base64"):
+        unpacked(text)
