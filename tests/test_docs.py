@@ -106,7 +106,7 @@ def check_names(options: dict[str, Any], paper_name: str) -> None:
 
     files = [file for file in options.get("plugins") or () if not PLACEHOLDER.fullmatch(str(file))]
     plugins.add_files(files)
-    cli.check_models(sorted(named("models", "model")))
+    plugins.require_known(sorted(named("models", "model")))
     assert named("experiments") <= set(paper.names)
     assert named("profile") <= set(paper.profiles)
     assert named("tasks") <= set(KINDS)
