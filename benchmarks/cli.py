@@ -43,7 +43,7 @@ ELSEWHERE = "On a cluster, or in processes side by side"
 COMMANDS = {
     "Run": ("list", "preflight", "plan", "run", "train", "status", "cancel"),
     "Show": ("show", "report", "render", "verify", "costs", "visualize"),
-    "Take along": ("convert",),
+    "Export": ("convert",),
     "Guard": ("check", "compare", "lock", "gate-networks", "reference", "pack"),
 }
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
