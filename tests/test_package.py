@@ -11,6 +11,7 @@ import shutil
 import site
 import subprocess
 import sys
+import tempfile
 import venv
 import zipfile
 from email import message_from_string
@@ -41,8 +42,18 @@ def tracked(*patterns: str) -> list[str]:
     return [name for name in listed if (ROOT / name).is_file()]
 
 
+def called(program: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder, without a word of where the repository is."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(
+        [str(program), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def pip(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, text=True, check=False)
+    """Run pip where it does not see the repository, which an editable installation leaves its own metadata in."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = called(Path(sys.executable), Path(folder), "-m", "pip", *arguments)
     assert done.returncode == 0, done.stderr
 
 
@@ -72,16 +83,8 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Folders that such a file names are searched, and files like it in them, such as those of editable packages, not.
     libraries = [path for path in site.getsitepackages() if path.endswith("-packages")]
     (packages / "site-packages" / "libraries.pth").write_text("\n".join(libraries), encoding="utf-8")
-    pip("--python", str(programs / "python"), "install", *OFFLINE, str(wheel))
+    pip("--python", str(programs / "python"), "install", *OFFLINE, "--ignore-installed", str(wheel))
     return programs / "tdam-bench"
-
-
-def called(program: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a folder, without a word of where the repository is."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return subprocess.run(
-        [str(program), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def test_the_wheel_holds_what_git_carries_and_nothing_else(wheel: Path) -> None:
