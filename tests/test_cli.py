@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks import cli
-from benchmarks.cli import main
+from benchmarks.cli import ELSEWHERE, main
 from benchmarks.core.records import Cell, Record, new_record
 from benchmarks.core.store import Store
 from benchmarks.measure import efficiency
@@ -155,7 +155,7 @@ def test_out_of_memory_stands_in_the_cell_with_its_batch(tmp_path: Path, monkeyp
 ALONE = """
 import sys
 from benchmarks import cli
-from benchmarks.cli import main
+from benchmarks.cli import ELSEWHERE, main
 try:
     main(sys.argv[1:], standalone_mode=True)
 except SystemExit as end:
@@ -247,10 +247,13 @@ def flags_of(kind: Kind) -> set[str]:
 
 
 def test_run_shows_its_options_under_headings() -> None:
-    """What, Where, and one for each kind of work that has choices; what has no heading comes last."""
+    """What, Where, jobs, and one for each kind of work that has choices; what has no heading comes last."""
     shown = help_of("run")
     with_choices = {f"For the kind of work {name!r}": kind for name, kind in KINDS.items() if kind.choices is not None}
-    assert list(shown) == ["What", "Where", *with_choices, "Other"]
+    assert list(shown) == ["What", "Where", ELSEWHERE, *with_choices, "Other"]
+    jobs = ("--executor", "--gpus-per-job", "--shares", "--partition", "--slurm")
+    assert [flag in shown[ELSEWHERE] for flag in jobs] == [True] * 5
+    assert [flag in help_of("plan")[ELSEWHERE] for flag in jobs] == [True, True, True, False, False]
     assert {"train", "efficiency", "transfer"} <= {kind.name for kind in with_choices.values()}
     for heading, kind in with_choices.items():
         assert all(flag in shown[heading] for flag in flags_of(kind))
