@@ -155,7 +155,7 @@ def test_out_of_memory_stands_in_the_cell_with_its_batch(tmp_path: Path, monkeyp
 ALONE = """
 import sys
 from benchmarks import cli
-from benchmarks.cli import ELSEWHERE, main
+from benchmarks.cli import main
 try:
     main(sys.argv[1:], standalone_mode=True)
 except SystemExit as end:
