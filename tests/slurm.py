@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -91,8 +92,8 @@ class Slurm:
         self.call("slurmctld", *options)
 
     def stop_controller(self) -> None:
-        """End the controller alone, as at a crash: its jobs go on."""
-        self.kill("slurmctld")
+        """End the controller alone, which keeps what it knows: its jobs go on."""
+        self.kill("slurmctld", signal.SIGTERM)
 
     def wait_for(self, state: str) -> None:
         """Wait until all hosts are in a state."""
@@ -103,12 +104,12 @@ class Slurm:
             time.sleep(0.25)
         raise TimeoutError(f"Slurm's hosts are not {state}: {self.call('sinfo')}")
 
-    def kill(self, name: str) -> None:
-        """End a daemon by the number that it left."""
+    def kill(self, name: str, by: signal.Signals = signal.SIGKILL) -> None:
+        """End a daemon by the number that it left, and wait until it is gone."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
             number = int((self.folder / f"{name}.pid").read_text())
-            os.kill(number, 9)
-            for _ in range(100):
+            os.kill(number, by)
+            for _ in range(600):
                 os.kill(number, 0)
                 time.sleep(0.05)
 

@@ -248,10 +248,13 @@ def flags_of(kind: Kind) -> set[str]:
 
 
 def test_run_shows_its_options_under_headings() -> None:
-    """What, Where, on a cluster, and one for each kind of work that has choices; what has no heading comes last."""
+    """What, Where, jobs, and one for each kind of work that has choices; what has no heading comes last."""
     shown = help_of("run")
     with_choices = {f"For the kind of work {name!r}": kind for name, kind in KINDS.items() if kind.choices is not None}
     assert list(shown) == ["What", "Where", ELSEWHERE, *with_choices, "Other"]
+    jobs = ("--executor", "--gpus-per-job", "--shares", "--partition", "--slurm")
+    assert [flag in shown[ELSEWHERE] for flag in jobs] == [True] * 5
+    assert [flag in help_of("plan")[ELSEWHERE] for flag in jobs] == [True, True, True, False, False]
     assert {"train", "efficiency", "transfer"} <= {kind.name for kind in with_choices.values()}
     for heading, kind in with_choices.items():
         assert all(flag in shown[heading] for flag in flags_of(kind))

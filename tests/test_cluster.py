@@ -147,6 +147,7 @@ class Scripted(Engine):
     ended: set[str] = field(default_factory=set)
     running: dict[str, str] = field(default_factory=dict)
     taken_back: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     most: int = 0
 
     def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
@@ -165,6 +166,9 @@ class Scripted(Engine):
     def cancel(self, ids: Sequence[str]) -> None:
         for one in ids:
             self.running.pop(one, None)
+
+    def drop(self, attempt: str) -> None:
+        self.dropped.append(attempt)
 
     def take_back(self, word: str) -> None:
         self.taken_back.append(word)
@@ -362,6 +366,15 @@ def test_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
         nodes_of(None)
 
 
+def test_a_job_that_no_host_could_begin_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm holds it in the queue for ever; another one that waits is alive, and says for what."""
+    queue = f"7|PENDING|{engines.HELD}\n8|PENDING|Resources\n9_0|RUNNING|None\n"
+    monkeypatch.setattr(shutil, "which", lambda program: program)
+    monkeypatch.setattr(engines, "asked", lambda command: queue)
+    alive = Slurm(tmp_path, 1, None, {}).alive(["7", "8", "9_0", "10"])
+    assert alive == {"8": "pending (Resources)", "9_0": "running"}
+
+
 def test_without_slurm_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match="there is no sbatch on the path; run where Slurm is"):
@@ -521,6 +534,7 @@ def test_an_attempt_that_never_began_tells_where_to_look(cells: list[Cell], sess
     for _ in range(LOOKS + 1):
         one.look()
     assert f"it never began; can its host write to {session.store.folder.absolute()}?" in said[0]
+    assert engine.dropped == ["1"]
 
 
 def test_a_folder_that_jobs_cannot_write_to(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     ((*TABLE1, "--shares", "2", "--partition", "p"), 1, "--shares, --partition: for jobs only"),
     ((*TABLE1, "--executor", "slurm", "--slurm", "=3"), 2, "--slurm takes key=value, or key for a switch, got '=3'"),
     ((*TABLE1, "--executor", "slurm"), 1, "there is no sbatch on the path; run where Slurm is, or use --executor"),
-    ((*TABLE1, "--executor", "local", "--partition", "p"), 1, "--partition, --slurm and --gpus-per-job are for --executor slurm"),
+    ((*TABLE1, "--executor", "local", "--partition", "p"), 1, "--partition, --slurm and --gpus-per-job are for"),
     (("check", "--profile", "full"), 2, "--profile needs --against, the folder in which --renew keeps what is"),
     (("check", "--limit", "5"), 2, "--limit: for data on disk only; name their profile too, such as --profile full"),
     (("check", "--renew", "--only", "probe"), 2, "--renew makes the whole reference anew; leave --only out"),

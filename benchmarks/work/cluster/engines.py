@@ -33,6 +33,8 @@ TIME_LIMIT, NOTICE, RESTARTS = 24 * 60, 120, 1000
 # A controller that does not answer is asked again for so long, every so often, seconds.
 PATIENCE, PAUSE = 15 * 60.0, 5.0
 NAME = "tdam-bench"
+# What Slurm says of a job that a host could not begin: it stays in the queue and never runs.
+HELD = "launch failed requeued held"
 # Options of sbatch that the suite sets itself, and what to say instead.
 OWN = {
     "partition": "name it by --partition",
@@ -108,6 +110,9 @@ class Engine(ABC):
     @abstractmethod
     def cancel(self, ids: Sequence[str]) -> None:
         """Stop attempts; each is told first, and writes what it has."""
+
+    def drop(self, attempt: str) -> None:  # noqa: B027 - an engine without a queue has nothing in it
+        """Take an attempt that is not alive out of the queue, where it may still lie."""
 
     def take_back(self, word: str) -> None:  # noqa: B027 - an engine without a queue has nothing in it
         """Stop whatever a submission that was cut off brought into the queue, and wait until it is gone."""
@@ -217,13 +222,19 @@ class Slurm(Engine):
 
     def alive(self, ids: Sequence[str]) -> dict[str, str]:
         lines = asked(["squeue", "--noheader", "--me", "--array", "--format", "%i|%T|%r"]).splitlines()
-        told = {line.split("|")[0]: said(*line.split("|")[1:]) for line in lines}
+        told = {
+            one: said(state, reason) for one, state, reason in (line.split("|") for line in lines) if reason != HELD
+        }
         return {one: told[one] for one in ids if one in told}
 
     def cancel(self, ids: Sequence[str]) -> None:
         if ids:
             # To a job's processes, too: submitit passes the signal on to nobody.
             asked(["scancel", "--full", *ids])
+
+    def drop(self, attempt: str) -> None:
+        # Most are gone, which is what it complains of.
+        subprocess.run(["scancel", attempt], capture_output=True, check=False)
 
     def take_back(self, word: str) -> None:
         asked(["scancel", "--me", "--name", job_name(word)])

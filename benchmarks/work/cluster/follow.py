@@ -192,7 +192,8 @@ class Following:
                 one.unseen += 1
 
     def why_gone(self, one: Followed, where: str) -> str:
-        """Why an attempt ended without a word, as far as that can be known."""
+        """Why an attempt ended without a word, as far as that can be known; it is out of the queue then."""
+        self.engine.drop(one.attempt)
         if where or self.board.log_of(one.attempt).exists():
             return "it was killed, or its host was lost"
         return f"it never began; can its host write to {self.board.folder.parent}?"
