@@ -341,8 +341,8 @@ session_options = (
     results_option,
     cache_option,
     jobs_option,
-    headed(WHERE, "--workers", type=click.IntRange(0), help="Loader processes; default: the CPU's cores where images "
-           "are decoded from disk for a GPU, else none."),
+    headed(WHERE, "--workers", type=click.IntRange(0), help="Loader processes, and as many for boxes; default: the "
+           "CPU's cores where images are decoded from disk for a GPU, else none."),
     headed(WHERE, "--decode", type=click.Choice(("cpu", "device")), default="cpu", show_default=True,
            help="Where evaluated JPEGs are decoded; on a CUDA device their pixels differ, and records say so."),
 )  # fmt: skip

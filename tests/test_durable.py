@@ -375,6 +375,27 @@ def test_a_networks_trouble_is_its_own(images: Counted, networks: list[Backbone]
         assert same(one.collected(), other)
 
 
+def test_a_network_that_does_not_fit_on_the_device_is_left_out(images: Counted, networks: list[Backbone]) -> None:
+    """The others are shown all images; where none is left, none is decoded any more."""
+
+    class Large(nn.Identity):
+        def to(self, *arguments: Any, **facts: Any) -> "Large":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    own = AccuracyCollector(VIEW, networks[0], RULES)
+    (expected,) = whole([own], images)
+    large = TransferCollector(SMALL, Large())
+    passed = passing([large, own], None)
+    pass_over(passed, how(images), ignored)
+    assert [one.trouble for one in passed] == ["OutOfMemoryError: CUDA out of memory", None]
+    assert same(passed[1].collected(), expected)
+    images.reads[:] = [0] * COUNT
+    pass_over(passing([large], None), how(images), ignored)
+    assert sum(images.reads) == 0
+    pass_over(passing([Cramped(own, 0)], None), how(images), ignored)
+    assert 0 < sum(images.reads) <= 2 * BATCH
+
+
 def test_short_memory_makes_smaller_batches(images: Counted, networks: list[Backbone]) -> None:
     """Numbers are those of the whole batch, up to rounding."""
     own = AccuracyCollector(VIEW, networks[1], RULES)

@@ -6,7 +6,7 @@ out from there on; the others go on.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -356,6 +356,13 @@ class Passing:
             lacks[one.start : one.stop] = False
         return lacks
 
+    def place(self, device: torch.device) -> None:
+        """Make the network ready for evaluation on a device; trouble, such as no memory for it, ends its way."""
+        try:
+            self.collector.network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        except Exception as error:  # as in take
+            self.trouble = one_line(error)
+
     def has(self, position: int) -> bool:
         """Whether an image was on the shelf before."""
         return any(position in one for one in self.held)
@@ -434,8 +441,10 @@ def pass_over(passed: Sequence[Passing], how: Show, advance: Callable[[int], Non
         how: Which images, and how.
         advance: Told how many images a step was, of all processes.
     """
-    put((one.collector.network for one in passed), how.device)
-    wanted = np.any([one.lacks(how.total) for one in passed], axis=0)
+    for one in passed:
+        one.place(how.device)
+    nothing = np.zeros(how.total, dtype=bool)
+    wanted = np.any([nothing, *(one.lacks(how.total) for one in passed if one.trouble is None)], axis=0)
     advance(int(how.total - wanted.sum()))
     mine = distributed.shard(how.stretches(views_of(passed)), *how.share)
     plan = [
@@ -460,10 +469,15 @@ def show_all(
     finishing: Finishing,
     advance: Callable[[int], None],
 ) -> None:
-    """Show the batches of stretches, and put each stretch on the shelves; the rest as of :func:`pass_over`."""
+    """Show the batches of stretches, and put each stretch on the shelves; the rest as of :func:`pass_over`.
+
+    Ends early where every network is in trouble.
+    """
     shown = given(how)(how, views_of(passed), [positions for stretch in plan for positions in stretch])
     for stretch in plan:
         for positions, batch in zip(stretch, shown, strict=False):
+            if all(one.trouble is not None for one in passed):
+                return
             taken = show_batch(passed, batch, how, finishing)
             for one in passed:
                 one.reach(positions, taken.get(one, NOTHING), batch.reasons)
@@ -546,12 +560,6 @@ def shown_batch(batch: Batch, pixels: Tensor, how: Show) -> Shown:
     positions = np.array(batch.positions, np.int64)
     labels = np.array([how.images.labels[position] for position in batch.positions], np.int64)
     return Shown(normalized(pixels, how.device), pixels, positions, labels, batch.sizes)
-
-
-def put(networks: Iterable[nn.Module], device: torch.device) -> None:
-    """Make networks ready for evaluation on a device."""
-    for network in networks:
-        network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def run_steps(network: Backbone, inputs: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -40,7 +40,7 @@ class Session:
         seeds: Seeds of training.
         class_list: File with the classes of the reduced data set, None for the suite's.
         num_classes: K, None for the profile's.
-        workers: Loader processes; None follows the machine, see :meth:`loaders`.
+        workers: Loader processes, and as many for boxes; None follows the machine, see :meth:`loaders`.
         decode: Where pictures are decoded for evaluations: ``cpu``, or ``device``, see :meth:`decodes_on_device`.
         jobs: Models trained at a time on the CPU, one thread each.
         plugins: Names of attentions from outside, see ``benchmarks.networks.plugins``.
