@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.cli import main
-from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
 from benchmarks.data.mini import open_mini
 from benchmarks.data.pictures import PICTURES
 from benchmarks.metrics.outcomes import pack
@@ -101,8 +101,22 @@ def test_a_part_links_to_just_the_numbers_that_it_rests_on() -> None:
     facts = facts_of(line("resnet50", a=other, b=own), line("resnet50-se", b=own))
     finding = Finding("1", True, None, "exact", records=("r", "s", "gone"), keys=(TOP1,))
     part = PartResult("says", ClaimVerdict.HOLDS, finding)
-    assert links_of(part, facts.grounds) == [{"cell": "t.resnet50.b", "what": "label, group B (one)"}]
-    assert links_of(PartResult("says", ClaimVerdict.NOT_RUN, None, "gone"), facts.grounds) == []
+    assert links_of(part, facts) == [{"cell": "t.resnet50.b", "what": "label, group B (one)"}]
+    assert links_of(PartResult("says", ClaimVerdict.NOT_RUN, None, "gone"), facts) == []
+
+
+def test_an_exact_count_is_the_same_in_whichever_record() -> None:
+    """A claim may rest on a count by another convention than the table's, which is the same number."""
+    key = MetricKey("parameters")
+    counts = [
+        new_record(Cell("cost", "resnet50", "any", {"convention": name}), {}, {key: Metric(value, "1")})
+        for name, value in (("one", 5.0), ("two", 5.0), ("three", 6.0))
+    ]
+    own = Value(measured=5.0, record=counts[0].id, key=key)
+    facts = facts_of(line("resnet50", a=own), records=tuple(counts))
+    for record, links in zip(counts, (1, 1, 0), strict=True):
+        finding = Finding("5", True, None, "exact", records=(record.id,), keys=(key,))
+        assert len(links_of(PartResult("says", ClaimVerdict.HOLDS, finding), facts)) == links
 
 
 def test_what_is_not_measured_says_why() -> None:

@@ -123,7 +123,7 @@ def test_verify_names_a_changed_number(runs: Path, shown: Call) -> None:
     report = runs / "report"
     assert CHECKED in shown("verify", str(report)).stdout
     for name, mark, named in (
-        ("index.html", "26.77<", "index.html, table3/resnet50-se/SENet/params_m: shows '26.78"),
+        ("index.html", "26.77<", "index.html, table3.resnet50-se.params_m: shows '26.78"),
         ("tables/table3.md", " 26.77 |", "shows 26.78, the records say 26.77"),
     ):
         text = (report / name).read_text()

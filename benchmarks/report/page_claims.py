@@ -1,11 +1,11 @@
 """Claims as the page shows them: verdict, statement, what decided it, and links to the numbers that they rest on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.report import claim_tables
 from benchmarks.report.claims import ClaimResult, ClaimVerdict, PartResult
-from benchmarks.report.page_tables import Ground, PageFacts, slug
+from benchmarks.report.page_tables import PageFacts, slug
 
 SIGNS = {
     ClaimVerdict.HOLDS: "✓",
@@ -54,14 +54,14 @@ def part_context(result: ClaimResult, part: PartResult, rule: str, identity: str
     """A part as the template takes it."""
     row = claim_tables.part_row(result, part, rule)
     shown = {name: row[name] for name in ("says", "rule", "measured", "test", "p", "why")}
-    return {"id": identity, "verdict": said(part.verdict), "links": links_of(part, told.grounds), **shown}
+    return {"id": identity, "verdict": said(part.verdict), "links": links_of(part, told), **shown}
 
 
-def links_of(part: PartResult, grounds: Mapping[Ground, tuple[str, str]]) -> Sequence[dict[str, str]]:
+def links_of(part: PartResult, told: PageFacts) -> Sequence[dict[str, str]]:
     """The cells that a part rests on, each once."""
     finding = part.finding
     if finding is None:
         return []
-    pairs = [(record, str(key)) for record in finding.records for key in finding.keys]
-    cells = dict(grounds[pair] for pair in pairs if pair in grounds)
+    grounds = [told.ground(record, key) for record in finding.records for key in finding.keys]
+    cells = dict(told.grounds[one] for one in grounds if one in told.grounds)
     return [{"cell": cell, "what": what} for cell, what in cells.items()]

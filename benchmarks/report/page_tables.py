@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from benchmarks.core.records import Record
+from benchmarks.core.records import MetricKey, Record
 from benchmarks.report.comparison import WITH_INTERVAL, best_digits, blocks, digits, missing_reason, value_of
 from benchmarks.report.evidence import seed_of
 from benchmarks.report.layout import Column, Line, Table, Value
@@ -23,8 +23,8 @@ SIGNS = {
     Verdict.NOT_RUN: "○",
     Verdict.NEW: "+",
 }
-# What a number rests on: a record's id and the number's name in it.
-Ground = tuple[str, str]
+# What tells a recorded number, see :meth:`PageFacts.ground`.
+Ground = tuple[str, ...]
 
 
 @dataclass
@@ -44,6 +44,14 @@ class PageFacts:
     sources: Mapping[str, Source]
     cells: dict[str, dict[str, Any]] = field(default_factory=dict)
     grounds: dict[Ground, tuple[str, str]] = field(default_factory=dict)
+
+    def ground(self, record: str, key: MetricKey) -> Ground:
+        """What tells a recorded number: its record, or, of exact counts, which no two records can differ in, itself."""
+        one = self.records.get(record)
+        metric = None if one is None else one.metrics.get(key)
+        if one is None or metric is None or metric.n is not None:
+            return (record, str(key))
+        return (one.cell.kind, one.cell.model, str(key), repr(metric.value))
 
 
 def slug(name: object) -> str:
@@ -143,8 +151,10 @@ def tell(name: str, identity: str, line: Line, column: Column, told: PageFacts) 
     facts = facts_of_value(name, line, column, told)
     if facts:
         told.cells[identity] = facts
-    for record in (value.record or "").split() if value.key is not None else ():
-        told.grounds.setdefault((record, str(value.key)), (identity, f"{line.label}, {heading(column)}"))
+    if value.key is None:
+        return
+    for record in (value.record or "").split():
+        told.grounds.setdefault(told.ground(record, value.key), (identity, f"{line.label}, {heading(column)}"))
 
 
 def heading(column: Column) -> str:

@@ -39,8 +39,9 @@ def asked(query: Query) -> Ask:
 
 def counts(says: str, models: Sequence[str], key: MetricKey, holds: Callable[..., bool], show: str) -> Part:
     """An exact statement on the counts of models, see :func:`benchmarks.report.tests.count`."""
-    # As the paper counted; parameters are the same under every convention.
-    return count(says, [asked(counted(model, PAPER.convention)) for model in models], key, holds, show)
+    # FLOPs as the paper counted them; parameters are the same under every convention.
+    convention = PAPER.convention if key == FLOPS else "fvcore"
+    return count(says, [asked(counted(model, convention)) for model in models], key, holds, show)
 
 
 def fewer(model: str, backbone: str, others: Sequence[str], name: str) -> tuple[Part, ...]:
