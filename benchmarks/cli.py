@@ -319,7 +319,7 @@ classes_option = headed(
 )
 data_root_option = headed(WHERE, "--data-root", type=FOLDER, help="Folder of the paper's data sets.")
 weights_option = headed(
-    WHERE, "--weights", type=PLACE, help="Folder of <model>.pth files, or a file for a single model."
+    WHERE, "--weights", type=PLACE, help="Folder of <model>.pth or .safetensors files, or a file for a single model."
 )
 limit_option = headed(
     WHAT,
@@ -571,6 +571,8 @@ def price(
 @with_options(*session_options, *experiment_options, out_option, *cluster_options)
 def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any) -> None:
     """Say what there is to do, run what has no valid record, write the page, say the answer. Also under torchrun.
+
+    `tdam-bench list` names the experiments; without one, all are run.
 
     Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
     alone is measured by `run efficiency` or `--tasks efficiency`.
@@ -1032,7 +1034,7 @@ junit_option = headed(WHERE, "--junit", type=NEW_FILE, help="File to write the o
 def check_regressions(
     against: Path | None, keep: Path | None, junit: Path | None, only: str, renew: bool, **options: Any
 ) -> None:
-    """The gate: run a few minutes of cells and probes and compare with a reference.
+    """The gate: run a minute and a half of cells and probes and compare with a reference.
 
     With --profile full --data-root DIR --weights DIR --limit 500 --against KEPT it looks at given weights on a part of
     the paper's images, and compares every prediction, the steps that stand under each rule and every box with those in

@@ -145,7 +145,7 @@ def check(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     elif program == ".":
         assert rest == [".venv/bin/activate"]
     elif program == "pip":
-        (extra,) = re.findall(r"tdam-bench\[(\w+)\]", " ".join(rest))
+        (extra,) = re.findall(r"(?:tdam-bench|-e \.)\[(\w+)\]", " ".join(rest))
         assert f"\n{extra} = [" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     elif COMPLETE in " ".join(words):
         (shell,) = re.findall(rf"{COMPLETE}=(\w+)_source tdam-bench", " ".join(words))
