@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from benchmarks import cli
 from benchmarks.cli import main
 from benchmarks.core.hosts import StoreOfHosts
 from benchmarks.core.records import Cell, new_record
@@ -656,8 +657,9 @@ def test_processes_here_have_a_gpu_each_and_outlive_who_started_them(tmp_path: P
 # ---------------------------------------------------------------- the documentation
 
 
-def test_commands_of_the_documentation_are_understood() -> None:
+def test_commands_of_the_documentation_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of the suite's, those that are not run for want of data too."""
+    monkeypatch.setattr(cli.Place, "convert", lambda place, value, *where: Path(value))
     lines = [line for line in documented() if "tdam-bench " in line and "pip install" not in line]
     assert len(lines) >= 9
     for line in lines:

@@ -26,7 +26,6 @@ At most 5 % of each may be wrong: exits with 1 where a rate lies above by more t
 """
 
 import argparse
-import gc
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -320,7 +319,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ValueError:
         records = []
     variation = variation_of(records)
-    gc.freeze()  # Holm's correction in statsmodels collects garbage: not what is here already
     with Bar(sys.stderr) as bar:
         bar.start("calibration", steps(), "truths")
         measured = list(rates(variation, options.draws, lambda: bar.advance(1)))
