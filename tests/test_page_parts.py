@@ -16,7 +16,7 @@ from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.sources import SOURCES
 from benchmarks.report.answer import Scope, not_run, scopes
 from benchmarks.report.claims import ClaimVerdict, Finding, PartResult
-from benchmarks.report.closing import told_by
+from benchmarks.report.closing import numbers_of
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.flips import KEY, LOOKED_AT, PICTURED, flipped, flips
 from benchmarks.report.layout import Column, Line, Table, Value
@@ -64,8 +64,8 @@ def test_what_two_tables_show_counts_once() -> None:
     evidence = World().evidence()
     value = Value("1.00", 2.0, Judgement(Verdict.DIFFERS, "why"))
     shown = Table("t", "T", (), COLUMNS, [line("resnet50-se", a=value, b=Value("7.0"))])
-    told = [*told_by(shown, evidence), *told_by(replace(shown, name="u"), evidence)]
-    assert len(told) == 4
+    told = list(numbers_of([shown, replace(shown, name="u")], evidence))
+    assert len(told) == 2
     answer = scopes([], told, evidence)
     assert [(one.topic, one.numbers) for one in answer] == [
         ("Architecture", Counter({Verdict.DIFFERS: 1})),
