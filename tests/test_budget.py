@@ -225,6 +225,8 @@ def test_the_commands_run_what_was_chosen(session: Session) -> None:
         own = PAPER.experiment(name).cells(replace(session, models=models))
         run |= {cell for cell in own if cell.kind in told["--tasks"].split(",")}
     assert cells <= run
+    limited = budget_of(replace(session, limit=500), ["table1"])
+    assert limited.options(["accuracy"], [PLAIN]).endswith(f"--models {PLAIN} --seeds 5 --limit 500")
 
 
 # ---------------------------------------------------------------- on the command line

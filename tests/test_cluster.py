@@ -433,6 +433,11 @@ def test_a_record_counts_wherever_it_was_made(tmp_path: Path, session: Session) 
     other = TRAIN.cell(TD, 0, session)
     assert packed.find(other, {"version": 1}) is None
     late = new_record(other, {"version": 1, "computes_with": "one"}, {})
+    # While it is written there is a file of another name in its place.
+    unfinished = store.record_path(other, late.id).with_name(".unfinished.tmp.json")
+    unfinished.touch()
+    assert packed.find(other, {"version": 1}) is None
+    unfinished.unlink()
     store.write(late)
     assert packed.find(other, {"version": 1}) == late
 

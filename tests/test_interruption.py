@@ -1,6 +1,9 @@
 """A training that is cut off inside an epoch goes on to the bits of an undisturbed one, and signals wait for a step."""
 
+import multiprocessing
 import signal
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +46,7 @@ def ignored(count: int) -> None:
 
 
 class Send:
-    """Sends a signal to this process after so many steps."""
+    """Sends a signal to this process after so many steps, and to its loaders before, as clusters and terminals do."""
 
     def __init__(self, sent: signal.Signals, after: int) -> None:
         self.sent, self.left = sent, after
@@ -51,6 +54,10 @@ class Send:
     def __call__(self, count: int) -> None:
         self.left -= 1
         if self.left == 0:
+            for loader in multiprocessing.active_children():
+                # Not by this process: loaders take its word for their end, and go without one.
+                subprocess.run(["kill", f"-{self.sent.value}", str(loader.pid)], check=True)
+                time.sleep(0.3)  # if it dies, that is heard of
             signal.raise_signal(self.sent)
 
 

@@ -29,7 +29,7 @@ class StoreOfHosts(Store):
         # What was read so far, by id, and which cells it is of: records never change.
         self.known: dict[str, Record] = {}
         self.by_cell: dict[Cell, list[Record]] = {}
-        # The pack, and how many files there were: while both are the same nothing has come.
+        # The pack, and how many records were files: while both are the same nothing has come.
         self.pack_read: Mapping[str, str] | None = None
         self.files = 0
 
@@ -51,9 +51,10 @@ class StoreOfHosts(Store):
     def read_new(self) -> None:
         """Read the records that came since the last time, of whichever host."""
         folder = self.folder / "records"
-        names = os.listdir(folder) if folder.exists() else []
+        # Hidden ones are being written: counted, they would hide that they have come.
+        files = sum(not name.startswith(".") for name in os.listdir(folder)) if folder.exists() else 0
         packed = read_pack(self.pack_path)
-        if (len(names), packed) == (self.files, self.pack_read):
+        if (files, packed) == (self.files, self.pack_read):
             return
         for path in files_in(folder):
             if path.stem.rpartition("-")[2] not in self.known:
@@ -62,7 +63,7 @@ class StoreOfHosts(Store):
         for name, line in packed.items():
             if name not in self.known:
                 self.keep(self.unpacked(name, line))
-        self.files, self.pack_read = len(names), packed
+        self.files, self.pack_read = files, packed
 
     def keep(self, record: Record) -> None:
         """Remember a record."""

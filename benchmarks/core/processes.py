@@ -87,4 +87,14 @@ class Deferred:
         self.asked = error
 
 
+def leave_endings(worker: int = 0) -> None:
+    """In a process that serves another: a signal that ends a run reaches all of its processes, and that one answers it.
+
+    Args:
+        worker: Its number, which processes that load images are told.
+    """
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 ENDINGS: dict[int, type[KeyboardInterrupt]] = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}

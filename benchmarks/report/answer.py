@@ -53,13 +53,12 @@ def without(idle: int) -> str:
 
 
 def scopes(results: Sequence[ClaimResult], told: Iterable[Told], evidence: Evidence) -> list[Scope]:
-    """The answer, scope by scope, in the order of the claims and then of the numbers; what two tables show, once."""
+    """The answer, scope by scope, in the order of the claims and then of the numbers."""
     claims: dict[str, Counter[ClaimVerdict]] = {}
     numbers: dict[str, Counter[Verdict]] = {}
     for result in results:
         claims.setdefault(result.scope, Counter())[result.verdict] += 1
-    once = {(one.value.record or one.column.key, one.line.model, one.value.paper): one for one in told}
-    for one in once.values():
+    for one in told:
         numbers.setdefault(one.scope, Counter())[one.verdict] += 1
     topics = {scope_of(family, evidence): topic for family, topic in TOPICS.items()}
     titles = dict.fromkeys([*claims, *numbers])

@@ -214,7 +214,7 @@ class Budget:
         options += ["--models", ",".join(models)] if any(models) else []
         first = session.seeds == tuple(range(len(session.seeds)))
         options += ["--seeds", str(len(session.seeds)) if first else f"{','.join(map(str, session.seeds))},"]
-        return " ".join([*options, *(["--train"] if trains else [])])
+        return " ".join([*options, *session.limit_told.split(), *(["--train"] if trains else [])])
 
 
 class Undecidable(Exception):

@@ -49,7 +49,10 @@ class Flips:
         Args:
             labels: Of the networks, in the order of the tables.
         """
-        order = [*(model for model in labels if model in self.rows), *(self.rows.keys() - labels.keys())]
+        order = [
+            *(model for model in labels if model in self.rows),
+            *(model for model in self.rows if model not in labels),
+        ]
         rows = [{"model": one, "label": labels.get(one, one), "seeds": self.rows[one]} for one in order]
         first = next((one for one in order if parse(one).feedback), order[-1])
         plain = str(parse(first).plain)

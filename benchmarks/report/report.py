@@ -15,7 +15,7 @@ from benchmarks.core.versions import versions
 from benchmarks.report import calibration, claim_tables
 from benchmarks.report.answer import Scope, not_run, scopes
 from benchmarks.report.claims import ClaimResult, beside_plain, judge_claims
-from benchmarks.report.closing import told_by
+from benchmarks.report.closing import numbers_of
 from benchmarks.report.comparison import latex_text, markdown_text, to_markdown, write_table
 from benchmarks.report.evidence import ANY, Evidence, limit_told, read_evidence
 from benchmarks.report.flips import flips
@@ -290,8 +290,8 @@ def answer_of(
     paper: Paper, evidence: Evidence, sections: Sequence[Section], results: Sequence[ClaimResult]
 ) -> list[Scope]:
     """The answer, scope by scope; last the paper's own data, where nothing was measured on them."""
-    told = [one for section in sections if section.table for one in told_by(section.table, evidence)]
-    answer = scopes(results, told, evidence)
+    tables = [section.table for section in sections if section.table]
+    answer = scopes(results, numbers_of(tables, evidence), evidence)
     others = [one for one in paper.profiles.values() if one.papers_data]
     if others and not evidence.profile.papers_data:
         answer.append(not_run(paper.program, others[0].name, others[0].trains))

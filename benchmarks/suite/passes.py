@@ -63,7 +63,7 @@ def write_boxes(images: ImageFiles, folder: Path, size: tuple[int, int]) -> None
         corners = {"xmin": width // 5, "ymin": height // 4, "xmax": width * 4 // 5, "ymax": height * 3 // 4}
         box = "".join(f"<{edge}>{value}</{edge}>" for edge, value in corners.items())
         text = f"<object><name>{images.classes[label]}</name><bndbox>{box}</bndbox></object>"
-        (folder / f"{Path(name).stem}.xml").write_text(f"<annotation>{text}</annotation>")
+        (folder / f"{Path(name).stem}.xml").write_text(f"<annotation>{text}</annotation>", encoding="utf-8")
 
 
 def session_in(root: Path, options: argparse.Namespace) -> Session:

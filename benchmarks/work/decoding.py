@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.io import ImageReadMode, decode_jpeg
 
+from benchmarks.core.processes import leave_endings
 from benchmarks.data.images import JPEG_END, ImageFiles, ImageSet, UnreadableImage
 from benchmarks.work.passes import Batch, Sample, Show, View, make_batch, tensor_of
 
@@ -77,7 +78,11 @@ def decoded_batches(how: Show, views: Sequence[View], chosen: Sequence[Sequence[
         raise ValueError(f"{how.images.name} are no files that a device could decode; leave --decode out")
     positions = [list(one) for one in chosen]
     loader = DataLoader(
-        StoredImages(how.images), batch_sampler=positions, num_workers=how.workers, collate_fn=list[Stored]
+        StoredImages(how.images),
+        batch_sampler=positions,
+        num_workers=how.workers,
+        collate_fn=list[Stored],
+        worker_init_fn=leave_endings,
     )
     for read in loader:
         made = make_batch([decoded(one, how.images, how.device) for one in read], views)

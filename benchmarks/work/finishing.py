@@ -5,13 +5,14 @@ Cheap to import, as each of these processes does: what they are given must not n
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
+
+from benchmarks.core.processes import leave_endings
 
 if TYPE_CHECKING:
     from benchmarks.work.shelves import Part
@@ -63,8 +64,7 @@ class Finishing:
 
 def begin() -> None:
     """A process begins: signals are dealt with by the one that started it, and it ends with that one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    leave_endings()
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 

@@ -21,7 +21,7 @@ from torchvision.transforms import v2
 from baselines.backbone import Backbone
 from benchmarks.core import distributed
 from benchmarks.core.files import file_hash, write_atomically
-from benchmarks.core.processes import Deferred
+from benchmarks.core.processes import Deferred, leave_endings
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
 from benchmarks.measure.device import MPS
@@ -280,7 +280,11 @@ class Training:
         shown = TrainingImages(images, augmentation(recipe), data.count, seed)
         self.shown, self.batches = shown, Batches(shown, recipe.batch, seed)
         self.loader = DataLoader(
-            shown, batch_sampler=self.batches, num_workers=data.workers, pin_memory=device.type == "cuda"
+            shown,
+            batch_sampler=self.batches,
+            num_workers=data.workers,
+            pin_memory=device.type == "cuda",
+            worker_init_fn=leave_endings,
         )
         lr = recipe.lr * recipe.batch * distributed.size() / recipe.reference_batch
         self.optimizer = make_optimizer(self.model, recipe, lr)

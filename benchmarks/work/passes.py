@@ -22,7 +22,7 @@ from torchvision.transforms.v2 import functional as F
 
 from baselines.backbone import Backbone
 from benchmarks.core import distributed
-from benchmarks.core.processes import one_line
+from benchmarks.core.processes import leave_endings, one_line
 from benchmarks.data.boxes import resized_side
 from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, UnreadableImage
 from benchmarks.measure.device import empty_cache
@@ -137,6 +137,7 @@ def batches(how: "Show", views: Sequence[View], chosen: Sequence[Sequence[int]])
         num_workers=how.workers,
         collate_fn=partial(make_batch, views=views),
         pin_memory=how.device.type == "cuda",
+        worker_init_fn=leave_endings,
     )
 
 
