@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from benchmarks.core.records import Record
 from benchmarks.report.answer import Scope
 from benchmarks.report.claims import ClaimResult, ClaimVerdict
-from benchmarks.report.comparison import judgements_of, value_of
+from benchmarks.report.comparison import value_of
 from benchmarks.report.flips import Flips
 from benchmarks.report.layout import Table
 from benchmarks.report.packing import as_lines, packed
@@ -23,7 +23,7 @@ from benchmarks.report.page_claims import SIGNS as CLAIM_SIGNS
 from benchmarks.report.page_claims import claim_context
 from benchmarks.report.page_tables import SIGNS, PageFacts, facts_of, slug, table_context, verdict_of
 from benchmarks.report.sources import Source, source_of
-from benchmarks.report.verdicts import Verdict, earned_by_plain
+from benchmarks.report.verdicts import Judgement, Verdict, earned_by_plain
 from benchmarks.work.attention import Attention
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,6 +54,7 @@ class Page:
         title: Heading.
         subtitle: What was measured, on one line.
         scopes: The answer.
+        judged: Of the paper's numbers, each once.
         sections: The experiments.
         claims: With their verdicts.
         claims_summary: How many hold, in a sentence.
@@ -69,6 +70,7 @@ class Page:
     title: str
     subtitle: str
     scopes: Sequence[Scope]
+    judged: Sequence[Judgement]
     sections: Sequence[Section]
     claims: Sequence[ClaimResult]
     claims_summary: str
@@ -94,13 +96,12 @@ def render_page(page: Page) -> str:
     told = PageFacts(page.records, page.command, page.sources)
     # Tables first: claims link to the cells that they rest on.
     sections = [section_context(section, told) for section in page.sections]
-    judged = [one for section in page.sections if section.table for one in judgements_of(section.table)]
     context = {
         "title": page.title,
         "subtitle": page.subtitle,
         "summary": page.claims_summary,
         "scopes": [scope_context(scope) for scope in page.scopes],
-        "earned_by_plain": earned_by_plain(judged),
+        "earned_by_plain": earned_by_plain(page.judged),
         "claims": [claim_context(result, page.rules, told) for result in page.claims],
         "verdicts": words_of(page),
         "views": views_of(page.sections),

@@ -15,7 +15,7 @@ from benchmarks.core.versions import versions
 from benchmarks.report import calibration, claim_tables
 from benchmarks.report.answer import Scope, not_run, scopes
 from benchmarks.report.claims import ClaimResult, beside_plain, judge_claims
-from benchmarks.report.closing import numbers_of
+from benchmarks.report.closing import Told, numbers_of
 from benchmarks.report.comparison import latex_text, markdown_text, to_markdown, write_table
 from benchmarks.report.evidence import ANY, Evidence, limit_told, read_evidence
 from benchmarks.report.flips import flips
@@ -26,7 +26,7 @@ from benchmarks.report.plots import Captioned, files_of, write_figure
 from benchmarks.report.tables import FORMATS
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "fvcore", "pillow", "scikit-learn", "scipy")
-MANIFEST = "manifest.json"
+MANIFEST, PDF = "manifest.json", "report.pdf"
 TEXTS = (".md", ".tex", ".csv", ".html")
 Environment = Sequence[tuple[str, str]]
 LATEX = r"""\documentclass[10pt]{article}
@@ -190,6 +190,7 @@ def write_page(wanted: Wanted, evidence: Evidence, store: Store, out: Path) -> l
     """
     environment = environment_of(evidence)
     files = write_texts(wanted, evidence, out, environment)
+    (out / PDF).unlink(missing_ok=True)  # of other records
     manifest = {
         "paper": wanted.paper.name,
         "profile": evidence.profile.name,
@@ -269,10 +270,12 @@ def page_of(
     environment: Environment,
 ) -> Page:
     """All that the page shows."""
+    numbers = list(numbers_of([section.table for section in sections if section.table], evidence))
     return Page(
         title=paper.title,
         subtitle=f"{paper.cited}, profile {evidence.profile.name}, {len(evidence.records)} records",
-        scopes=answer_of(paper, evidence, sections, results),
+        scopes=answer_of(paper, evidence, numbers, results),
+        judged=[one.value.judgement for one in numbers if one.value.judgement is not None],
         sections=sections,
         claims=results,
         claims_summary=claim_tables.summary(results, evidence.profile, paper.claim_rules) if results else "",
@@ -286,12 +289,9 @@ def page_of(
     )
 
 
-def answer_of(
-    paper: Paper, evidence: Evidence, sections: Sequence[Section], results: Sequence[ClaimResult]
-) -> list[Scope]:
+def answer_of(paper: Paper, evidence: Evidence, numbers: Sequence[Told], results: Sequence[ClaimResult]) -> list[Scope]:
     """The answer, scope by scope; last the paper's own data, where nothing was measured on them."""
-    tables = [section.table for section in sections if section.table]
-    answer = scopes(results, numbers_of(tables, evidence), evidence)
+    answer = scopes(results, numbers, evidence)
     others = [one for one in paper.profiles.values() if one.papers_data]
     if others and not evidence.profile.papers_data:
         answer.append(not_run(paper.program, others[0].name, others[0].trains))
@@ -345,4 +345,4 @@ def pdf(out: Path) -> list[Path]:
     if done.returncode:
         reason = next((line for line in done.stdout.splitlines() if line.startswith("!")), "no reason given")
         raise ValueError(f"LaTeX cannot compile {out / 'report.tex'} ({reason}); see {out / 'report.log'}")
-    return [out / "report.pdf"]
+    return [out / PDF]
