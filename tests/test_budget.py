@@ -184,20 +184,38 @@ def test_a_plan_says_what_it_cannot_decide_and_why(session: Session) -> None:
     assert told[22].startswith("no localization of ")
 
 
+def trained_on_full(folder: Path, **changes: object) -> Session:
+    """Trainings of the profile full, on GPUs of another machine."""
+    full = make_session(folder, "full", seeds=SEEDS, models=(PLAIN, TD, "resnet101-se", "resnet101-td-joint-t2-m1"))
+    profile = replace(full.profile, trains=True, **changes)  # type: ignore[arg-type]
+    return replace(full, profile=profile, device="cuda", processes=1, elsewhere=True)
+
+
 def test_trainings_that_keep_no_images_back_decide_nothing(tmp_path: Path) -> None:
-    """As those of the profile full, from however many seeds; networks that were given by their weights do."""
-    full = make_session(tmp_path, "full", seeds=SEEDS, models=(PLAIN, TD, "resnet101-se", "resnet101-td-joint-t2-m1"))
-    trains = replace(full, profile=replace(full.profile, trains=True), device="cuda", processes=1, elsewhere=True)
+    """From however many seeds; networks that were given by their weights do."""
+    trains = trained_on_full(tmp_path, held_out=None)
     _, reasons = budget_of(trains, ["table1"]).needs()
     told = {claim.number: reason for claim, reason in reasons.items()}
     assert told[16] == (
         "trainings of full keep no images back that tell whether they had ended; as --weights networks count"
     )
-    for model in full.models or ():
+    for model in trains.models or ():
         (tmp_path / f"{model}.pth").touch()
     needs, _ = budget_of(replace(trains, weights=tmp_path), ["table1"]).needs()
     (claim,) = (one for one in needs if one.number == 16)
     assert [cell.kind for cell in needs[claim]] == ["accuracy", "accuracy"]
+
+
+def test_trainings_on_imagenet_are_followed_and_fine_tunings_at_their_full_size_are_not(tmp_path: Path) -> None:
+    """Before any data are there: claim 16 needs what it needs of mini, too; claim 26 no run can decide."""
+    trains = trained_on_full(tmp_path)
+    needs, _ = budget_of(trains, ["table1"]).needs()
+    (claim,) = (one for one in needs if one.number == 16)
+    kinds = [cell.kind for cell in needs[claim]]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {"train": 10, "train_longer": 2, "accuracy": 10}
+    _, reasons = budget_of(replace(trains, models=None), ["table7-tasks"]).needs()
+    (told,) = (reason for claim, reason in reasons.items() if claim.number == 26)
+    assert told == "fine-tunings of full for cub keep no images back that tell whether they had ended"
 
 
 def test_more_hours_decide_more_and_nothing_beyond_them_is_chosen(session: Session) -> None:
@@ -233,13 +251,13 @@ def test_the_commands_run_what_was_chosen(session: Session) -> None:
 
 
 def test_what_a_full_reproduction_takes_before_any_data_is_there(tmp_path: Path) -> None:
-    """150 epochs of 1,281,167 images at a third of 1,000 a second, and an evaluation of each of 60,000."""
+    """150 epochs of 1,271,167 images at a third of 1,000 a second, and an evaluation of each of 60,000."""
     what = "table1 --profile full --train --device cuda --tasks train,accuracy"
     how = "--executor slurm --jobs 8 --gpus-per-job 4 --gpu-hours 100"
     told = ["plan", *what.split(), "--models", f"{PLAIN},{PLAIN}-se", *how.split()]
     done = CliRunner().invoke(main, [*told, "--results", str(tmp_path / "runs")])
     assert done.exit_code == 0, done.output
-    hours = 2 * (150 * 1_281_167 * 3 + 60_000) / 1000 / 3600
+    hours = 2 * (150 * 1_271_167 * 3 + 60_000) / 1000 / 3600
     assert f"{hours:,.2f} GPU-hours, disk about" in done.output
     assert "6 cells guessed (1,000 images of 224 pixels a second shown to a network, 333 in training)" in done.output
     assert "not by this plan: 1, " in done.output
@@ -248,7 +266,13 @@ def test_what_a_full_reproduction_takes_before_any_data_is_there(tmp_path: Path)
 
 def test_data_that_are_not_here_have_a_size_and_no_image(tmp_path: Path) -> None:
     source = make_session(tmp_path, "full").source_of("val")
-    sizes = {"imagenet/train": 1_281_167, "imagenet-reduced/val": 10_000, "coco/val": 40_137}
+    sizes = {
+        "imagenet/train": 1_281_167 - 10_000,
+        "imagenet/tune": 10_000,
+        "imagenet-reduced/tune": 2_000,
+        "imagenet-reduced/val": 10_000,
+        "coco/val": 40_137,
+    }
     assert {name: len(expected(*name.split("/"), source)) for name in sizes} == sizes
     with pytest.raises(DataError, match="is not here, only its size is known"):
         expected("cub", "test", source).image(0)

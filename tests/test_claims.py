@@ -282,6 +282,20 @@ def test_trained_to_its_end_is_less_than_a_point_more(gain: float, expected: Cla
     assert judged(GAIN, two(92.0, 90.0, World(gain=gain, held_out=50.0))).verdict == expected
 
 
+def test_networks_trained_on_the_papers_data_are_judged_by_the_same_rules() -> None:
+    """Those of the profile full count where their held-out images tell that they were trained to their end."""
+    assert judged(GAIN, two(92.0, 90.0, World(profile="full"))).verdict is HOLDS
+    for world, why in (
+        (World(profile="full", gain=1.0), "was not trained to its end"),
+        (World(profile="full", gain=None), "no longer training of it is recorded"),
+        (World(profile="full", seeds=4), "4 of the 5 seeds that a statement about a method needs"),
+    ):
+        result = judged(GAIN, two(92.0, 90.0, world))
+        assert result.verdict is UNDECIDED
+        assert why in result.reason
+        assert "run --profile full --train --models" in result.reason
+
+
 def test_a_longer_training_that_went_wrong_lets_nothing_pass() -> None:
     """Five points below the usual ones it says nothing of how these ended; a diverged one counts as chance."""
     low = judged(GAIN, two(92.0, 90.0, World(gain=-5.0, held_out=50.0)))

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import tdam
 from benchmarks.cli import main
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
+from benchmarks.work.training import HELD_OUT
 from tests.sessions import make_session
 from tests.test_checkpoints import released_layout
 from tests.trees import draw_imagenet, draw_imagenet_v2
@@ -80,7 +82,42 @@ def test_train_evaluate_render(tree: Path, trained: Path) -> None:
     assert by_set["v2"].metrics[TOP1].n == 10
     with (trained / "report" / "tables" / "table1.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["measured"]]
-    assert {row["record"] for row in rows} == {record.id for record in by_set.values()}
+    # Of the training is told how soon it came near its end.
+    assert {row["record"] for row in rows} == {record.id for record in (training_in(trained), *by_set.values())}
+
+
+def test_a_training_is_followed_on_images_that_it_does_not_see(tree: Path, trained: Path) -> None:
+    """One of the three of each class; their accuracy stands in record and log, both manifests in its identity."""
+    session = make_session(trained, "full", data_root=tree, num_classes=10)
+    seen, followed = (session.image_set(split) for split in ("train", "tune"))
+    assert Counter(seen.labels) == dict.fromkeys(range(10), 2)
+    assert Counter(followed.labels) == dict.fromkeys(range(10), 1)
+    record = training_in(trained)
+    assert record.inputs["data"] == seen.manifest_hash
+    assert record.inputs["held_out"] == followed.manifest_hash
+    assert record.notes["chance"] == 10.0
+    (share,) = record.samples[HELD_OUT]
+    assert share in [10.0 * hits for hits in range(11)]
+    (log,) = (trained / "logs").glob("train-*.csv")
+    assert float(list(csv.DictReader(log.read_text().splitlines()))[-1]["held_out"]) == share
+    (kept,) = (trained / "manifests").glob("imagenet-train-*.csv")
+    assert {row["id"] for row in csv.DictReader(kept.read_text().splitlines())} == set(seen.ids)
+
+
+def training_in(results: Path) -> Record:
+    """The one training that a results folder has."""
+    (record,) = (record for record in Store(results).records() if record.cell.kind == "train")
+    return record
+
+
+def test_two_processes_follow_a_training_together(tree: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "benchmarks", "train"]
+    given = ["--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--epochs", "1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    told = [*command, MODEL, *given, "--results", str(tmp_path)]
+    subprocess.run(told, check=True, env=environment, capture_output=True)
+    (share,) = training_in(tmp_path).samples[HELD_OUT]
+    assert share in [10.0 * hits for hits in range(11)]
 
 
 def test_two_processes_give_the_same_accuracy(tree: Path, trained: Path, tmp_path: Path) -> None:
@@ -298,6 +335,7 @@ def test_preflight_asks_only_for_what_is_needed(val_alone: Path, tree: Path) -> 
     assert located.exit_code == 1
     assert "boxes" in located.output
     assert looked_for(tree, "--for", "table1").exit_code == 0
+    assert looked_for(tree).output.count("train has 30 images of 10 classes") == 1
     plain = looked_for(val_alone)
     assert plain.exit_code == 1
     assert "train" in plain.output

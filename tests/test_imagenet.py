@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from benchmarks.data.errors import DataError
-from benchmarks.data.imagenet import Split, open_imagenet
+from benchmarks.data.imagenet import SETS, Split, open_imagenet, open_training
 from benchmarks.data.images import ImageFiles, UnreadableImage, read_image, verify_image
 from benchmarks.data.preflight import Level, Notice, preflight
 from tests.trees import draw_imagenet, draw_imagenet_v2, picture, save, wordnet_ids, write_devkit, write_solution
@@ -367,6 +367,33 @@ def test_manifest_does_not_depend_on_the_place(drawn: Path, tree: Path) -> None:
     assert isinstance(there, ImageFiles)
     backwards = ImageFiles(there.name, there.folder, there.classes, there.ids[::-1], there.labels[::-1])
     assert backwards.manifest_hash == here.manifest_hash
+
+
+def test_training_images_and_held_out_ones_share_the_folder(drawn: Path, tmp_path: Path) -> None:
+    """Each image is in one of the two, by its name alone: also in a copy whose files were written in another order."""
+    for path in sorted((drawn / "train").rglob("*.JPEG"), reverse=True):
+        target = tmp_path / path.relative_to(drawn)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    seen, apart = (open_training(drawn, part, CLASSES) for part in ("train", "tune"))
+    assert [seen.name, apart.name] == ["imagenet-train", "imagenet-tune"]
+    assert sorted(seen.ids + apart.ids) == sorted(open_imagenet(drawn, "train", CLASSES).ids)
+    assert apart.labels == list(range(CLASSES))
+    assert seen.classes == apart.classes == wordnet_ids(CLASSES)
+    assert all(images.classes[label] in name for images in (seen, apart)
+               for name, label in zip(images.ids, images.labels, strict=True))  # fmt: skip
+    assert apart.image(0).tobytes() == read_image(drawn / "train" / apart.ids[0]).tobytes()
+    copies = [open_training(tmp_path, part, CLASSES).manifest_hash for part in ("train", "tune")]
+    assert copies == [seen.manifest_hash, apart.manifest_hash]
+    assert (SETS["train"], SETS["tune"]) == (1_271_167, 10_000)
+    assert apart.part == f"{CLASSES} of 10,000 images"
+
+
+def test_of_single_images_none_can_be_held_out(tmp_path: Path) -> None:
+    draw_imagenet(tmp_path, classes=2, per_class=1)
+    with pytest.raises(DataError, match="has one image of each class, and none of them can be held out") as error:
+        open_training(tmp_path, "tune", 2)
+    assert "complete the folder" in one_line(error)
 
 
 def test_manifest_hash_changes_with_the_data(tree: Path) -> None:

@@ -19,7 +19,7 @@ from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
 from benchmarks.core.store import Store
 from benchmarks.data.imagenet import open_imagenet
 from benchmarks.data.images import ImageSet
-from benchmarks.data.selected import limited
+from benchmarks.data.selected import held_back, limited
 from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import PROFILES
 from benchmarks.report.evidence import Evidence, Query
@@ -102,12 +102,26 @@ def test_a_part_is_named(images: Plain, limit: int, words: str, drawn: bool) -> 
 
 
 def test_what_is_trained_on_stays_whole(tmp_path: Path) -> None:
-    """And boxes, of the part's images, are found by their names."""
+    """And what trainings are followed on; boxes, of the part's images, are found by their names."""
     draw_imagenet(tmp_path, classes=2, per_class=3)
     session = make_session(tmp_path, "full", data_root=tmp_path, num_classes=2, limit=3)
-    assert [len(session.image_set(split)) for split in ("val", "train")] == [3, 6]
+    assert [len(session.image_set(split)) for split in ("val", "train", "tune")] == [3, 4, 2]
     assert np.array_equal(session.image_set("val").image(0), open_imagenet(tmp_path, "val", 2).image(
         open_imagenet(tmp_path, "val", 2).ids.index(session.image_set("val").ids[0])))  # fmt: skip
+
+
+def test_ten_images_of_a_class_are_held_back_and_of_a_small_class_a_tenth() -> None:
+    """At least one of two or more; drawn apart from what ``--limit`` draws."""
+    images = named([1300, 732, 99, 15, 2, 1])
+    apart = held_back(images, 10)
+    counts = Counter(label for name, label in zip(images.ids, images.labels, strict=True) if name in apart)
+    assert counts == {0: 10, 1: 10, 2: 9, 3: 1, 4: 1}
+    assert not apart & {f"0/{i}" for i in range(10)}
+    assert apart != set(limited(images, len(apart)).ids)
+
+
+def test_the_order_of_files_does_not_matter_for_what_is_held_back() -> None:
+    assert held_back(named([120] * 4, 1), 10) == held_back(named([120] * 4, 2), 10) == held_back(named([120] * 4), 10)
 
 
 def test_embedded_data_are_refused_in_one_line() -> None:

@@ -23,6 +23,7 @@ from benchmarks.work.cost import PARAMETERS
 from benchmarks.work.demand import FLOAT, GUESSED_INFERENCE, KEPT, Rates, demand, in_bytes
 from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.passes import Collector, Show, View, run_pass
+from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.runner import Planned
 from benchmarks.work.shelves import Disk, Stretch
 from benchmarks.work.training import TRAIN
@@ -220,7 +221,8 @@ def test_parameters_and_memory_from_records(tmp_path: Path) -> None:
     assert held is not None
     assert rates.by_pixel("resnet50-se", "inference") == held / pixels
     cell = ACCURACY.cell("resnet50-se", "val", 0, session)
-    expected = FLOAT * rates.parameters("resnet50-se") + held / pixels * session.profile.batch * 224**2
+    assert session.profile.batch * 224**2 > PIXELS_ON_CPU
+    expected = FLOAT * rates.parameters("resnet50-se") + held / pixels * PIXELS_ON_CPU
     assert rates.memory([cell]) == pytest.approx(expected)
     assert not rates.guessed
     small = Rates(records, replace(session, profile=make_session(tmp_path).profile))
@@ -241,7 +243,8 @@ def test_time_by_speed_where_nothing_like_it_was_timed(tmp_path: Path) -> None:
     assert Rates(records, session).seconds(cell) == 20 / speed
     training = TRAIN.cell("resnet50", 0, session)
     epochs = TRAIN.recipe(training, session).epochs
-    assert Rates([], session).seconds(training) == pytest.approx(3 * 20 * epochs / 10)
+    # One image of the five of each class is held out.
+    assert Rates([], session).seconds(training) == pytest.approx(3 * 16 * epochs / 10)
     assert Rates([], make_session(tmp_path)).seconds(cell) is None
     assert Rates([], session).seconds(run_.cell) is None
 

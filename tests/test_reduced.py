@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data.errors import DataError
-from benchmarks.data.imagenet import open_imagenet
+from benchmarks.data.imagenet import open_imagenet, open_training
 from benchmarks.data.mini import open_mini
+from benchmarks.data.registry import DATA_SETS, Source
 from benchmarks.data.selected import Selected, read_class_list
 from benchmarks.data.wordnet import every_so_many, leaves_in_order, read_tree, reduced_classes
 from tests.trees import draw_imagenet, wordnet_ids, write_tree
@@ -96,3 +97,13 @@ def test_a_reduced_imagenet(tmp_path: Path) -> None:
     reduced = Selected("imagenet-reduced", open_imagenet(tmp_path, "train", 4), chosen)
     assert reduced.labels == [0, 0, 1, 1]
     assert all(reduced.classes[label] in name for label, name in zip(reduced.labels, reduced.ids, strict=True))
+
+
+def test_what_is_held_out_of_a_reduced_imagenet_is_held_out_of_the_whole(tmp_path: Path) -> None:
+    """A network of the whole set has seen no image that one of the reduced set is followed on."""
+    draw_imagenet(tmp_path, classes=4, per_class=3, flat_val=True)
+    source = Source(tmp_path, tmp_path, 4, None, 2, None)
+    sets = {part: DATA_SETS["imagenet-reduced"].open(part, source) for part in ("train", "tune")}
+    assert {part: images.labels for part, images in sets.items()} == {"train": [0, 0, 1, 1], "tune": [0, 1]}
+    for part, images in sets.items():
+        assert set(images.ids) < set(open_training(tmp_path, part, 4).ids)

@@ -15,7 +15,9 @@ from click.testing import CliRunner, Result
 from benchmarks.cli import main
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
+from benchmarks.data.imagenet import open_training
 from benchmarks.networks.models import create
+from benchmarks.work.training import HELD_OUT
 from tests.trees import draw_coco, draw_cub, draw_dogs, draw_imagenet
 
 MODEL = "mobilenet_v3_large"
@@ -174,7 +176,7 @@ def test_preflight_looks_at_each_data_set(tree: Path) -> None:
 
 
 def test_training_on_the_reduced_imagenet(tmp_path: Path) -> None:
-    """Two of four classes by the user's list; an unknown id is one clear line."""
+    """Two of four classes by the user's list, one image of each held out; an unknown id is one clear line."""
     names = draw_imagenet(tmp_path / "data", classes=4, per_class=2)
     listed = tmp_path / "classes.txt"
     listed.write_text(f"{names[1]}\n{names[3]}\n")
@@ -182,6 +184,8 @@ def test_training_on_the_reduced_imagenet(tmp_path: Path) -> None:
     arguments += ["--results", str(tmp_path), "--class-list", str(listed)]
     trained = CliRunner().invoke(main, ["train", MODEL, "--reduced", *arguments])
     assert trained.exit_code == 0, trained.output
+    (training,) = Store(tmp_path).records()
+    assert training.samples[HELD_OUT][0] in (0.0, 50.0, 100.0)
     more = ["--models", MODEL, "--tasks", "accuracy", "--out", str(tmp_path / "report")]
     assert CliRunner().invoke(main, ["run", "fig8", *arguments, *more]).exit_code == 0
     (record,) = [one for one in Store(tmp_path).records() if one.cell.kind == "accuracy"]
@@ -190,6 +194,19 @@ def test_training_on_the_reduced_imagenet(tmp_path: Path) -> None:
     unknown = CliRunner().invoke(main, ["train", MODEL, "--reduced", *arguments])
     assert unknown.exit_code == 1
     assert unknown.output.splitlines()[-1].startswith("Error: 1 classes that imagenet-train does not have (n99999999)")
+
+
+def test_a_corrupt_held_out_image_of_the_reduced_imagenet_is_named_before_training(tmp_path: Path) -> None:
+    names = draw_imagenet(tmp_path / "data", classes=4, per_class=2)
+    (tmp_path / "classes.txt").write_text("\n".join(names[:2]))
+    victim = tmp_path / "data" / "train" / open_training(tmp_path / "data", "tune", 4).ids[0]
+    victim.write_bytes(victim.read_bytes()[:60])
+    arguments = ["--profile", "full", "--data-root", str(tmp_path / "data"), "--num-classes", "4", "--epochs", "1"]
+    arguments += ["--results", str(tmp_path / "runs"), "--class-list", str(tmp_path / "classes.txt")]
+    trained = CliRunner().invoke(main, ["train", MODEL, "--reduced", *arguments])
+    assert trained.exit_code == 1
+    assert "preflight found 1 errors" in trained.stderr
+    assert str(victim) in trained.stderr
 
 
 def test_a_network_that_figure_8_does_not_have(tmp_path: Path) -> None:
@@ -208,20 +225,21 @@ def test_figure_8_says_how_to_train_what_it_lacks(tmp_path: Path) -> None:
 
 
 def test_smoke_runs_every_new_experiment(tmp_path: Path) -> None:
-    """One model of each: trained, tuned, evaluated, rendered; figures and tables are there."""
+    """One model of each: trained, tuned, evaluated, rendered; figures and tables are there, as all that was measured has."""
     chosen = {
         "table7-tasks": "resnet50-td-joint-t2-m1",
         "fig8": "resnet50-td-joint-t2-m1,resnet50-td-joint-t2-m1-spatial,resnet18",
         "supplement": "resnet18-se",
         "selectivity": "resnet50-td-joint-t2-m1",
     }
+    figures: set[str] = set()
     for experiment, models in chosen.items():
         arguments = ["--profile", "smoke", "--models", models, "--results", str(tmp_path), "--jobs", "1"]
         arguments += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "report")]
         result = CliRunner().invoke(main, ["run", experiment, *arguments])
         assert result.exit_code == 0, result.output
         assert (tmp_path / "report" / "tables" / f"{experiment}.md").exists()
-    figures = {path.name for path in (tmp_path / "report" / "figures").glob("*.png")}
+        figures |= {path.name for path in (tmp_path / "report" / "figures").glob(f"{experiment}*.png")}
     assert figures == {"fig8.png", "fig8-training.png", "selectivity.png"}
     steps = [record for record in Store(tmp_path).records() if record.cell.kind == "selectivity"]
     assert {len(record.samples) for record in steps} == {1, 2}

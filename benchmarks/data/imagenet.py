@@ -21,11 +21,22 @@ from scipy.io.matlab import MatReadError
 from benchmarks.data.errors import DataError
 from benchmarks.data.images import ImageFiles, ImageSet
 from benchmarks.data.listed import few
+from benchmarks.data.selected import held_back
 
 Split = Literal["train", "val", "v2"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 # Images of each split as published.
 PUBLISHED: dict[Split, int] = {"train": 1_281_167, "val": 50_000, "v2": 10_000}
+
+# Images of each class that trainings are followed on and do not see; of a class of fewer than 100 a tenth, or one.
+HELD_OUT = 10
+# Images of the sets that networks are trained, followed and evaluated on; the first two share the training folder.
+SETS = {
+    "train": PUBLISHED["train"] - 1000 * HELD_OUT,
+    "tune": 1000 * HELD_OUT,
+    "val": PUBLISHED["val"],
+    "v2": PUBLISHED["v2"],
+}
 
 # Where a split is looked for, first hit wins: below the root, then below root/imagenet.
 PLACES: dict[Split, tuple[str, ...]] = {
@@ -54,6 +65,31 @@ def open_imagenet(root: Path, split: Split, num_classes: int = 1000) -> ImageSet
     """
     images = open_folder(root, split, num_classes)
     images.published = PUBLISHED[split]
+    return images
+
+
+def open_training(root: Path, part: str, num_classes: int = 1000) -> ImageSet:
+    """ImageNet's training images without those that are held out, or these alone; the draw depends on their ids only.
+
+    Args:
+        root: As for :func:`open_imagenet`.
+        part: ``train``, or ``tune`` for the held-out images.
+        num_classes: As there.
+
+    Raises:
+        DataError: As there, or no image can be held out.
+    """
+    whole = open_folder(root, "train", num_classes)
+    apart = held_back(whole, HELD_OUT)
+    if not apart:
+        raise DataError(
+            f"{whole.folder} has one image of each class, and none of them can be held out to follow trainings on; "
+            "complete the folder"
+        )
+    chosen = [i for i, name in enumerate(whole.ids) if (name in apart) == (part == "tune")]
+    ids, labels = [whole.ids[i] for i in chosen], [whole.labels[i] for i in chosen]
+    images = ImageFiles(f"imagenet-{part}", whole.folder, whole.classes, ids, labels)
+    images.published = SETS[part]
     return images
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from benchmarks.data.preflight import Decode, Notice, Progress
 
 
+# What ImageNet's training folder is divided into: what networks are trained on, and what they are followed on.
+IN_TRAINING_FOLDER = ("train", "tune")
+
+
 class Source(NamedTuple):
     """Where data come from, and how much of them.
 
@@ -64,9 +68,10 @@ def root_of(source: Source) -> Path:
 def imagenet(split: str, source: Source) -> "ImageSet":
     """ImageNet, see ``benchmarks.data.imagenet``."""
     root = root_of(source)  # a missing one is said before anything is imported
-    from benchmarks.data.imagenet import open_imagenet
+    from benchmarks.data.imagenet import open_imagenet, open_training
 
-    return open_imagenet(root, split, source.num_classes)  # type: ignore[arg-type]
+    opens = open_training if split in IN_TRAINING_FOLDER else open_imagenet
+    return opens(root, split, source.num_classes)  # type: ignore[arg-type]
 
 
 def reduced_imagenet(split: str, source: Source) -> "ImageSet":
@@ -149,7 +154,8 @@ def look_at_imagenet(
     """ImageNet's folders, layout by layout."""
     from benchmarks.data.preflight import preflight
 
-    return preflight(root_of(source), source.num_classes, splits, decode, progress)  # type: ignore[arg-type]
+    folders = dict.fromkeys("train" if split in IN_TRAINING_FOLDER else split for split in splits)
+    return preflight(root_of(source), source.num_classes, tuple(folders), decode, progress)  # type: ignore[arg-type]
 
 
 def look_at_lists(
@@ -162,9 +168,17 @@ def look_at_lists(
     return look_at_listed(openers, decode, progress)
 
 
+def look_at_reduced_imagenet(
+    splits: Sequence[str], source: Source, decode: "Decode", progress: "Progress | None"
+) -> "list[Notice]":
+    """The chosen classes; with the training images those that are held out of them."""
+    also = IN_TRAINING_FOLDER if "train" in splits else ()
+    return look_at_lists("imagenet-reduced", tuple(dict.fromkeys([*splits, *also])), source, decode, progress)
+
+
 DATA_SETS: dict[str, DataSet] = {
-    "imagenet": DataSet(imagenet, ("train", "val", "v2"), annotated_imagenet, look_at_imagenet),
-    "imagenet-reduced": DataSet(reduced_imagenet, ("train", "val"), look=partial(look_at_lists, "imagenet-reduced")),
+    "imagenet": DataSet(imagenet, ("train", "tune", "val", "v2"), annotated_imagenet, look_at_imagenet),
+    "imagenet-reduced": DataSet(reduced_imagenet, ("train", "tune", "val"), look=look_at_reduced_imagenet),
     "cub": DataSet(cub, ("train", "test"), look=partial(look_at_lists, "cub")),
     "dogs": DataSet(dogs, ("train", "test"), look=partial(look_at_lists, "dogs")),
     "coco": DataSet(coco, ("train", "val"), look=partial(look_at_lists, "coco")),

@@ -150,6 +150,23 @@ def rank(name: str) -> str:
     return hashlib.sha256(f"{LIMIT_SEED} {name}".encode()).hexdigest()
 
 
+def held_back(images: ImageSet, most: int) -> set[str]:
+    """Ids of images drawn from every class: so many, but at most a tenth of the class, or one of a few.
+
+    Drawn as a limited set is, apart from its draw: the same ones wherever, and in whatever order, the files lie.
+
+    Args:
+        images: The set; a class with a single image gives none.
+        most: Images of a class.
+    """
+    by_class: dict[int, list[str]] = {}
+    for name, label in zip(images.ids, images.labels, strict=True):
+        by_class.setdefault(label, []).append(name)
+    counts = {label: min(most, max(1, len(names) // 10), len(names) - 1) for label, names in by_class.items()}
+    ranked = {label: sorted(names, key=lambda name: rank(f"held out {name}")) for label, names in by_class.items()}
+    return {name for label, names in ranked.items() for name in names[: counts[label]]}
+
+
 def read_class_list(path: Path) -> list[str]:
     """Class names from a file, one on each line; empty lines and what follows a ``#`` do not count.
 

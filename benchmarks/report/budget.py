@@ -234,9 +234,10 @@ def require_verdict(cells: Sequence[Cell], session: Session) -> None:
         followed = held_out_of(split, session) if target is None else session.profile.transfers[str(target)].held_out
         if followed is None:
             name = session.profile.name
-            raise Undecidable(
-                f"trainings of {name} keep no images back that tell whether they had ended; as --weights networks count"
-            )
+            what = f"trainings of {name}" if target is None else f"fine-tunings of {name} for {target}"
+            # Networks that are fine-tuned from given weights are fine-tuned here all the same.
+            instead = "; as --weights networks count" if target is None else ""
+            raise Undecidable(f"{what} keep no images back that tell whether they had ended{instead}")
     if trained and len(seeds) < FEWEST_SEEDS:
         raise Undecidable(f"{len(seeds)} of the {FEWEST_SEEDS} seeds that a statement about a method needs; --seeds")
 
@@ -248,7 +249,7 @@ def with_expected(cells: Sequence[Cell], session: Session) -> Session:
     from benchmarks.data.expected import expected
 
     opened: dict[str, ImageSet] = dict(session.opened)
-    for split in image_sets(cells)[0]:
+    for split in image_sets(cells)[0] | session.followed_on:
         with contextlib.suppress(DataError):
             opened[split] = expected(*session.located(split), session.source_of(split))
     return replace(session, opened=opened)

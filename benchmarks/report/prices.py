@@ -23,7 +23,8 @@ def seeds_of_rows(rows: Rows, seeds: int, evidence: Evidence, epochs: int | None
     """
     models = ",".join(dict.fromkeys(records[0].cell.model for records in rows))
     longer = "" if epochs is None else f" --epochs {epochs}"
-    return f"`{evidence.command} --models {models} --seeds {seeds}{longer}`"
+    train = "" if evidence.profile.trains else " --train"
+    return f"`{evidence.command}{train} --models {models} --seeds {seeds}{longer}`"
 
 
 def hours_of_rows(rows: Rows, evidence: Evidence) -> float | None:

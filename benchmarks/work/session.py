@@ -151,11 +151,16 @@ class Session:
         name, _, part = split.rpartition("/")
         return name or self.profile.data, part
 
+    @property
+    def followed_on(self) -> set[str]:
+        """Image sets that trainings and fine-tunings are followed on."""
+        tunings = self.profile.transfers.values()
+        followed = (self.profile.held_out, self.profile.reduced.held_out, *(one.held_out for one in tunings))
+        return {split for split in followed if split is not None}
+
     def evaluated_only(self, split: str) -> bool:
         """Whether no network is trained, or followed in training, on an image set."""
-        tunings = self.profile.transfers.values()
-        followed = {self.profile.held_out, self.profile.reduced.held_out, *(one.held_out for one in tunings)}
-        return self.located(split)[1] != "train" and split not in followed
+        return self.located(split)[1] != "train" and split not in self.followed_on
 
     def source_of(self, split: str) -> Source:
         """Where an image set comes from."""
