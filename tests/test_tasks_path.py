@@ -225,7 +225,7 @@ def test_figure_8_says_how_to_train_what_it_lacks(tmp_path: Path) -> None:
 
 
 def test_smoke_runs_every_new_experiment(tmp_path: Path) -> None:
-    """One model of each: trained, tuned, evaluated, rendered; figures and tables are there, as all that was measured has."""
+    """One model of each: trained, tuned, evaluated, rendered; figures and tables of all that was measured are there."""
     chosen = {
         "table7-tasks": "resnet50-td-joint-t2-m1",
         "fig8": "resnet50-td-joint-t2-m1,resnet50-td-joint-t2-m1-spatial,resnet18",
