@@ -331,6 +331,26 @@ def test_cancelled_jobs_do_not_come_again(cells: list[Cell], session: Session) -
     assert one.note_failures(session) == {}
 
 
+def test_jobs_on_their_way_while_all_are_cancelled_are_stopped_too(cells: list[Cell], session: Session) -> None:
+    """``cancel`` knows of no job that the queue has taken and the board does not tell of yet."""
+
+    class Cancelled(Scripted):
+        def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
+            ids = super().submit(word, tasks, place)
+            self.board.stop()
+            return ids
+
+    engine = Cancelled(Board(session.store.folder), session)
+    one, _ = following(engine)
+    one.take_up(cells, session)
+    one.submit()
+    assert engine.running == {}
+    for _ in range(LOOKS + 1):
+        one.look()
+        one.submit()
+    assert {followed.state for followed in one.jobs.values()} == {"stopped"}
+
+
 # ---------------------------------------------------------------- engines
 
 

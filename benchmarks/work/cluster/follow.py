@@ -172,6 +172,8 @@ class Following:
             one.posted, one.after, one.unseen = one.posted.tried(Attempt(attempt, avoided)), tuple(after), 0
             self.board.post(one.posted)
         self.board.sent(word)
+        if self.board.is_stopped():
+            self.engine.cancel(ids)  # they were on their way while all others were stopped
 
     def look(self) -> None:
         """See what has ended since the last time, and submit anew what failed for the first time."""
