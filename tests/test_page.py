@@ -280,6 +280,29 @@ def test_columns_sort_in_both_directions_within_their_block(page: Page) -> None:
         assert [sorted(block) for block in blocks] == [sorted(block) for block in before]
 
 
+def without_number(page: Page, table: str, place: int) -> list[list[bool]]:
+    """Whether cells of a column are without a number, block by block; blocks in which all are alike are left out."""
+    blocks: list[list[bool]] = page.locator(f"{table} tbody").evaluate_all(
+        "(blocks, place) => blocks.map(one => [...one.rows].filter(row => row.id).map(row =>"
+        " !row.cells[place]?.querySelector('button:not([aria-label])')))",
+        place,
+    )
+    return [block for block in blocks if 0 < sum(block) < len(block)]
+
+
+def test_cells_without_a_number_come_last_in_both_directions(page: Page) -> None:
+    sorted_columns = 0
+    for name in page.locator("table[id^='table-']").evaluate_all("tables => tables.map(one => one.id)"):
+        heads = page.locator(f"#{name} thead tr:last-child th")
+        for place in range(1, heads.count()):
+            if heads.nth(place).is_visible() and without_number(page, f"#{name}", place):
+                for _ in ("ascending", "descending"):
+                    heads.nth(place).locator("button").click()
+                    assert all(block == sorted(block) for block in without_number(page, f"#{name}", place))
+                sorted_columns += 1
+    assert sorted_columns
+
+
 # ---------------------------------------------------------------- where a number comes from, and links
 
 
