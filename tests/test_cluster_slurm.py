@@ -72,7 +72,7 @@ def test_what_cannot_be_submitted_is_said_in_one_line(slurm: Slurm, tmp_path: Pa
         "--slurm time takes",
         "--slurm array is the suite's own",
         "there is no sbatch on the path",
-        "jobs cannot write to",
+        "--results takes a folder",
     )
     for said in wanted:
         assert any(said in line for line in lines), said

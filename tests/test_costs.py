@@ -17,7 +17,7 @@ from benchmarks.networks.models import create
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.numbers import TABLE1 as MODELS
 from benchmarks.papers.tdam.numbers import paper_rows, read_paper
-from benchmarks.report.costs import cost_row
+from benchmarks.report.costs import cost_row, rows_of
 from benchmarks.report.tables import as_markdown
 
 # Reference counts. ECA on ResNet50 adds one kernel a block, of 5 weights in layers 1 to 3 (3 + 4 + 6 blocks) and of 7
@@ -114,13 +114,18 @@ def test_verdicts_of_table_1(table: dict[str, Cost]) -> None:
     The paper prints 49.29 M for CBAM on ResNet101, which has 49.30 M; and a hundredth or two of a G more than its own
     counter gives for the feedforward attentions.
     """
-    rows = {cost.model: cost_row(cost, paper_rows(), True, PAPER.units) for cost in table.values()}
+    rows = {str(row["model"]): row for row in rows_of(list(table.values()), PAPER, PAPER.convention, False)}
     as_plain = {"resnet50", "resnet50-eca", "resnet101"}
     params = {model: "CONSISTENT" if model in as_plain else "REPRODUCED" for model in rows}
-    assert {model: row["params verdict"] for model, row in rows.items()} == {**params, "resnet101-cbam": "DIFFERS"}
+    fitted = dict.fromkeys(PAPER.fitted(), "CONSISTENT")
+    assert {model: row["params verdict"] for model, row in rows.items()} == {
+        **params,
+        **fitted,
+        "resnet101-cbam": "DIFFERS",
+    }
     flops = {model: "REPRODUCED" if "-td-" in model else "DIFFERS" for model in rows}
     plain = dict.fromkeys(("resnet50", "resnet101"), "CONSISTENT")
-    assert {model: row["FLOPs verdict"] for model, row in rows.items()} == {**flops, **plain}
+    assert {model: row["FLOPs verdict"] for model, row in rows.items()} == {**flops, **plain, **fitted}
 
 
 def test_flops_are_judged_by_the_papers_counter_alone(by_fvcore: dict[str, Cost]) -> None:
@@ -134,7 +139,7 @@ def test_the_committed_report_shows_these_counts(table: dict[str, Cost]) -> None
     with (Path(__file__).parents[1] / "report" / "reference" / "tables" / "table1.csv").open(newline="") as file:
         shown = {(row["model"], row["column"]): row for row in csv.DictReader(file)}
     for name, cost in table.items():
-        row = cost_row(cost, paper_rows(), True, PAPER.units)
+        row = cost_row(cost, paper_rows(), True, PAPER.units, PAPER.fitted().get(name, ""))
         for column, count, verdict in (
             ("params_m", "params [M]", "params verdict"),
             ("flops_g", "FLOPs [G]", "FLOPs verdict"),

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def cost_row(
-    cost: "Cost", paper: Mapping[str, Mapping[str, str]], judged: bool, units: tuple[float, float] = (1e6, 1e9)
+    cost: "Cost",
+    paper: Mapping[str, Mapping[str, str]],
+    judged: bool,
+    units: tuple[float, float] = (1e6, 1e9),
+    fitted: str = "",
 ) -> dict[str, object]:
     """One line of the table: the paper's values as printed, None where there is nothing to show.
 
@@ -22,6 +26,7 @@ def cost_row(
         paper: The paper's digits (``params_m``, ``flops_g``) by model.
         judged: Whether FLOPs were counted by the paper's own convention, under which alone they are judged.
         units: What the paper means by M and G.
+        fitted: Which choice was fitted to the printed digits, see :func:`benchmarks.report.verdicts.judge_printed`.
     """
     mega, giga = units
     printed = paper.get(cost.model)
@@ -41,13 +46,13 @@ def cost_row(
     if printed is None:
         return row
     row["paper params [M]"] = printed["params_m"]
-    params = judge_printed(cost.parameters / mega, printed["params_m"], cost.plain_parameters / mega)
+    params = judge_printed(cost.parameters / mega, printed["params_m"], cost.plain_parameters / mega, fitted)
     row["params verdict"] = str(params.verdict)
     row["paper FLOPs [G]"] = printed["flops_g"]
     if overhead is not None:
         row["paper overhead [G]"] = str(Decimal(printed["flops_g"]) - Decimal(paper[plain]["flops_g"]))
     if judged:
-        flops = judge_printed(cost.flops.total / giga, printed["flops_g"], cost.plain_flops / giga)
+        flops = judge_printed(cost.flops.total / giga, printed["flops_g"], cost.plain_flops / giga, fitted)
         row["FLOPs verdict"] = str(flops.verdict)
     return row
 
@@ -64,7 +69,8 @@ def rows_of(measured: "Sequence[Cost]", paper: Paper, convention: str, by_operat
     if by_operator:
         return [row for cost in measured for row in operator_rows(cost, paper.units)]
     printed = paper.costs()
-    return [cost_row(cost, printed, convention == paper.convention, paper.units) for cost in measured]
+    judged, fitted = convention == paper.convention, paper.fitted()
+    return [cost_row(cost, printed, judged, paper.units, fitted.get(cost.model, "")) for cost in measured]
 
 
 def operator_rows(cost: "Cost", units: tuple[float, float] = (1e6, 1e9)) -> list[dict[str, object]]:

@@ -143,6 +143,7 @@ class Paper:
         reference: What is measured of it to stand behind it, None where nothing is.
         lock: File of the locked versions of the kinds of work, None where the paper keeps none.
         costs: Its printed parameters and FLOPs (``params_m``, ``flops_g``) by model.
+        fitted: Networks of which a choice of ours was fitted to the printed counts, and which choice.
         units: What it means by M and G.
         convention: The counter of FLOPs that stands against them.
         deviations: Markdown on what the paper, its authors' code and the suite do differently, or None.
@@ -166,6 +167,7 @@ class Paper:
     reference: Reference | None = None
     lock: Path | None = None
     costs: Callable[[], Mapping[str, Mapping[str, str]]] = dict
+    fitted: Callable[[], Mapping[str, str]] = dict
     units: tuple[float, float] = (1e6, 1e9)
     convention: str = "fvcore"
     deviations: Path | None = None

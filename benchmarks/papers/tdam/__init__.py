@@ -55,6 +55,13 @@ def printed_costs() -> Mapping[str, Mapping[str, str]]:
     return paper_rows()
 
 
+def fitted_counts() -> Mapping[str, str]:
+    """Networks of which a choice was read off the printed counts."""
+    from benchmarks.papers.tdam.numbers import FITTED
+
+    return FITTED
+
+
 def reference_parts() -> "Sequence[Part]":
     """What its reference measures."""
     from benchmarks.papers.tdam.reference import PARTS
@@ -118,6 +125,7 @@ PAPER = Paper(
     reference=Reference("mini", "results/reference", reference_parts),
     lock=ROOT / "benchmarks" / "papers" / "tdam" / "lock.json",
     costs=printed_costs,
+    fitted=fitted_counts,
     convention="ptflops-0.6",
     deviations=ROOT / "tdam" / "DEVIATIONS.md",
     sources=load_sources,

@@ -259,7 +259,7 @@ def nodes_of(partition: str | None) -> list[str]:
         EngineError: There is no such partition; the message names those that there are.
     """
     table = [line.split("|") for line in asked(["sinfo", "--noheader", "--Node", "--format", "%P|%N"]).splitlines()]
-    partitions = list(dict.fromkeys(name for name, _ in table))
+    partitions = sorted({name for name, _ in table})  # sinfo lists them by the state of their hosts, too
     default = next((name for name in partitions if name.endswith("*")), None)
     if partition is None and default is None:
         raise EngineError(f"Slurm has no default partition; name one by --partition, of {', '.join(partitions)}")
