@@ -158,7 +158,7 @@ def test_costs_of_all_rows(table: dict[str, Cost], monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(counting, "measure_costs", counted)
     result = CliRunner().invoke(main, ["costs"])
     assert result.exit_code == 0, result.output
-    rows = [cost_row(table[name], paper_rows(), True, PAPER.units) for name in MODELS.values()]
+    rows = rows_of([table[name] for name in MODELS.values()], PAPER, PAPER.convention, False)
     assert result.stdout.strip() == as_markdown(rows)
 
 
