@@ -380,7 +380,7 @@ def test_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a Slurm with two hosts, one of them in two partitions."""
     monkeypatch.setattr(engines, "asked", lambda command: "main*|n1\nmain*|n2\ngpu|n2\n")
     assert (nodes_of(None), nodes_of("main"), nodes_of("gpu")) == (["n1", "n2"], ["n1", "n2"], ["n2"])
-    with pytest.raises(EngineError, match="no partition 'big'; choose one of main, gpu"):
+    with pytest.raises(EngineError, match="no partition 'big'; choose one of gpu, main"):
         nodes_of("big")
     monkeypatch.setattr(engines, "asked", lambda command: "gpu|n2\n")
     with pytest.raises(EngineError, match="no default partition; name one by --partition, of gpu"):
