@@ -17,7 +17,7 @@ from tests.sessions import make_session
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE, REPORT = ROOT / "results" / "reference", ROOT / "report" / "reference"
 # What the reference has: seeds by experiment. The others say until they are measured what is missing.
-MEASURED: dict[str, tuple[int, ...]] = {}
+MEASURED: dict[str, tuple[int, ...]] = {"costs": (0,), "fig5": (0,)}
 
 
 @pytest.fixture(scope="module")
