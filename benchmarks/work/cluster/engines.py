@@ -23,15 +23,15 @@ from typing import Any, ClassVar
 from benchmarks.measure.device import cuda_devices
 from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.work.cluster.board import Board
-from benchmarks.work.cluster.task import Task
+from benchmarks.work.cluster.task import NOTICE, Task
 from benchmarks.work.session import Session
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
-# Time limit of a job where none is given, minutes; how long before it the job is told, seconds; and how often it may
-# meet it: it goes on where it was each time.
-TIME_LIMIT, NOTICE, RESTARTS = 24 * 60, 120, 1000
-# A controller that does not answer is asked again for so long, every so often, seconds.
-PATIENCE, PAUSE = 15 * 60.0, 5.0
+# Time limit of a job where none is given, minutes; and how often it may meet it: it goes on where it was each time.
+TIME_LIMIT, RESTARTS = 24 * 60, 1000
+# A controller that does not answer is asked again for so long, every so often, seconds; and so long jobs may take to
+# leave the queue after they were cancelled: Slurm lets them write, and gives up on their processes after minutes.
+PATIENCE, PAUSE, LEAVING = 15 * 60.0, 5.0, 5 * 60.0
 NAME = "tdam-bench"
 # What Slurm says of a job that a host could not begin: it stays in the queue and never runs.
 HELD = "launch failed requeued held"
@@ -71,10 +71,12 @@ class Engine(ABC):
         name: As the command line has it.
         slots: How many run at a time, where jobs cannot be submitted before those that they need have ended; None
             where the engine has a queue that knows what comes after what.
+        notice: How long before its time limit a job is told, seconds.
     """
 
     name: ClassVar[str]
     slots: int | None = None
+    notice: int = NOTICE
 
     def check(self) -> None:  # noqa: B027 - an engine may have nothing to ask
         """See that jobs can be submitted as they are asked for.
@@ -356,8 +358,9 @@ class Local(Engine):
             taken = {self.taken[one] for one in self.alive(list(self.taken))}
             visible = [one for one in self.gpus if one not in taken][:1] if place.gpus else []
             executor.update_parameters(
-                timeout_min=60 * 24 * 365, visible_gpus=visible, gpus_per_node=len(visible), stderr_to_stdout=True
-            )
+                timeout_min=60 * 24 * 365, signal_delay_s=self.notice,
+                visible_gpus=visible, gpus_per_node=len(visible), stderr_to_stdout=True,
+            )  # fmt: skip
             with ignored(signal.SIGINT):
                 job = executor.submit(task)
             self.own[str(job.job_id)] = job
