@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -502,6 +503,20 @@ def test_a_controller_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatc
     answers.append((1, "", "squeue: error: you are nobody"))
     with pytest.raises(EngineError, match="squeue does not work here: squeue: error: you are nobody"):
         engines.asked(["squeue"])
+
+
+def test_jobs_that_do_not_leave_the_queue_are_waited_for_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: program)
+    monkeypatch.setattr(engines, "asked", lambda command: "7_0 COMPLETING\n" if "squeue" in command else "")
+    monkeypatch.setattr(engines, "LEAVING", 0.0)
+    told = (
+        "the jobs tdam-bench-word of a submission that was cut off are still in the queue 0 minutes after scancel; "
+        "look at `squeue --me --name tdam-bench-word`, and run the same command when they are gone"
+    )
+    with pytest.raises(EngineError, match=f"^{re.escape(told)}$"):
+        Slurm(tmp_path, 1, None, {}).take_back("word")
 
 
 def test_the_command_of_a_job() -> None:

@@ -117,7 +117,11 @@ class Engine(ABC):
         """Take an attempt that is not alive out of the queue, where it may still lie."""
 
     def take_back(self, word: str) -> None:  # noqa: B027 - an engine without a queue has nothing in it
-        """Stop whatever a submission that was cut off brought into the queue, and wait until it is gone."""
+        """Stop whatever a submission that was cut off brought into the queue, and wait until it is gone.
+
+        Raises:
+            EngineError: It does not go.
+        """
 
 
 def submitit_of(executor: str) -> Any:
@@ -239,8 +243,14 @@ class Slurm(Engine):
         subprocess.run(["scancel", attempt], capture_output=True, check=False)
 
     def take_back(self, word: str) -> None:
-        asked(["scancel", "--me", "--name", job_name(word)])
-        while asked(["squeue", "--noheader", "--me", "--name", job_name(word)]).strip():
+        name, watch = job_name(word), Stopwatch()
+        asked(["scancel", "--me", "--name", name])
+        while asked(["squeue", "--noheader", "--me", "--name", name]).strip():
+            if watch.seconds() > LEAVING:
+                raise EngineError(
+                    f"the jobs {name} of a submission that was cut off are still in the queue {LEAVING / 60:g} minutes "
+                    f"after scancel; look at `squeue --me --name {name}`, and run the same command when they are gone"
+                )
             time.sleep(1)
 
 
