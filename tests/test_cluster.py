@@ -27,7 +27,7 @@ from benchmarks.papers.tdam import PAPER
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.cluster import engines
 from benchmarks.work.cluster.board import Attempt, Board, Posted
-from benchmarks.work.cluster.engines import Engine, EngineError, Local, Place, Slurm, minutes_of, nodes_of
+from benchmarks.work.cluster.engines import Engine, EngineError, Local, Place, Slurm, engine_of, minutes_of, nodes_of
 from benchmarks.work.cluster.follow import LOOKS, Followed, Following, Submission, command_of
 from benchmarks.work.cluster.jobs import Job, gpus_of, jobs_of, waves
 from benchmarks.work.cluster.task import Task, grace_of
@@ -737,6 +737,20 @@ signal.signal(signal.SIGTERM, told)
 Path(sys.argv[2]).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
 time.sleep(100)
 """
+
+
+@pytest.mark.parametrize("named", ["GPU-8932f937-d72c", "0, GPU-8932f937", "MIG-GPU-8932f937/1/0"])
+def test_gpus_that_are_named_by_uuid_are_refused(session: Session, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    """Handed out by number, another one would be taken than those that were named."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    monkeypatch.setattr(engines, "cuda_devices", lambda: [0, 1])
+    told = f"CUDA_VISIBLE_DEVICES={named} names GPUs by UUID, and --executor local hands them out by number; set it"
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}"):
+        engine_of("local", replace(session, device="cuda"), None, {})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    engine = engine_of("local", replace(session, device="cuda"), None, {})
+    assert isinstance(engine, Local)
+    assert engine.gpus == [0, 1]
 
 
 def waited(holds: Callable[[], bool]) -> bool:

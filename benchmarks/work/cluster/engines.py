@@ -429,12 +429,42 @@ def engine_of(name: str, session: Session, partition: str | None, slurm: Mapping
         raise ValueError(f"jobs are given their GPUs: name --device cuda, or cpu, got {session.device}")
     if name == Slurm.name:
         return Slurm(logs, session.jobs, partition, slurm)
+    require_for_local(session, partition, slurm)
+    return Local(logs, session.jobs, gpus_here() if session.device_kind == "cuda" else [])
+
+
+def require_for_local(session: Session, partition: str | None = None, slurm: Mapping[str, str] | None = None) -> None:
+    """Refuse what processes of this machine have no use for.
+
+    Args:
+        session: The run's settings.
+        partition: Slurm's, None where none is named.
+        slurm: More of ``sbatch``'s options, None for none.
+
+    Raises:
+        ValueError: Something is for Slurm alone.
+    """
     if partition or slurm or (session.processes or 1) > 1:
         raise ValueError("--partition, --slurm and --gpus-per-job are for --executor slurm; leave them out")
-    gpus = cuda_devices() if session.device_kind == "cuda" else []
-    if session.device_kind == "cuda" and not gpus:
+
+
+def gpus_here() -> list[int]:
+    """Numbers of the GPUs that jobs of this machine may use.
+
+    Raises:
+        ValueError: There is none, or they are named otherwise than by numbers, which is how submitit hands them out:
+            a job would be given another one than it may use.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if any(one.strip().startswith(("GPU-", "MIG-")) for one in named.split(",")):
+        raise ValueError(
+            f"CUDA_VISIBLE_DEVICES={named} names GPUs by UUID, and --executor local hands them out by number; "
+            "set it to numbers as `nvidia-smi -L` has them (0,1), or leave --executor out"
+        )
+    gpus = cuda_devices()
+    if not gpus:
         raise ValueError("PyTorch sees no CUDA device here; choose --device cpu, or --executor slurm")
-    return Local(logs, session.jobs, gpus)
+    return gpus
 
 
 def engines_of(board: Board) -> dict[str, Engine]:
