@@ -26,7 +26,7 @@ from benchmarks.work.passes import Collector, Show, View, run_pass
 from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.runner import Planned
 from benchmarks.work.shelves import Disk, Stretch
-from benchmarks.work.training import TRAIN
+from benchmarks.work.training import TRAIN, TrainingChoices
 from tests.recorded import recorded
 from tests.sessions import make_session
 from tests.trees import draw_imagenet, draw_imagenet_v2
@@ -231,7 +231,7 @@ def test_parameters_and_memory_from_records(tmp_path: Path) -> None:
 
 
 def test_time_by_speed_where_nothing_like_it_was_timed(tmp_path: Path) -> None:
-    """Images over images a second, as measured or guessed; small networks have no guess."""
+    """Images over images a second, as measured or guessed; of small networks, whose speed is not measured, guessed."""
     draw_imagenet(tmp_path / "data", classes=4, per_class=5)
     session = make_session(tmp_path, "full", data_root=tmp_path / "data", num_classes=4, models=("resnet50",))
     cell = ACCURACY.cell("resnet50", "val", 0, session)
@@ -245,8 +245,22 @@ def test_time_by_speed_where_nothing_like_it_was_timed(tmp_path: Path) -> None:
     epochs = TRAIN.recipe(training, session).epochs
     # One image of the five of each class is held out.
     assert Rates([], session).seconds(training) == pytest.approx(3 * 16 * epochs / 10)
-    assert Rates([], make_session(tmp_path)).seconds(cell) is None
     assert Rates([], session).seconds(run_.cell) is None
+    small = make_session(tmp_path)
+    shown, trained = ACCURACY.cell("resnet50", "val", 0, small), TRAIN.cell("resnet50", 0, small)
+    for known in ([], records):
+        assert Rates(known, small).seconds(shown) == 250 / 2000
+        assert Rates(known, small).seconds(trained) == pytest.approx(3 * 384 / 2000)
+
+
+def test_time_by_speed_counts_what_is_trained_side_by_side(tmp_path: Path) -> None:
+    """1,200 epochs of 384 images, 2000 / 3 a second: 11.5 minutes one after the other, 5.8 two at a time."""
+    for jobs, minutes in ((1, 12), (2, 6)):
+        session = make_session(tmp_path, jobs=jobs, models=("resnet50", "resnet50-se"))
+        session = replace(session, choices={TrainingChoices: TrainingChoices(epochs=600)})
+        cells = [TRAIN.cell(model, 0, session) for model in session.models or ()]
+        said = opening.time_of(cells, [], [], session)
+        assert said == f"about {minutes} min; 2 cells by a guess, 2000 images a second"
 
 
 def test_bytes_in_words() -> None:

@@ -14,7 +14,7 @@ from benchmarks.report.evidence import SEEDS, Evidence
 from benchmarks.report.paper import Paper
 from benchmarks.work.cluster.jobs import jobs_of
 from benchmarks.work.demand import demand, in_bytes
-from benchmarks.work.forecast import in_words
+from benchmarks.work.forecast import in_words, spread
 from benchmarks.work.hours import How, Price, Prices, device_seconds, makespan
 from benchmarks.work.kind import Waiting
 from benchmarks.work.kinds import KINDS
@@ -23,7 +23,6 @@ from benchmarks.work.runner import in_order, plan
 from benchmarks.work.session import Session
 from benchmarks.work.training import held_out_of
 from benchmarks.work.weights import FEWEST_SEEDS
-from benchmarks.work.workers import jobs_of as groups_at_a_time
 
 if TYPE_CHECKING:
     from benchmarks.data.images import ImageSet
@@ -82,12 +81,7 @@ class Budget:
         if self.setting.jobs is not None:
             jobs, _ = jobs_of(self.closed(left), self.sized, self.setting.gpus, self.setting.shares)
             return makespan(jobs, self.prices, self.setting.jobs)
-        total = 0.0
-        for name, kind in KINDS.items():
-            mine = [cell for cell in left if cell.kind == name]
-            at_a_time = groups_at_a_time(kind, len({kind.group(cell) for cell in mine}), self.session)
-            total += sum(self.prices[cell].seconds for cell in mine) / max(1, at_a_time)
-        return total
+        return spread({cell: self.prices[cell].seconds for cell in left}, self.session)
 
     def line(self, name: str, cells: Sequence[Cell]) -> str:
         """One experiment, or all of them."""

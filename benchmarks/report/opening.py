@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from benchmarks.core.records import Cell, Record
 from benchmarks.data.errors import DataError
 from benchmarks.report.paper import CLAIMS, Paper
-from benchmarks.work.demand import GUESSED_SPEED, Rates, demand, shows_images
-from benchmarks.work.forecast import Forecast, forecast, likeness
+from benchmarks.work.demand import Rates, demand, shows_images
+from benchmarks.work.forecast import Forecast, forecast, likeness, spread
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import Planned, in_order, plan
 from benchmarks.work.session import Session
@@ -158,7 +158,7 @@ def time_of(left: Sequence[Cell], records: Sequence[Record], told: Sequence[str]
     by_speed = {cell: seconds for cell in unlike if (seconds := rates.seconds(cell)) is not None}
     predicted = forecast([cell for cell in left if cell not in by_speed], records, session)
     untold = f" ({told[0]})" if predicted.unknown and len(told) == 1 else ""
-    rest = f"{predicted + Forecast(sum(by_speed.values()), 0)}{untold}"
-    guess = f"a guess, {GUESSED_SPEED[session.device_kind]:g} images a second"
-    how = "the speed measured here" if rates.speeds else guess
+    rest = f"{predicted + Forecast(spread(by_speed, session), 0)}{untold}"
+    measured = any(rates.speed(cell) is not None for cell in by_speed)
+    how = "the speed measured here" if measured else f"a guess, {rates.guessed_speed(False):g} images a second"
     return f"{rest}; {len(by_speed)} cells by {how}" if by_speed else rest
