@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from benchmarks.report.report import Wanted
     from benchmarks.work.cluster.follow import Following
     from benchmarks.work.profiles import Profile
-    from benchmarks.work.runner import Summary
+    from benchmarks.work.runner import Planned, Summary
     from benchmarks.work.session import Session
 
 CONVENTIONS = ("fvcore", "ptflops", "torch", "layers")
@@ -521,7 +521,7 @@ def list_experiments() -> None:
 @experiment_arguments
 @with_options(*session_options, *experiment_options, *price_options)
 def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) -> None:
-    """What a run would do: every cell, done or to run, and why it cannot.
+    """What a run would do: every cell, done or to run, and why it cannot; and what it would take.
 
     With --gpu-hours: what each experiment takes in time, GPU-hours and disk, and what decides most claims within so
     many. Without --data-root the paper's data count as large as they were published.
@@ -546,6 +546,19 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
         click.echo(f"{one.state:<8} {one.cell}{why}")
     counts = {state: sum(one.state == state for one in planned) for state in ("done", "run", "wait", "blocked")}
     click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+    tell_needs(paper, experiments, planned, session)
+
+
+def tell_needs(paper: "Paper", names: Sequence[str], planned: "Sequence[Planned]", session: "Session") -> None:
+    """Print what a run says before it starts of its time, disk and memory."""
+    from benchmarks.data.errors import DataError
+    from benchmarks.report.opening import needs
+
+    try:
+        lines = needs(paper, names, planned, session)
+    except DataError as error:
+        lines = [f"time, disk and memory are not known: {told_of(error)}"]
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 
 def price(

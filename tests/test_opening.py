@@ -1,5 +1,6 @@
 """What a run says first: what it will do, what it cannot and why, time, disk and memory; and where it ends at once."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -261,6 +262,35 @@ def test_time_by_speed_counts_what_is_trained_side_by_side(tmp_path: Path) -> No
         cells = [TRAIN.cell(model, 0, session) for model in session.models or ()]
         said = opening.time_of(cells, [], [], session)
         assert said == f"about {minutes} min; 2 cells by a guess, 2000 images a second"
+
+
+def test_a_plan_says_what_a_run_takes_as_the_run_says_it(tmp_path: Path) -> None:
+    """The same lines, of a network that is trained, shown and counted; none where a run would be refused."""
+    what = ["table1", "--profile", "smoke", "--models", "resnet50", "--tasks", "cost,train,accuracy"]
+    places = ["--results", str(tmp_path / "runs"), "--cache", str(tmp_path / "cache")]
+    planned = CliRunner().invoke(main, ["plan", *what, *places])
+    assert planned.exit_code == 0, planned.output
+    lines = planned.stdout.splitlines()
+    session = make_session(tmp_path, models=("resnet50",), jobs=os.cpu_count())
+    cells = [one for one in PAPER.experiment("table1").cells(session) if one.kind != "efficiency"]
+    said = opening.opening(PAPER, ("table1",), cells, session)
+    assert lines[-4] == "0 done, 3 run, 2 wait, 0 blocked"
+    assert lines[-3:] == list(said.lines[-3:])
+    assert [line.partition(":")[0] for line in lines[-3:]] == ["time", "disk", "memory"]
+    blocked = CliRunner().invoke(main, ["plan", "table1", "--profile", "full", *places])
+    assert blocked.exit_code == 0, blocked.output
+    assert blocked.stdout.splitlines()[-1].endswith(" 28 blocked")
+
+
+def test_a_plan_goes_on_where_images_are_missing_of_what_waits(tmp_path: Path) -> None:
+    """ImageNet-V2's, of a network that is to be trained first."""
+    draw_imagenet(tmp_path / "data", classes=4, per_class=5)
+    what = ["table1", "--profile", "full", "--num-classes", "4", "--models", "resnet50", "--tasks", "train,accuracy"]
+    where = ["--data-root", str(tmp_path / "data"), "--results", str(tmp_path / "runs"), "--train"]
+    planned = CliRunner().invoke(main, ["plan", *what, *where])
+    assert planned.exit_code == 0, planned.output
+    assert planned.stdout.splitlines()[-2] == "0 done, 1 run, 2 wait, 0 blocked"
+    assert planned.stdout.splitlines()[-1].startswith("time, disk and memory are not known: imagenet-v2 is missing: ")
 
 
 def test_bytes_in_words() -> None:
