@@ -505,6 +505,33 @@ def check_decode(decode: str, device: str) -> None:
         raise ValueError(f"--decode device needs a CUDA device, got --device {device}; name one, or leave --decode out")
 
 
+def is_here(device: str) -> bool:
+    """Whether this machine has a device; torch is asked only where there is a driver."""
+    from benchmarks.measure.device import check_device, find_device
+
+    try:
+        check_device(device)
+        if device != "cpu":
+            find_device(device)
+    except ValueError:
+        return False
+    return True
+
+
+def require_executor(given: Mapping[str, object]) -> None:
+    """Refuse options that are for jobs where there are none.
+
+    Args:
+        given: What was given, by option; nothing of those that were left out.
+
+    Raises:
+        ValueError: One was given.
+    """
+    names = ", ".join(name for name, value in given.items() if value)
+    if names:
+        raise ValueError(f"{names}: for jobs only; name what runs them with --executor, or leave them out")
+
+
 # ---------------------------------------------------------------- running
 
 
@@ -534,9 +561,17 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
     names = chosen_names(paper, experiments)
     chosen = Chosen(options.pop("tasks"), options.pop("splits"))
     executor, gpus, shares = (options.pop(name) for name in ("executor", "gpus_per_job", "shares"))
+    if executor is None:
+        require_executor({"--gpus-per-job": gpus > 1, "--shares": shares > 1})
     processes = gpus if options["device"] != "cpu" else 1
-    priced = gpu_hours is not None
-    session = make_session(paper, options, Where(priced or executor is not None, True, processes))
+    # Trainings count wherever they were made where jobs run, on hosts of any processors; and where hours are asked for
+    # of a device that is not here, of whose processor nothing is known. On this machine its own count, as in a run.
+    away = executor is not None or (gpu_hours is not None and not is_here(options["device"]))
+    session = make_session(paper, options, Where(away, True, processes))
+    if executor == "local":
+        from benchmarks.work.cluster.engines import require_for_local
+
+        require_for_local(session)
     if gpu_hours is not None:
         price(paper, names, chosen, session, (session.jobs if executor else None, processes, shares), gpu_hours)
         return
@@ -547,6 +582,8 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
     counts = {state: sum(one.state == state for one in planned) for state in ("done", "run", "wait", "blocked")}
     click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
     tell_needs(paper, experiments, planned, session)
+    if shares > 1:
+        click.echo("--shares changes no cell; how long jobs take that share a pass is told with --gpu-hours", err=True)
 
 
 def tell_needs(paper: "Paper", names: Sequence[str], planned: "Sequence[Planned]", session: "Session") -> None:
@@ -650,10 +687,7 @@ def following_of(
 
     if executor is None:
         told = {"--gpus-per-job": gpus_per_job > 1, "--shares": shares > 1}
-        told |= {f"--{name}": bool(value) for name, value in of_engine.items()}
-        given = ", ".join(name for name, is_given in told.items() if is_given)
-        if given:
-            raise ValueError(f"{given}: for jobs only; name what runs them with --executor, or leave them out")
+        require_executor({**told, **{f"--{name}": value for name, value in of_engine.items()}})
         return None
     board = Board(session.store.folder)
     engine = engine_of(executor, session, **of_engine)

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -275,6 +276,21 @@ def test_table_1_of_mini_takes_as_long_as_it_says_of_itself(session: Session) ->
     assert 10 < minutes < 20
     said = time_of(cells, [], [], table1)
     assert said.startswith(in_words(60 * minutes))
+
+
+def test_hours_are_of_what_a_run_would_do_on_this_processor(tmp_path: Path) -> None:
+    """Another processor's training counts for jobs, which run on any host, and not for a run of this machine."""
+    session = make_session(tmp_path, models=(PLAIN,))
+    cell = TRAIN.cell(PLAIN, 0, session)
+    inputs = TRAIN.inputs(cell, session)
+    assert isinstance(inputs, Mapping)
+    session.store.write(new_record(cell, {**inputs, "computes_with": "another processor"}, {}))
+    what = ["plan", "table1", "--profile", "smoke", "--models", PLAIN, "--tasks", "train", "--gpu-hours", "1"]
+    places = ["--results", str(tmp_path / "runs"), "--cache", str(tmp_path / "cache")]
+    here, jobs = (CliRunner().invoke(main, [*what, *places, *more]) for more in ([], ["--executor", "local"]))
+    assert (here.exit_code, jobs.exit_code) == (0, 0), here.output + jobs.output
+    assert re.search(r"^table1 .*: 1 train$", here.stdout, re.MULTILINE)
+    assert re.search(r"^table1 +nothing to run$", jobs.stdout, re.MULTILINE)
 
 
 def test_data_that_are_not_here_have_a_size_and_no_image(tmp_path: Path) -> None:
