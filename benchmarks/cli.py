@@ -39,6 +39,8 @@ INTERRUPTED, TERMINATED = 130, 143  # as shells have it: 128 and the signal's nu
 WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
 GIVEN = "benchmarks.cli.given"
 ELSEWHERE = "On a cluster, or in processes side by side"
+# What the commands that ``plan`` prints say by themselves, of the cells that they run.
+SAID = ("profile", "device", "tasks", "models", "seeds", "limit", "train", "gpu_hours")
 # The commands by what one wants, as help shows them; those that have no place here come last.
 COMMANDS = {
     "Run": ("list", "preflight", "plan", "run", "train", "status", "cancel"),
@@ -532,6 +534,26 @@ def require_executor(given: Mapping[str, object]) -> None:
         raise ValueError(f"{names}: for jobs only; name what runs them with --executor, or leave them out")
 
 
+def given_again(but: Sequence[str]) -> tuple[str, ...]:
+    """The options of the present command as they were given, each once, for another command to have them too.
+
+    Args:
+        but: Names of parameters that are left out.
+    """
+    context = click.get_current_context()
+    values, _, order = context.command.make_parser(context).parse_args(list(context.meta[GIVEN]))
+    words: list[str] = []
+    for one in dict.fromkeys(order):
+        if not isinstance(one, click.Option) or one.name in but:
+            continue
+        value = values[str(one.name)]
+        if one.is_flag:
+            words.append((one.opts if value else one.secondary_opts)[0])
+        else:
+            words += [word for text in (value if one.multiple else [value]) for word in (one.opts[0], text)]
+    return tuple(words)
+
+
 # ---------------------------------------------------------------- running
 
 
@@ -612,7 +634,7 @@ def price(
     from benchmarks.report.paper import CLAIMS
 
     cells = {name: cells_of(paper, [name], chosen, session) for name in names if name != CLAIMS}
-    budget = Budget(paper, cells, session, Setting(*setting))
+    budget = Budget(paper, cells, session, Setting(*setting, told=given_again(SAID)))
     click.echo("\n".join([*budget.lines(), *budget.within(hours)]))
 
 

@@ -3,14 +3,16 @@
 import itertools
 import random
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.cli import main
+from benchmarks.cli import SAID, given_again, main
 from benchmarks.core.records import Cell, MetricKey, Record, new_record
 from benchmarks.data.errors import DataError
 from benchmarks.data.expected import expected
@@ -291,6 +293,44 @@ def test_hours_are_of_what_a_run_would_do_on_this_processor(tmp_path: Path) -> N
     assert (here.exit_code, jobs.exit_code) == (0, 0), here.output + jobs.output
     assert re.search(r"^table1 .*: 1 train$", here.stdout, re.MULTILINE)
     assert re.search(r"^table1 +nothing to run$", jobs.stdout, re.MULTILINE)
+
+
+def test_the_commands_have_all_that_was_asked_for(tmp_path: Path) -> None:
+    """A count decides a claim: its command parses to what was asked, with a folder whose name has a space."""
+    asked = ["--splits", "v1", "--num-classes", "10", "--epochs", "3", "--results", str(tmp_path / "my runs")]
+    done = CliRunner().invoke(main, ["plan", "table1", "--tasks", "cost", "--gpu-hours", "1", *asked])
+    assert done.exit_code == 0, done.output
+    lines = [line for line in done.stdout.splitlines() if line.startswith("  tdam-bench run table1 ")]
+    assert lines
+    for line in lines:
+        words = shlex.split(line)
+        assert words[-len(asked) :] == asked
+        context = main.commands["run"].make_context("run", words[2:], parent=click.Context(main, obj="tdam"))
+        told = (context.params["splits"], context.params["num_classes"], context.params["results"])
+        assert told == (("v1",), 10, tmp_path / "my runs")
+
+
+def test_options_are_told_again_as_they_were_given(tmp_path: Path) -> None:
+    """Each once, flags and those of several values too; not those that commands say by themselves."""
+    file = tmp_path / "a file"
+    file.touch()
+    kept = [
+        *("--num-classes", "7", "--class-list", str(file), "--plugin", str(file), "--plugin", str(file)),
+        *("--splits", "v1,v2", "--weights", str(tmp_path), "--data-root", str(tmp_path), "--contiguous", "--compile"),
+    ]
+    said = ["--profile", "mini", "--models", PLAIN, "--tasks", "cost", "--seeds", "5", "--limit", "9", "--train"]
+    words = ["table1", *said, *kept, "--device", "cuda", "--gpu-hours", "5"]
+    context = main.commands["plan"].make_context("plan", words, parent=click.Context(main, obj="tdam"))
+    with context.scope():
+        assert given_again(SAID) == tuple(kept)
+
+
+def test_commands_name_what_they_lack_and_the_networks_that_were_asked_for(tmp_path: Path) -> None:
+    """The folder of the data where images are looked at; of speed, whose networks are one cell, all of them."""
+    full = trained_on_full(tmp_path)
+    budget = budget_of(full, ["table1"])
+    assert budget.options(["train"], [PLAIN]).endswith(f"--models {PLAIN} --seeds 5 --train --data-root DIR")
+    assert budget.options(["efficiency"], [""]).endswith(f"--models {','.join(full.models or ())} --seeds 5")
 
 
 def test_data_that_are_not_here_have_a_size_and_no_image(tmp_path: Path) -> None:
