@@ -65,6 +65,18 @@ class HeadedOption(click.Option):
         self.heading = heading
 
 
+class ProfileOption(HeadedOption):
+    """The option of the profile: help names the one that the paper has first, which is the default."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and what help says of it."""
+        from benchmarks.report.paper import load_paper
+
+        record = super().get_help_record(ctx)
+        first = next(iter(load_paper(ctx.find_root().obj).profiles))
+        return None if record is None else (record[0], f"{record[1]}  [default: {first}]")
+
+
 class HeadedCommand(click.Command):
     """A command whose help groups its options by their headings."""
 
@@ -331,7 +343,7 @@ limit_option = headed(
     "balanced over classes, the same wherever it is drawn; default: all.",
 )
 session_options = (
-    headed(WHAT, "--profile", shell_complete=begins, help="How much to run; default: the paper's first profile."),
+    click.option("--profile", cls=ProfileOption, heading=WHAT, shell_complete=begins, help="How much to run."),
     headed(WHAT, "--seeds", default="1", show_default=True, callback=seeds_of,
            help="How many seeds of training (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone)."),
     classes_option,
