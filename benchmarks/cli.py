@@ -672,6 +672,7 @@ def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any)
     if job is not None:
         run_job(job, session)
         return
+    require_measured(paper, names, session)
     following = following_of(session, **elsewhere)
     cells = cells_of(paper, names, chosen, session)
     say_first(paper, experiments, cells, session)
@@ -686,6 +687,24 @@ def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any)
             say_last(paper, names, session, out)
     if summary.failed or summary.blocked:
         sys.exit(1)
+
+
+def require_measured(paper: "Paper", names: tuple[str, ...], session: "Session") -> None:
+    """Refuse claims by themselves, for which nothing is run, where nothing was measured that decides them.
+
+    Raises:
+        ValueError: Nothing was; the message has the command.
+    """
+    from benchmarks.report.paper import CLAIMS
+
+    if names != (CLAIMS,):
+        return
+    from benchmarks.report.report import Wanted
+
+    try:
+        Wanted(paper, names, session.profile.name, session.models).measured(session.store)
+    except ValueError as error:
+        raise ValueError(f"claims are judged by what experiments have measured: {error}") from error
 
 
 def run_job(file: Path, session: "Session") -> None:

@@ -150,6 +150,8 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("report", "--results", "empty"), 1, "no records of the profile mini in empty, it is empty; make them with"),
     (("report", "--results", "runs", "--profile", "full"), 1, "no records of the profile full in runs, it has smoke;"),
     (("show", "--results", "runs", "--models", "resnet18"), 1, "nothing of --models resnet18 is measured in runs;"),
+    (("run", "claims", "--results", "nowhere"), 1, "claims are judged by what experiments have measured: no records"),
+    (("run", "claims", "--results", "runs"), 1, "claims are judged by what experiments have measured: no records of "),
     (("pack", "--results", "nowhere"), 1, "no records in nowhere; name a results folder with --results"),
     (("status", "--results", "nowhere"), 1, "no jobs were submitted for nowhere; `tdam-bench run --executor slurm`"),
     (("cancel", "--results", "empty"), 1, "no jobs were submitted for empty; `tdam-bench run --executor slurm`"),
