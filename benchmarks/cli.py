@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Whatever needs torch is imported by the command that needs it."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
@@ -483,6 +484,7 @@ def make_session(paper: "Paper", options: dict[str, Any], where: Where = HERE) -
                          "choose a smaller profile")  # fmt: skip
     check_device(options["device"], here=not where.jobs)
     check_decode(options.get("decode", "cpu"), options["device"])
+    check_tensorboard(options.get("tensorboard", False))
     chosen = {}
     for kind in KINDS.values():
         names = [one.name for one in fields(kind.choices)] if kind.choices is not None else []
@@ -517,6 +519,16 @@ def check_decode(decode: str, device: str) -> None:
     """
     if decode == "device" and not device.startswith("cuda"):
         raise ValueError(f"--decode device needs a CUDA device, got --device {device}; name one, or leave --decode out")
+
+
+def check_tensorboard(wanted: bool) -> None:
+    """Refuse to log for TensorBoard without it, before anything is trained.
+
+    Raises:
+        ModuleNotFoundError: The package is missing; the message has the command.
+    """
+    if wanted and importlib.util.find_spec("tensorboard") is None:
+        raise ModuleNotFoundError("--tensorboard needs the package tensorboard: pip install tensorboard")
 
 
 def is_here(device: str) -> bool:
