@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Whatever needs torch is imported by the command that needs it."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.report.report import Wanted
     from benchmarks.work.cluster.follow import Following
     from benchmarks.work.profiles import Profile
-    from benchmarks.work.runner import Summary
+    from benchmarks.work.runner import Planned, Summary
     from benchmarks.work.session import Session
 
 CONVENTIONS = ("fvcore", "ptflops", "torch", "layers")
@@ -39,6 +40,8 @@ INTERRUPTED, TERMINATED = 130, 143  # as shells have it: 128 and the signal's nu
 WHAT, WHERE, SHOWN, OTHER = "What", "Where", "Which records", "Other"
 GIVEN = "benchmarks.cli.given"
 ELSEWHERE = "On a cluster, or in processes side by side"
+# What the commands that ``plan`` prints say by themselves, of the cells that they run.
+SAID = ("profile", "device", "tasks", "models", "seeds", "limit", "train", "gpu_hours")
 # The commands by what one wants, as help shows them; those that have no place here come last.
 COMMANDS = {
     "Run": ("list", "preflight", "plan", "run", "train", "status", "cancel"),
@@ -61,6 +64,18 @@ class HeadedOption(click.Option):
     def __init__(self, *arguments: Any, heading: str = "Options", **facts: Any) -> None:
         super().__init__(*arguments, **facts)
         self.heading = heading
+
+
+class ProfileOption(HeadedOption):
+    """The option of the profile: help names the one that the paper has first, which is the default."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and what help says of it."""
+        from benchmarks.report.paper import load_paper
+
+        record = super().get_help_record(ctx)
+        first = next(iter(load_paper(ctx.find_root().obj).profiles))
+        return None if record is None else (record[0], f"{record[1]}  [default: {first}]")
 
 
 class HeadedCommand(click.Command):
@@ -329,7 +344,7 @@ limit_option = headed(
     "balanced over classes, the same wherever it is drawn; default: all.",
 )
 session_options = (
-    headed(WHAT, "--profile", shell_complete=begins, help="How much to run; default: the paper's first profile."),
+    click.option("--profile", cls=ProfileOption, heading=WHAT, shell_complete=begins, help="How much to run."),
     headed(WHAT, "--seeds", default="1", show_default=True, callback=seeds_of,
            help="How many seeds of training (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone)."),
     classes_option,
@@ -469,6 +484,7 @@ def make_session(paper: "Paper", options: dict[str, Any], where: Where = HERE) -
                          "choose a smaller profile")  # fmt: skip
     check_device(options["device"], here=not where.jobs)
     check_decode(options.get("decode", "cpu"), options["device"])
+    check_tensorboard(options.get("tensorboard", False))
     chosen = {}
     for kind in KINDS.values():
         names = [one.name for one in fields(kind.choices)] if kind.choices is not None else []
@@ -505,6 +521,63 @@ def check_decode(decode: str, device: str) -> None:
         raise ValueError(f"--decode device needs a CUDA device, got --device {device}; name one, or leave --decode out")
 
 
+def check_tensorboard(wanted: bool) -> None:
+    """Refuse to log for TensorBoard without it, before anything is trained.
+
+    Raises:
+        ModuleNotFoundError: The package is missing; the message has the command.
+    """
+    if wanted and importlib.util.find_spec("tensorboard") is None:
+        raise ModuleNotFoundError("--tensorboard needs the package tensorboard: pip install tensorboard")
+
+
+def is_here(device: str) -> bool:
+    """Whether this machine has a device; torch is asked only where there is a driver."""
+    from benchmarks.measure.device import check_device, find_device
+
+    try:
+        check_device(device)
+        if device != "cpu":
+            find_device(device)
+    except ValueError:
+        return False
+    return True
+
+
+def require_executor(given: Mapping[str, object]) -> None:
+    """Refuse options that are for jobs where there are none.
+
+    Args:
+        given: What was given, by option; nothing of those that were left out.
+
+    Raises:
+        ValueError: One was given.
+    """
+    names = ", ".join(name for name, value in given.items() if value)
+    if names:
+        raise ValueError(f"{names}: for jobs only; name what runs them with --executor, or leave them out")
+
+
+def given_again(but: Sequence[str]) -> tuple[str, ...]:
+    """The options of the present command as they were given, each once, for another command to have them too.
+
+    Args:
+        but: Names of parameters that are left out.
+    """
+    context = click.get_current_context()
+    values, _, order = context.command.make_parser(context).parse_args(list(context.meta[GIVEN]))
+    words: list[str] = []
+    for one in dict.fromkeys(order):
+        if not isinstance(one, click.Option) or one.name in but:
+            continue
+        value = values[str(one.name)]
+        if one.is_flag:
+            words.append((one.opts if value else one.secondary_opts)[0])
+        else:
+            words += [word for text in (value if one.multiple else [value]) for word in (one.opts[0], text)]
+    return tuple(words)
+
+
 # ---------------------------------------------------------------- running
 
 
@@ -521,7 +594,7 @@ def list_experiments() -> None:
 @experiment_arguments
 @with_options(*session_options, *experiment_options, *price_options)
 def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) -> None:
-    """What a run would do: every cell, done or to run, and why it cannot.
+    """What a run would do: every cell, done or to run, and why it cannot; and what it would take.
 
     With --gpu-hours: what each experiment takes in time, GPU-hours and disk, and what decides most claims within so
     many. Without --data-root the paper's data count as large as they were published.
@@ -534,9 +607,17 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
     names = chosen_names(paper, experiments)
     chosen = Chosen(options.pop("tasks"), options.pop("splits"))
     executor, gpus, shares = (options.pop(name) for name in ("executor", "gpus_per_job", "shares"))
+    if executor is None:
+        require_executor({"--gpus-per-job": gpus > 1, "--shares": shares > 1})
     processes = gpus if options["device"] != "cpu" else 1
-    priced = gpu_hours is not None
-    session = make_session(paper, options, Where(priced or executor is not None, True, processes))
+    # Trainings count wherever they were made where jobs run, on hosts of any processors; and where hours are asked for
+    # of a device that is not here, of whose processor nothing is known. On this machine its own count, as in a run.
+    away = executor is not None or (gpu_hours is not None and not is_here(options["device"]))
+    session = make_session(paper, options, Where(away, True, processes))
+    if executor == "local":
+        from benchmarks.work.cluster.engines import require_for_local
+
+        require_for_local(session)
     if gpu_hours is not None:
         price(paper, names, chosen, session, (session.jobs if executor else None, processes, shares), gpu_hours)
         return
@@ -546,6 +627,21 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
         click.echo(f"{one.state:<8} {one.cell}{why}")
     counts = {state: sum(one.state == state for one in planned) for state in ("done", "run", "wait", "blocked")}
     click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+    tell_needs(paper, experiments, planned, session)
+    if shares > 1:
+        click.echo("--shares changes no cell; how long jobs take that share a pass is told with --gpu-hours", err=True)
+
+
+def tell_needs(paper: "Paper", names: Sequence[str], planned: "Sequence[Planned]", session: "Session") -> None:
+    """Print what a run says before it starts of its time, disk and memory."""
+    from benchmarks.data.errors import DataError
+    from benchmarks.report.opening import needs
+
+    try:
+        lines = needs(paper, names, planned, session)
+    except DataError as error:
+        lines = [f"time, disk and memory are not known: {told_of(error)}"]
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 
 def price(
@@ -562,7 +658,7 @@ def price(
     from benchmarks.report.paper import CLAIMS
 
     cells = {name: cells_of(paper, [name], chosen, session) for name in names if name != CLAIMS}
-    budget = Budget(paper, cells, session, Setting(*setting))
+    budget = Budget(paper, cells, session, Setting(*setting, told=given_again(SAID)))
     click.echo("\n".join([*budget.lines(), *budget.within(hours)]))
 
 
@@ -588,6 +684,7 @@ def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any)
     if job is not None:
         run_job(job, session)
         return
+    require_measured(paper, names, session)
     following = following_of(session, **elsewhere)
     cells = cells_of(paper, names, chosen, session)
     say_first(paper, experiments, cells, session)
@@ -602,6 +699,24 @@ def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any)
             say_last(paper, names, session, out)
     if summary.failed or summary.blocked:
         sys.exit(1)
+
+
+def require_measured(paper: "Paper", names: tuple[str, ...], session: "Session") -> None:
+    """Refuse claims by themselves, for which nothing is run, where nothing was measured that decides them.
+
+    Raises:
+        ValueError: Nothing was; the message has the command.
+    """
+    from benchmarks.report.paper import CLAIMS
+
+    if names != (CLAIMS,):
+        return
+    from benchmarks.report.report import Wanted
+
+    try:
+        Wanted(paper, names, session.profile.name, session.models).measured(session.store)
+    except ValueError as error:
+        raise ValueError(f"claims are judged by what experiments have measured: {error}") from error
 
 
 def run_job(file: Path, session: "Session") -> None:
@@ -637,10 +752,7 @@ def following_of(
 
     if executor is None:
         told = {"--gpus-per-job": gpus_per_job > 1, "--shares": shares > 1}
-        told |= {f"--{name}": bool(value) for name, value in of_engine.items()}
-        given = ", ".join(name for name, is_given in told.items() if is_given)
-        if given:
-            raise ValueError(f"{given}: for jobs only; name what runs them with --executor, or leave them out")
+        require_executor({**told, **{f"--{name}": value for name, value in of_engine.items()}})
         return None
     board = Board(session.store.folder)
     engine = engine_of(executor, session, **of_engine)

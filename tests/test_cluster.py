@@ -1,8 +1,11 @@
 """A run's plan becomes jobs that lose nothing and do nothing twice, whatever befalls them or who submits them."""
 
 import contextlib
+import os
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,10 +27,10 @@ from benchmarks.papers.tdam import PAPER
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.cluster import engines
 from benchmarks.work.cluster.board import Attempt, Board, Posted
-from benchmarks.work.cluster.engines import Engine, EngineError, Local, Place, Slurm, minutes_of, nodes_of
+from benchmarks.work.cluster.engines import Engine, EngineError, Local, Place, Slurm, engine_of, minutes_of, nodes_of
 from benchmarks.work.cluster.follow import LOOKS, Followed, Following, Submission, command_of
 from benchmarks.work.cluster.jobs import Job, gpus_of, jobs_of, waves
-from benchmarks.work.cluster.task import Task
+from benchmarks.work.cluster.task import Task, grace_of
 from benchmarks.work.cost import COST
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import plan_cell
@@ -38,6 +41,7 @@ from tests.sessions import make_session
 from tests.trees import draw_imagenet
 
 TD, PLAIN = "resnet50-td-joint-t2-m1", "resnet50"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -149,6 +153,7 @@ class Scripted(Engine):
     running: dict[str, str] = field(default_factory=dict)
     taken_back: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    notices: list[float] = field(default_factory=list)
     most: int = 0
 
     def submit(self, word: str, tasks: Sequence[Task], place: Place) -> list[str]:
@@ -156,6 +161,7 @@ class Scripted(Engine):
         ids = []
         for task in tasks:
             self.sent.append((task.name, place.after, place.avoided))
+            self.notices.append(task.notice)
             ids.append(str(len(self.sent)))
             self.running[ids[-1]] = task.name
         self.most = max(self.most, len(self.running))
@@ -351,6 +357,81 @@ def test_jobs_on_their_way_while_all_are_cancelled_are_stopped_too(cells: list[C
     assert {followed.state for followed in one.jobs.values()} == {"stopped"}
 
 
+# ---------------------------------------------------------------- in a job
+
+
+def test_a_job_knows_how_long_before_its_limit_it_is_told(
+    cells: list[Cell], session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as Slurm was asked to; the task is told by its engine, again after each submission."""
+    monkeypatch.setattr(shutil, "which", lambda program: program)
+    assert Slurm(tmp_path, 1, None, {"signal-delay": "30"}).notice == 30
+    engine = Scripted(Board(session.store.folder), session)
+    engine.notice = 30
+    one, _ = following(engine)
+    one.take_up(cells[:1], session)
+    one.submit()
+    assert engine.notices == [30]
+
+
+@pytest.mark.parametrize(("notice", "grace"), [(120, 100), (600, 580), (30, 15), (1, 0.5)])
+def test_what_a_job_is_told_before_its_limit_is_left_in_part_for_the_queue(notice: float, grace: float) -> None:
+    assert grace_of(notice) == grace < notice
+
+
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(100)
+"""
+
+
+def test_a_command_that_does_not_end_is_killed_before_its_job_is(tmp_path: Path) -> None:
+    """Told a second before the limit; the job comes again, and will be told as late."""
+    task = Task("train-a", tmp_path, ("true",), notice=1)
+    with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"deaf\n"
+        task.process = process
+        again = task.checkpoint().function
+    assert process.returncode == -signal.SIGKILL
+    assert (again.name, again.command, again.notice) == ("train-a", ("true",), 1)
+
+
+def test_a_job_that_is_told_before_its_command_runs_comes_again(tmp_path: Path) -> None:
+    assert Task("train-a", tmp_path, ("true",)).checkpoint().function.command == ("true",)
+
+
+TOLD_EARLY = """
+import signal, subprocess, sys
+from pathlib import Path
+from benchmarks.work.cluster.task import Task
+
+popen = subprocess.Popen
+
+def told_meanwhile(*arguments, **facts):
+    process = popen(*arguments, **facts)
+    signal.raise_signal(signal.SIGTERM)
+    return process
+
+subprocess.Popen = told_meanwhile
+signal.signal(signal.SIGTERM, lambda number, frame: None)  # as submitit has it
+Task("train-a", Path(sys.argv[1]), ("sleep", "5"))()
+"""
+
+
+def test_a_signal_while_the_command_is_started_is_not_lost(tmp_path: Path) -> None:
+    """It comes after the process is there, and before anybody could pass it on."""
+    env = {**os.environ, "SUBMITIT_EXECUTOR": "local", "SUBMITIT_LOCAL_JOB_ID": "7"}
+    command = [sys.executable, "-c", TOLD_EARLY, str(tmp_path)]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith("RuntimeError: its process ended by signal SIGTERM")
+    ending = Board(tmp_path).ending("train-a", "7")
+    assert ending is not None
+    assert ending.code == 143
+
+
 # ---------------------------------------------------------------- engines
 
 
@@ -422,6 +503,20 @@ def test_a_controller_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatc
     answers.append((1, "", "squeue: error: you are nobody"))
     with pytest.raises(EngineError, match="squeue does not work here: squeue: error: you are nobody"):
         engines.asked(["squeue"])
+
+
+def test_jobs_that_do_not_leave_the_queue_are_waited_for_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: program)
+    monkeypatch.setattr(engines, "asked", lambda command: "7_0 COMPLETING\n" if "squeue" in command else "")
+    monkeypatch.setattr(engines, "LEAVING", 0.0)
+    told = (
+        "the jobs tdam-bench-word of a submission that was cut off are still in the queue 0 minutes after scancel; "
+        "look at `squeue --me --name tdam-bench-word`, and run the same command when they are gone"
+    )
+    with pytest.raises(EngineError, match=f"^{re.escape(told)}$"):
+        Slurm(tmp_path, 1, None, {}).take_back("word")
 
 
 def test_the_command_of_a_job() -> None:
@@ -644,6 +739,20 @@ time.sleep(100)
 """
 
 
+@pytest.mark.parametrize("named", ["GPU-8932f937-d72c", "0, GPU-8932f937", "MIG-GPU-8932f937/1/0"])
+def test_gpus_that_are_named_by_uuid_are_refused(session: Session, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    """Handed out by number, another one would be taken than those that were named."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    monkeypatch.setattr(engines, "cuda_devices", lambda: [0, 1])
+    told = f"CUDA_VISIBLE_DEVICES={named} names GPUs by UUID, and --executor local hands them out by number; set it"
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}"):
+        engine_of("local", replace(session, device="cuda"), None, {})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    engine = engine_of("local", replace(session, device="cuda"), None, {})
+    assert isinstance(engine, Local)
+    assert engine.gpus == [0, 1]
+
+
 def waited(holds: Callable[[], bool]) -> bool:
     """Whether something comes true in time."""
     for _ in range(1200):
@@ -702,5 +811,6 @@ def test_a_profile_that_does_not_train_by_itself_trains_where_asked(tmp_path: Pa
     for more in ([], ["--train"]):
         done = CliRunner().invoke(main, ["plan", *options, *where, *more])
         assert done.exit_code == 0, done.output
-        states[bool(more)] = [line.split()[:2] for line in done.output.splitlines()[:-1]]
+        words = [line.split()[:2] for line in done.output.splitlines()]
+        states[bool(more)] = [pair for pair in words if pair[0] in ("blocked", "run", "wait")]
     assert states == {False: [["blocked", "accuracy"]], True: [["run", "train"], ["wait", "accuracy"]]}

@@ -41,6 +41,16 @@ def test_help_fits_80_columns_and_says_what_a_command_is_for(command: str) -> No
     assert all(one.opts[0] in text for one in options)
 
 
+@pytest.mark.parametrize(("paper", "first"), [((), "mini"), (("--paper", str(ROOT / "examples/eca_net")), "counts")])
+@pytest.mark.parametrize("command", ["plan", "run", "train"])
+def test_help_names_the_profile_that_is_run_by_default(
+    monkeypatch: pytest.MonkeyPatch, command: str, paper: tuple[str, ...], first: str
+) -> None:
+    """That of the paper that is named."""
+    monkeypatch.setattr(sys, "path", list(sys.path))  # to which a paper's folder is added
+    assert f"How much to run. [default: {first}]" in " ".join(help_of(*paper, command).split())
+
+
 def test_every_command_stands_under_a_heading() -> None:
     """By what one wants; none is left for the last heading, and none is cut short."""
     text = help_of()

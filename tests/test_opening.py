@@ -1,5 +1,6 @@
 """What a run says first: what it will do, what it cannot and why, time, disk and memory; and where it ends at once."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,7 +27,7 @@ from benchmarks.work.passes import Collector, Show, View, run_pass
 from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.runner import Planned
 from benchmarks.work.shelves import Disk, Stretch
-from benchmarks.work.training import TRAIN
+from benchmarks.work.training import TRAIN, TrainingChoices
 from tests.recorded import recorded
 from tests.sessions import make_session
 from tests.trees import draw_imagenet, draw_imagenet_v2
@@ -231,7 +232,7 @@ def test_parameters_and_memory_from_records(tmp_path: Path) -> None:
 
 
 def test_time_by_speed_where_nothing_like_it_was_timed(tmp_path: Path) -> None:
-    """Images over images a second, as measured or guessed; small networks have no guess."""
+    """Images over images a second, as measured or guessed; of small networks, whose speed is not measured, guessed."""
     draw_imagenet(tmp_path / "data", classes=4, per_class=5)
     session = make_session(tmp_path, "full", data_root=tmp_path / "data", num_classes=4, models=("resnet50",))
     cell = ACCURACY.cell("resnet50", "val", 0, session)
@@ -245,8 +246,51 @@ def test_time_by_speed_where_nothing_like_it_was_timed(tmp_path: Path) -> None:
     epochs = TRAIN.recipe(training, session).epochs
     # One image of the five of each class is held out.
     assert Rates([], session).seconds(training) == pytest.approx(3 * 16 * epochs / 10)
-    assert Rates([], make_session(tmp_path)).seconds(cell) is None
     assert Rates([], session).seconds(run_.cell) is None
+    small = make_session(tmp_path)
+    shown, trained = ACCURACY.cell("resnet50", "val", 0, small), TRAIN.cell("resnet50", 0, small)
+    for known in ([], records):
+        assert Rates(known, small).seconds(shown) == 250 / 2000
+        assert Rates(known, small).seconds(trained) == pytest.approx(3 * 384 / 2000)
+
+
+def test_time_by_speed_counts_what_is_trained_side_by_side(tmp_path: Path) -> None:
+    """1,200 epochs of 384 images, 2000 / 3 a second: 11.5 minutes one after the other, 5.8 two at a time."""
+    for jobs, minutes in ((1, 12), (2, 6)):
+        session = make_session(tmp_path, jobs=jobs, models=("resnet50", "resnet50-se"))
+        session = replace(session, choices={TrainingChoices: TrainingChoices(epochs=600)})
+        cells = [TRAIN.cell(model, 0, session) for model in session.models or ()]
+        said = opening.time_of(cells, [], [], session)
+        assert said == f"about {minutes} min; 2 cells by a guess, 2000 images a second"
+
+
+def test_a_plan_says_what_a_run_takes_as_the_run_says_it(tmp_path: Path) -> None:
+    """The same lines, of a network that is trained, shown and counted; none where a run would be refused."""
+    what = ["table1", "--profile", "smoke", "--models", "resnet50", "--tasks", "cost,train,accuracy"]
+    places = ["--results", str(tmp_path / "runs"), "--cache", str(tmp_path / "cache")]
+    planned = CliRunner().invoke(main, ["plan", *what, *places])
+    assert planned.exit_code == 0, planned.output
+    lines = planned.stdout.splitlines()
+    session = make_session(tmp_path, models=("resnet50",), jobs=os.cpu_count())
+    cells = [one for one in PAPER.experiment("table1").cells(session) if one.kind != "efficiency"]
+    said = opening.opening(PAPER, ("table1",), cells, session)
+    assert lines[-4] == "0 done, 3 run, 2 wait, 0 blocked"
+    assert lines[-3:] == list(said.lines[-3:])
+    assert [line.partition(":")[0] for line in lines[-3:]] == ["time", "disk", "memory"]
+    blocked = CliRunner().invoke(main, ["plan", "table1", "--profile", "full", *places])
+    assert blocked.exit_code == 0, blocked.output
+    assert blocked.stdout.splitlines()[-1].endswith(" 28 blocked")
+
+
+def test_a_plan_goes_on_where_images_are_missing_of_what_waits(tmp_path: Path) -> None:
+    """ImageNet-V2's, of a network that is to be trained first."""
+    draw_imagenet(tmp_path / "data", classes=4, per_class=5)
+    what = ["table1", "--profile", "full", "--num-classes", "4", "--models", "resnet50", "--tasks", "train,accuracy"]
+    where = ["--data-root", str(tmp_path / "data"), "--results", str(tmp_path / "runs"), "--train"]
+    planned = CliRunner().invoke(main, ["plan", *what, *where])
+    assert planned.exit_code == 0, planned.output
+    assert planned.stdout.splitlines()[-2] == "0 done, 1 run, 2 wait, 0 blocked"
+    assert planned.stdout.splitlines()[-1].startswith("time, disk and memory are not known: imagenet-v2 is missing: ")
 
 
 def test_bytes_in_words() -> None:

@@ -76,6 +76,17 @@ def test_tensorboard_that_is_missing_is_said(tmp_path: Path, monkeypatch: pytest
         TrainingLog(LogFiles(tmp_path / "log.csv", tmp_path / "board"), 0)
 
 
+@pytest.mark.parametrize("command", [["run", "table1"], ["train", "resnet50"]])
+def test_tensorboard_that_is_missing_is_said_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    result = CliRunner().invoke(main, [*command, "--tensorboard", "--results", str(tmp_path / "runs")])
+    assert result.exit_code == 1
+    assert result.output == "Error: --tensorboard needs the package tensorboard: pip install tensorboard\n"
+    assert not (tmp_path / "runs").exists()
+
+
 def test_tensorboard_gets_what_the_table_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for its writer: scalars by row and column, at the step; a resumed run hides what comes again."""
     told: list[tuple[str, float, int]] = []

@@ -1,9 +1,10 @@
 """What experiments cost in hours, GPU-hours and disk, and what of them decides most claims within so many GPU-hours."""
 
 import contextlib
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from benchmarks.report.evidence import SEEDS, Evidence
 from benchmarks.report.paper import Paper
 from benchmarks.work.cluster.jobs import jobs_of
 from benchmarks.work.demand import demand, in_bytes
-from benchmarks.work.forecast import in_words
+from benchmarks.work.forecast import in_words, spread
 from benchmarks.work.hours import How, Price, Prices, device_seconds, makespan
 from benchmarks.work.kind import Waiting
 from benchmarks.work.kinds import KINDS
@@ -23,7 +24,6 @@ from benchmarks.work.runner import in_order, plan
 from benchmarks.work.session import Session
 from benchmarks.work.training import held_out_of
 from benchmarks.work.weights import FEWEST_SEEDS
-from benchmarks.work.workers import jobs_of as groups_at_a_time
 
 if TYPE_CHECKING:
     from benchmarks.data.images import ImageSet
@@ -42,11 +42,13 @@ class Setting:
         jobs: That run at a time; None where one process runs all.
         gpus: Of each job whose work processes share.
         shares: Jobs that share a pass over images.
+        told: Options of the commands that run them, besides those that are told by the cells and the session.
     """
 
     jobs: int | None = None
     gpus: int = 1
     shares: int = 1
+    told: tuple[str, ...] = ()
 
 
 class Budget:
@@ -82,12 +84,7 @@ class Budget:
         if self.setting.jobs is not None:
             jobs, _ = jobs_of(self.closed(left), self.sized, self.setting.gpus, self.setting.shares)
             return makespan(jobs, self.prices, self.setting.jobs)
-        total = 0.0
-        for name, kind in KINDS.items():
-            mine = [cell for cell in left if cell.kind == name]
-            at_a_time = groups_at_a_time(kind, len({kind.group(cell) for cell in mine}), self.session)
-            total += sum(self.prices[cell].seconds for cell in mine) / max(1, at_a_time)
-        return total
+        return spread({cell: self.prices[cell].seconds for cell in left}, self.session)
 
     def line(self, name: str, cells: Sequence[Cell]) -> str:
         """One experiment, or all of them."""
@@ -207,14 +204,22 @@ class Budget:
         return [*said, *(f"  besides: {cell}" for cell in sorted(left, key=str))]
 
     def options(self, kinds: Sequence[str], models: Sequence[str]) -> str:
-        """The options of a run of some kinds of work on networks; on all of an experiment's where none has a name."""
+        """The options of a run of some kinds of work on networks; on all that were asked for where none has a name."""
         session = self.session
         trains = any(KINDS[kind].longer is not None for kind in kinds) and session.profile.papers_data
         options = ["--profile", session.profile.name, "--device", session.device, "--tasks", ",".join(kinds)]
-        options += ["--models", ",".join(models)] if any(models) else []
+        named = models if any(models) else session.models or ()
+        options += ["--models", ",".join(named)] if named else []
         first = session.seeds == tuple(range(len(session.seeds)))
         options += ["--seeds", str(len(session.seeds)) if first else f"{','.join(map(str, session.seeds))},"]
-        return " ".join([*options, *session.limit_told.split(), *(["--train"] if trains else [])])
+        options += [*session.limit_told.split(), *(["--train"] if trains else []), *self.setting.told]
+        lacks_data = session.profile.papers_data and session.data_root is None and any(map(needs_images, kinds))
+        return shlex.join([*options, *(["--data-root", "DIR"] if lacks_data else [])])
+
+
+def needs_images(kind: str) -> bool:
+    """Whether cells of a kind of work look at images, or are trained on them."""
+    return KINDS[kind].trains_on is not None or "data" in {one.name for one in fields(KINDS[kind].options)}
 
 
 class Undecidable(Exception):

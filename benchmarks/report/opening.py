@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from benchmarks.core.records import Cell, Record
 from benchmarks.data.errors import DataError
 from benchmarks.report.paper import CLAIMS, Paper
-from benchmarks.work.demand import GUESSED_SPEED, Rates, demand, shows_images
-from benchmarks.work.forecast import Forecast, forecast, likeness
+from benchmarks.work.demand import Rates, demand, shows_images
+from benchmarks.work.forecast import Forecast, forecast, likeness, spread
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import Planned, in_order, plan
 from benchmarks.work.session import Session
@@ -48,16 +48,38 @@ def opening(paper: Paper, names: Sequence[str], cells: Sequence[Cell], session: 
     shown, others = [cell for cell in cells if shows_images(cell)], [cell for cell in cells if not shows_images(cell)]
     looked = with_idle_waits(plan(shown, session))
     blocked = [one for one in looked if one.state == "blocked"]
-    if blocked and len(blocked) == len(looked) and not asked_alone(paper, names, session):
+    if is_idle(paper, names, looked, session):
         return Opening(refusal(paper, names, blocked, others, session), refused=True)
     planned = [*looked, *plan(others, session)]
-    left = [one.cell for one in planned if one.state in ("run", "wait")]
     lines = [f"{len(cells)} cells: {', '.join(counted(planned)) or 'nothing to do'}", *reasons(blocked, session)]
-    if left:
-        records = session.store.records()
-        told = [paper.experiment(name).time for name in names if name != CLAIMS]
-        lines += [f"time: {time_of(left, records, told, session)}", *demand(left, records, session).lines()]
-    return Opening(lines, refused=False)
+    return Opening([*lines, *needs(paper, names, planned, session)], refused=False)
+
+
+def needs(paper: Paper, names: Sequence[str], planned: Sequence[Planned], session: Session) -> list[str]:
+    """Time, disk and memory of a run, a line each; none where it does nothing.
+
+    Args:
+        paper: The paper.
+        names: The experiments that the user named, none for all.
+        planned: Their cells.
+        session: The run's settings.
+
+    Raises:
+        DataError: Images are needed that are not there, of which a cell that waits for another one tells nothing.
+    """
+    planned = with_idle_waits(planned)
+    left = [one.cell for one in planned if one.state in ("run", "wait")]
+    if not left or is_idle(paper, names, [one for one in planned if shows_images(one.cell)], session):
+        return []
+    records = session.store.records()
+    told = [paper.experiment(name).time for name in names if name != CLAIMS]
+    return [f"time: {time_of(left, records, told, session)}", *demand(left, records, session).lines()]
+
+
+def is_idle(paper: Paper, names: Sequence[str], looked: Sequence[Planned], session: Session) -> bool:
+    """Whether a run is refused: all of its cells that look at images are blocked, and no others were asked for."""
+    blocked = bool(looked) and all(one.state == "blocked" for one in looked)
+    return blocked and not asked_alone(paper, names, session)
 
 
 def with_idle_waits(planned: Sequence[Planned]) -> list[Planned]:
@@ -158,7 +180,7 @@ def time_of(left: Sequence[Cell], records: Sequence[Record], told: Sequence[str]
     by_speed = {cell: seconds for cell in unlike if (seconds := rates.seconds(cell)) is not None}
     predicted = forecast([cell for cell in left if cell not in by_speed], records, session)
     untold = f" ({told[0]})" if predicted.unknown and len(told) == 1 else ""
-    rest = f"{predicted + Forecast(sum(by_speed.values()), 0)}{untold}"
-    guess = f"a guess, {GUESSED_SPEED[session.device_kind]:g} images a second"
-    how = "the speed measured here" if rates.speeds else guess
+    rest = f"{predicted + Forecast(spread(by_speed, session), 0)}{untold}"
+    measured = any(rates.speed(cell) is not None for cell in by_speed)
+    how = "the speed measured here" if measured else f"a guess, {rates.guessed_speed(False):g} images a second"
     return f"{rest}; {len(by_speed)} cells by {how}" if by_speed else rest

@@ -21,9 +21,12 @@ LABELED = 40
 GUESSED_PARAMETERS = {"paper": 27e6, "mini": 0.3e6}
 GUESSED_INFERENCE, GUESSED_TRAINING = 256.0, 2000.0
 LIBRARIES = 400e6
-# Images a second that one network is shown, by device; a step of training takes as long as three of inference.
+# Images a second that one network is shown, by device, of SIDE pixels; a step of training takes as long as three of
+# inference. The small networks of embedded data train on 700 images a second on one core, whatever their pixels; other
+# devices wait for the images there, too.
 GUESSED_SPEED = {"cpu": 10.0, "cuda": 1000.0, "mps": 100.0}
-TRAINING_TAKES = 3
+SMALL_SPEED = 2000.0
+TRAINING_TAKES, SIDE = 3, 224
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,12 @@ def images_of(cell: Cell, session: Session) -> int:
 
 def shows_images(cell: Cell) -> bool:
     """Whether a cell looks at images, or is trained on them."""
-    return "data" in cell.options or KINDS[cell.kind].trains_on is not None
+    return "data" in cell.options or is_training(cell)
+
+
+def is_training(cell: Cell) -> bool:
+    """Whether a cell trains a network, from the beginning or further."""
+    return KINDS[cell.kind].trains_on is not None
 
 
 def groups_of(cells: Iterable[Cell]) -> list[list[Cell]]:
@@ -166,20 +174,38 @@ class Rates:
         return self.measured.get((mode, model), median(known))
 
     def seconds(self, cell: Cell) -> float | None:
-        """How long a cell that looks at images takes at the paper's size; None of others, which nothing tells."""
-        if self.session.profile.size != "paper" or not shows_images(cell):
+        """How long a cell that looks at images takes, by speed; None of others, which nothing tells."""
+        if not shows_images(cell):
             return None
-        kind = KINDS[cell.kind]
-        mode = "inference" if kind.trains_on is None else "training"
-        guess = GUESSED_SPEED[self.session.device_kind] / (1 if kind.trains_on is None else TRAINING_TAKES)
-        return kind.amount([cell], self.session).total / self.speeds.get((mode, cell.model), guess)
+        images = KINDS[cell.kind].amount([cell], self.session).total
+        return images * self.pixels(cell) / (self.speed(cell) or self.guessed_speed(is_training(cell)))
+
+    def speed(self, cell: Cell) -> float | None:
+        """Images a second as measured of a cell's network; that of small ones is not, only the paper's are."""
+        if self.session.profile.size != "paper":
+            return None
+        return self.speeds.get(("training" if is_training(cell) else "inference", cell.model))
+
+    def guessed_speed(self, training: bool) -> float:
+        """Images a second that a network is shown, where nothing tells."""
+        is_small = self.session.profile.size != "paper"
+        speed = SMALL_SPEED if is_small else GUESSED_SPEED[self.session.device_kind]
+        return speed / (TRAINING_TAKES if training else 1)
+
+    def pixels(self, cell: Cell) -> float:
+        """Pixels of the images that a cell shows, over those that speeds are of; 1 for the small networks' images."""
+        if self.session.profile.size != "paper":
+            return 1.0
+        recipe = getattr(KINDS[cell.kind], "recipe", None)
+        side = cell.options.get("resolution") or (recipe(cell, self.session).resolution if recipe else SIDE)
+        return (int(str(side)) / SIDE) ** 2
 
     def memory(self, cells: Sequence[Cell]) -> float:
         """The most bytes that a group of cells holds: all networks, and the feature maps of one at a time."""
         models = {cell.model for cell in cells}
         weights = sum(FLOAT * self.parameters(model) for model in models)
-        recipe, trained = self.session.profile.recipe, KINDS[cells[0].kind].trains_on is not None
-        if trained and recipe is not None:
+        recipe = self.session.profile.recipe
+        if is_training(cells[0]) and recipe is not None:
             pixels = float(recipe.batch * self.session.profile.resolution**2)
             own = max(self.by_pixel(model, "training") for model in models) * pixels
             # Gradients and the optimizer's two moments at most, of as many networks as are trained at a time.

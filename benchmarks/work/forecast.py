@@ -1,7 +1,7 @@
 """How long cells will take, from how long like ones took."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -64,6 +64,21 @@ def forecast(cells: Sequence[Cell], records: Iterable[Record], session: Session)
         groups = len({kind.group(cell) for cell in mine})
         seconds += sum(median(times) for times in alike if times) / max(1, jobs_of(kind, groups, session))
     return Forecast(seconds, unknown)
+
+
+def spread(seconds: Mapping[Cell, float], session: Session) -> float:
+    """How long cells take together here: of kinds that run several groups at a time, as if all were equally long.
+
+    Args:
+        seconds: What each takes by itself.
+        session: The run's settings.
+    """
+    total = 0.0
+    for name, kind in KINDS.items():
+        mine = [cell for cell in seconds if cell.kind == name]
+        groups = len({kind.group(cell) for cell in mine})
+        total += sum(seconds[cell] for cell in mine) / max(1, jobs_of(kind, groups, session))
+    return total
 
 
 def likeness(cell: Cell) -> list[tuple[str, ...]]:

@@ -8,17 +8,15 @@ from statistics import median
 
 from benchmarks.core.records import Cell, Record
 from benchmarks.work.cluster.jobs import Job
-from benchmarks.work.demand import GUESSED_SPEED, TRAINING_TAKES, Rates, shows_images
+from benchmarks.work.demand import SIDE, Rates
 from benchmarks.work.forecast import likeness
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
 from benchmarks.work.workers import PROCESSES, SECONDS
 
-# Seconds of a cell that shows no image and is no measurement of speed, guessed; and pixels of the images that guesses
-# and measured speeds are of.
-COUNTING, SIDE = 10.0, 224
-# How much faster the small networks of embedded data are than the paper's, guessed.
-SMALLER = 10.0
+# Seconds of a cell that shows no image and is no measurement of speed; and, of a measurement, of what comes before its
+# rounds besides as many seconds as these take. Guessed, as mini was seen to take.
+COUNTING, STARTING = 1.0, 15.0
 
 
 class How(Enum):
@@ -66,33 +64,18 @@ class Prices:
         like = next((self.took[key] for key in likeness(cell) if key in self.took), None)
         if like is not None:
             return Price(median(like), How.LIKE)
-        if not shows_images(cell):
+        seconds = self.rates.seconds(cell)
+        if seconds is None:
             kind, plan = KINDS[cell.kind], self.session.profile.efficiency
             # It warms up and measures memory before the rounds that its budget is for.
-            return Price(2 * plan.budget + 6 * COUNTING if kind.alone else COUNTING, How.GUESS)
-        trains = KINDS[cell.kind].trains_on is not None
-        speed = self.rates.speeds.get(("training" if trains else "inference", cell.model))
-        how = How.GUESS if speed is None else How.SPEED
-        images = KINDS[cell.kind].amount([cell], self.session).total
-        return Price(images * self.pixels(cell) / (speed or self.guessed(trains)), how)
-
-    def guessed(self, trains: bool) -> float:
-        """Images a second that a network is shown, where nothing tells."""
-        size = 1.0 if self.session.profile.size == "paper" else SMALLER
-        return GUESSED_SPEED[self.session.device_kind] * size / (TRAINING_TAKES if trains else 1)
-
-    def pixels(self, cell: Cell) -> float:
-        """Pixels of the images that a cell shows, over those that speeds are of; 1 for the small networks' images."""
-        if self.session.profile.size != "paper":
-            return 1.0
-        recipe = getattr(KINDS[cell.kind], "recipe", None)
-        side = cell.options.get("resolution") or (recipe(cell, self.session).resolution if recipe else SIDE)
-        return (int(str(side)) / SIDE) ** 2
+            return Price(2 * plan.budget + STARTING if kind.alone else COUNTING, How.GUESS)
+        return Price(seconds, How.GUESS if self.rates.speed(cell) is None else How.SPEED)
 
     def guesses(self) -> str:
         """What guesses are, in words."""
-        shown, trained = self.guessed(False), self.guessed(True)
-        return f"{shown:,.0f} images of {SIDE} pixels a second shown to a network, {trained:,.0f} in training"
+        shown, trained = self.rates.guessed_speed(False), self.rates.guessed_speed(True)
+        of = f" of {SIDE} pixels" if self.session.profile.size == "paper" else ""
+        return f"{shown:,.0f} images{of} a second shown to a network, {trained:,.0f} in training"
 
 
 def device_seconds(cells: Iterable[Cell], prices: Mapping[Cell, Price]) -> float:

@@ -23,15 +23,15 @@ from typing import Any, ClassVar
 from benchmarks.measure.device import cuda_devices
 from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.work.cluster.board import Board
-from benchmarks.work.cluster.task import Task
+from benchmarks.work.cluster.task import NOTICE, Task
 from benchmarks.work.session import Session
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
-# Time limit of a job where none is given, minutes; how long before it the job is told, seconds; and how often it may
-# meet it: it goes on where it was each time.
-TIME_LIMIT, NOTICE, RESTARTS = 24 * 60, 120, 1000
-# A controller that does not answer is asked again for so long, every so often, seconds.
-PATIENCE, PAUSE = 15 * 60.0, 5.0
+# Time limit of a job where none is given, minutes; and how often it may meet it: it goes on where it was each time.
+TIME_LIMIT, RESTARTS = 24 * 60, 1000
+# A controller that does not answer is asked again for so long, every so often, seconds; and so long jobs may take to
+# leave the queue after they were cancelled: Slurm lets them write, and gives up on their processes after minutes.
+PATIENCE, PAUSE, LEAVING = 15 * 60.0, 5.0, 5 * 60.0
 NAME = "tdam-bench"
 # What Slurm says of a job that a host could not begin: it stays in the queue and never runs.
 HELD = "launch failed requeued held"
@@ -71,10 +71,12 @@ class Engine(ABC):
         name: As the command line has it.
         slots: How many run at a time, where jobs cannot be submitted before those that they need have ended; None
             where the engine has a queue that knows what comes after what.
+        notice: How long before its time limit a job is told, seconds.
     """
 
     name: ClassVar[str]
     slots: int | None = None
+    notice: int = NOTICE
 
     def check(self) -> None:  # noqa: B027 - an engine may have nothing to ask
         """See that jobs can be submitted as they are asked for.
@@ -115,7 +117,11 @@ class Engine(ABC):
         """Take an attempt that is not alive out of the queue, where it may still lie."""
 
     def take_back(self, word: str) -> None:  # noqa: B027 - an engine without a queue has nothing in it
-        """Stop whatever a submission that was cut off brought into the queue, and wait until it is gone."""
+        """Stop whatever a submission that was cut off brought into the queue, and wait until it is gone.
+
+        Raises:
+            EngineError: It does not go.
+        """
 
 
 def submitit_of(executor: str) -> Any:
@@ -237,8 +243,14 @@ class Slurm(Engine):
         subprocess.run(["scancel", attempt], capture_output=True, check=False)
 
     def take_back(self, word: str) -> None:
-        asked(["scancel", "--me", "--name", job_name(word)])
-        while asked(["squeue", "--noheader", "--me", "--name", job_name(word)]).strip():
+        name, watch = job_name(word), Stopwatch()
+        asked(["scancel", "--me", "--name", name])
+        while asked(["squeue", "--noheader", "--me", "--name", name]).strip():
+            if watch.seconds() > LEAVING:
+                raise EngineError(
+                    f"the jobs {name} of a submission that was cut off are still in the queue {LEAVING / 60:g} minutes "
+                    f"after scancel; look at `squeue --me --name {name}`, and run the same command when they are gone"
+                )
             time.sleep(1)
 
 
@@ -356,8 +368,9 @@ class Local(Engine):
             taken = {self.taken[one] for one in self.alive(list(self.taken))}
             visible = [one for one in self.gpus if one not in taken][:1] if place.gpus else []
             executor.update_parameters(
-                timeout_min=60 * 24 * 365, visible_gpus=visible, gpus_per_node=len(visible), stderr_to_stdout=True
-            )
+                timeout_min=60 * 24 * 365, signal_delay_s=self.notice,
+                visible_gpus=visible, gpus_per_node=len(visible), stderr_to_stdout=True,
+            )  # fmt: skip
             with ignored(signal.SIGINT):
                 job = executor.submit(task)
             self.own[str(job.job_id)] = job
@@ -416,12 +429,42 @@ def engine_of(name: str, session: Session, partition: str | None, slurm: Mapping
         raise ValueError(f"jobs are given their GPUs: name --device cuda, or cpu, got {session.device}")
     if name == Slurm.name:
         return Slurm(logs, session.jobs, partition, slurm)
+    require_for_local(session, partition, slurm)
+    return Local(logs, session.jobs, gpus_here() if session.device_kind == "cuda" else [])
+
+
+def require_for_local(session: Session, partition: str | None = None, slurm: Mapping[str, str] | None = None) -> None:
+    """Refuse what processes of this machine have no use for.
+
+    Args:
+        session: The run's settings.
+        partition: Slurm's, None where none is named.
+        slurm: More of ``sbatch``'s options, None for none.
+
+    Raises:
+        ValueError: Something is for Slurm alone.
+    """
     if partition or slurm or (session.processes or 1) > 1:
         raise ValueError("--partition, --slurm and --gpus-per-job are for --executor slurm; leave them out")
-    gpus = cuda_devices() if session.device_kind == "cuda" else []
-    if session.device_kind == "cuda" and not gpus:
+
+
+def gpus_here() -> list[int]:
+    """Numbers of the GPUs that jobs of this machine may use.
+
+    Raises:
+        ValueError: There is none, or they are named otherwise than by numbers, which is how submitit hands them out:
+            a job would be given another one than it may use.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if any(one.strip().startswith(("GPU-", "MIG-")) for one in named.split(",")):
+        raise ValueError(
+            f"CUDA_VISIBLE_DEVICES={named} names GPUs by UUID, and --executor local hands them out by number; "
+            "set it to numbers as `nvidia-smi -L` has them (0,1), or leave --executor out"
+        )
+    gpus = cuda_devices()
+    if not gpus:
         raise ValueError("PyTorch sees no CUDA device here; choose --device cpu, or --executor slurm")
-    return Local(logs, session.jobs, gpus)
+    return gpus
 
 
 def engines_of(board: Board) -> dict[str, Engine]:

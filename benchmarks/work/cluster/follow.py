@@ -163,8 +163,9 @@ class Following:
         open_ones = [one for one in after if one in self.engine.alive(after)]
         names, word = [job.name for job in jobs], uuid.uuid4().hex[:8]
         self.board.sending(word, names)
-        results = self.board.folder.parent
-        tasks = [Task(name, results, (*self.jobs[name].posted.command, str(self.board.path(name)))) for name in names]
+        results, notice = self.board.folder.parent, self.engine.notice
+        commands = [(*self.jobs[name].posted.command, str(self.board.path(name))) for name in names]
+        tasks = [Task(name, results, command, notice) for name, command in zip(names, commands, strict=True)]
         place = Place(jobs[0].gpus, jobs[0].alone, tuple(open_ones), avoided)
         ids = self.engine.submit(word, tasks, place)
         for name, attempt in zip(names, ids, strict=True):
