@@ -67,7 +67,7 @@ def test_a_plug_in_gets_through_the_experiments(tmp_path: Path) -> None:
         table = (tmp_path / "report" / "tables" / f"{experiment}.md").read_text()
         rows = [line for line in table.splitlines() if "resnet50-gated" in line]
         assert rows, table
-        assert "new" in table
+        assert "+ NEW (" in table
     with (tmp_path / "report" / "tables" / "table1.csv").open() as file:
         own = [line for line in file if ",resnet50-gated," in line and ",NEW," in line]
     assert len(own) >= 10

@@ -14,15 +14,6 @@ from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.sources import Source, source_of
 from benchmarks.report.verdicts import Verdict
 
-SIGNS = {
-    Verdict.REPRODUCED: "✓",
-    Verdict.CONSISTENT: "≈",
-    Verdict.DIFFERS: "✗",
-    Verdict.UNDECIDED: "?",
-    Verdict.NOT_COMPARABLE: "·",
-    Verdict.NOT_RUN: "○",
-    Verdict.NEW: "+",
-}
 # What tells a recorded number, see :meth:`PageFacts.ground`.
 Ground = tuple[str, ...]
 
@@ -124,7 +115,7 @@ def cell_context(identity: str, line: Line, column: Column, best: str | None) ->
         "missing": bool(missing),
         "paper": value.paper or "",
         "verdict": verdict,
-        "said": f"{SIGNS[verdict]} {str(verdict).lower()}" if verdict else "",
+        "said": f"{verdict.sign} {str(verdict).lower()}" if verdict else "",
     }
 
 

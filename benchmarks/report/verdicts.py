@@ -30,6 +30,22 @@ class Verdict(Enum):
     def __str__(self) -> str:
         return self.value
 
+    @property
+    def sign(self) -> str:
+        """What stands for it where there is no room for the word."""
+        return SIGNS[self]
+
+
+SIGNS = {
+    Verdict.REPRODUCED: "✓",
+    Verdict.CONSISTENT: "≈",
+    Verdict.DIFFERS: "✗",
+    Verdict.UNDECIDED: "?",
+    Verdict.NOT_COMPARABLE: "·",
+    Verdict.NOT_RUN: "○",
+    Verdict.NEW: "+",
+}
+
 
 @dataclass(frozen=True)
 class Judgement:
