@@ -491,6 +491,13 @@ def test_the_system_s_theme_is_the_first(browser: Browser, report: Path) -> None
 def tab_to(page: Page, selector: str, most: int = 80) -> None:
     """Press Tab until an element has the focus, which must be seen."""
     for _ in range(most):
+def test_controls_are_told_to_be_this_suite_s_own(page: Page) -> None:
+    """They are in no paper, that of the networks that they control least of all."""
+    row = cell(page, "table1.resnet50-td-joint-t2-m1-live")
+    expect(row.locator(".source")).to_have_text("control, this suite's own")
+    assert row.locator("a").count() == 0
+
+
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             outline = page.evaluate(

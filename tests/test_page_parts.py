@@ -14,6 +14,7 @@ from benchmarks.data.pictures import PICTURES
 from benchmarks.metrics.outcomes import pack
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.sources import SOURCES
+from benchmarks.papers.tdam.table1 import CONTROL_ROWS
 from benchmarks.report.answer import Scope, not_run, scopes
 from benchmarks.report.claims import ClaimVerdict, Finding, PartResult
 from benchmarks.report.closing import numbers_of
@@ -23,8 +24,8 @@ from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.packing import packed, unpacked
 from benchmarks.report.page_claims import links_of
 from benchmarks.report.page_tables import PageFacts, command_of, row_ids, table_context
-from benchmarks.report.sources import source_of
-from benchmarks.report.verdicts import Judgement, Verdict
+from benchmarks.report.sources import CONTROL, own_of, source_of
+from benchmarks.report.verdicts import Judgement, Verdict, judge_printed
 from tests.recorded import recorded_all
 from tests.sessions import make_session
 from tests.worlds import World
@@ -128,13 +129,26 @@ def test_what_is_not_measured_says_why() -> None:
     ("seeds", "told"), [((), ""), ((0, 1, 2), " --seeds 3"), ((1, 3), " --seeds 1,3"), ((4,), " --seeds 4,")]
 )
 def test_the_command_names_model_and_seeds(seeds: tuple[int, ...], told: str) -> None:
-    command = command_of("table1", "resnet50-se", seeds, "tdam-bench run --profile mini --limit 9")
+    command = command_of("table1", "tdam-bench run --profile mini --limit 9", "resnet50-se", seeds)
     assert command == f"tdam-bench run table1 --profile mini --limit 9 --models resnet50-se{told}"
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
+def test_a_plain_network_s_number_is_not_told_from_itself() -> None:
+    """What the plain network would have earned is told of all rows but its own."""
+    value = Value("25.56", 25.557, judge_printed(25.557, "25.56", 25.557), record="r")
+    facts = facts_of(line("resnet50", a=value), line("resnet50-eca", a=value), line("no network", a=value)).cells
+    assert str(facts["t.resnet50.a"]["verdict"]).startswith(
+        "CONSISTENT: 25.56 against 25.56; this is the plain network, from which others are told"
+    )
+    assert "plain" not in facts["t.resnet50.a"]
+    for other in ("t.resnet50-eca.a", "t.no-network.a"):
+        assert facts[other]["verdict"] == "CONSISTENT: 25.56 against 25.56, as the plain network has it too"
+        assert facts[other]["plain"] == "CONSISTENT"
+
+
 
 
 @pytest.mark.parametrize("name", PAPER.experiments)
@@ -142,7 +156,7 @@ def test_commands_are_understood(tmp_path: Path, cache: Path, name: str) -> None
     """Of a network of each experiment: as a plan, so that nothing is run."""
     table = PAPER.experiment(name).table(World().evidence())
     model = next(one.model for one in table.lines if one.model != "resnet50")
-    words = command_of(name, model, (0, 1), "tdam-bench run --profile smoke").split()
+    words = command_of(name, "tdam-bench run --profile smoke", model, (0, 1)).split()
     assert words[:2] == ["tdam-bench", "run"]
     result = CliRunner().invoke(main, ["plan", *words[2:], "--results", str(tmp_path), "--cache", str(cache)])
     assert result.exit_code == 0, result.output
@@ -180,6 +194,13 @@ def test_bibtex_has_balanced_braces_and_its_own_key(part: str) -> None:
 
 def evidence_of(folder: Path, **changes: object) -> Evidence:
     session = make_session(folder, "mini", seeds=(0,), models=("resnet50", "resnet50-se"))
+        assert own_of(unknown) == ""
+
+
+def test_controls_are_of_no_paper() -> None:
+    for control in CONTROL_ROWS:
+        assert (source_of(control, SOURCES), own_of(control)) == (None, CONTROL)
+    assert own_of("resnet50-td-joint-t2-m1") == own_of("resnet50-td-top-t2-m3-reduced") == ""
     records = [replace(one, **changes) for one in recorded_all(session, ["table1"])]
     return Evidence(session.profile, folder, records, command="tdam-bench run --profile mini")
 
