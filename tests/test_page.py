@@ -192,6 +192,7 @@ def test_verdicts_are_told_by_sign_and_word(page: Page) -> None:
         assert re.fullmatch(r"(✓ HOLDS|✗ FAILS|\? UNDECIDED|○ NOT RUN)", text)
     words = page.locator("td small b").all_inner_texts()
     assert len(words) > 100
+    assert any_page.locator(".scopes article:has(code)").count() == 1
     known = {"✓ reproduced", "≈ consistent", "✗ differs", "? undecided", "· not comparable", "○ not run", "+ new", ""}
     assert set(words) <= known
 
