@@ -207,7 +207,13 @@ def section_context(section: Section, told: PageFacts) -> dict[str, Any]:
         "notes": [] if table is None else list(table.notes),
         "figures": [{"path": path, "alt": alt} for alt, path in section.figures.items()],
         "looked": any(record is not None and record.cell.kind == Attention.name for record in records),
+        "measured_by": "" if is_measured(section) else command_of(section.name, told.command),
     }
+
+
+def is_measured(section: Section) -> bool:
+    """Whether anything of a section is; of one that only shows the paper's numbers nothing is."""
+    return section.table is None or section.table.has_numbers or bool(section.figures)
 
 
 def records_of(table: Table | None) -> list[str]:
