@@ -923,12 +923,12 @@ def render_command(experiments: Sequence[str], out: Path, **filters: Any) -> Non
 @experiment_arguments
 @with_options(*show_options, out_option)
 def report(experiments: Sequence[str], out: Path, **filters: Any) -> None:
-    """The whole report from records: index.html, report.md, report.tex, and report.pdf where LaTeX is installed."""
+    """The whole report from records, and the answer: index.html, report.md, report.tex, with LaTeX report.pdf too."""
+    from benchmarks.report.closing import closing
     from benchmarks.report.report import write_report
 
     wanted, store = wanted_of(experiments, **filters)
-    for file in write_report(wanted, store, out):
-        click.echo(str(file))
+    click.echo("\n".join(closing(wanted, write_report(wanted, store, out), out)))
 
 
 @main.command("verify")
