@@ -377,7 +377,7 @@ def pairs(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) 
 jobs_options = (
     headed(ELSEWHERE, "--executor", type=click.Choice(("slurm", "local")),
            help="Run the plan as jobs: of Slurm, or in --jobs processes here, one GPU each. Ctrl-C leaves them "
-           "running; the same command follows them again. Needs tdam-bench[cluster]."),
+           "running; the same command follows them again. Needs the package submitit."),
     headed(ELSEWHERE, "--gpus-per-job", type=click.IntRange(1), default=1, show_default=True,
            help="GPUs of a job on CUDA; trainings and passes share them by torchrun."),
     headed(ELSEWHERE, "--shares", type=click.IntRange(1), default=1, show_default=True,
