@@ -1,11 +1,15 @@
 """What the page is made of: the answer by scope, links of claims, commands, sources, outcomes of images, packing."""
 
+import base64
+import io
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from benchmarks.cli import main
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
@@ -22,8 +26,10 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.flips import KEY, LOOKED_AT, PICTURED, flipped, flips
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.packing import packed, unpacked
+from benchmarks.report.page import figure_context
 from benchmarks.report.page_claims import links_of
 from benchmarks.report.page_tables import PageFacts, command_of, row_ids, table_context
+from benchmarks.report.plots import DOTS_PER_INCH, empty_figure, write_figure
 from benchmarks.report.sources import CONTROL, own_of, source_of
 from benchmarks.report.verdicts import Judgement, Verdict, judge_printed
 from tests.recorded import recorded_all
@@ -290,3 +296,22 @@ def test_what_is_packed_comes_back() -> None:
 def test_what_is_not_packed_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not gzip in base64"):
         unpacked(text)
+
+
+@pytest.mark.parametrize("holds_pictures", [True, False])
+def test_pictures_are_embedded_as_such_and_lines_as_outlines(tmp_path: Path, holds_pictures: bool) -> None:
+    """Pictures in an SVG would be several times as large as the same figure in WebP; lines are sharp at any size."""
+    figure = empty_figure(2.0, 2.0)
+    axis = figure.subplots()
+    if holds_pictures:
+        axis.imshow(np.random.default_rng(0).uniform(size=(64, 64, 3)))
+    path = write_figure(figure, tmp_path, "one")[0]
+    told = figure_context(path, "what it shows")
+    assert told["alt"] == "what it shows"
+    assert bool(told["svg"]) is not holds_pictures
+    assert told["picture"].startswith("data:image/webp;base64,") is holds_pictures
+    if holds_pictures:
+        with Image.open(io.BytesIO(base64.b64decode(told["picture"].partition(",")[2]))) as shown:
+            assert shown.size == (2.0 * DOTS_PER_INCH, 2.0 * DOTS_PER_INCH)
+    else:
+        assert unpacked(told["svg"]) == path.read_text(encoding="utf-8")

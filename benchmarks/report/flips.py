@@ -1,7 +1,5 @@
 """Which images one network has right and another has not: from the outcomes that records keep of each image."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +13,7 @@ from benchmarks.metrics.outcomes import unpack
 from benchmarks.metrics.rules import LAST
 from benchmarks.networks.names import parse
 from benchmarks.report.evidence import Evidence, Query, seed_of
+from benchmarks.report.packing import as_webp
 from benchmarks.work.accuracy import ACCURACY
 
 KEY = MetricKey("top1", steps=LAST.name)
@@ -129,6 +128,4 @@ def sheet_of(pictures: Sequence[Picture]) -> str:
     sheet = Image.new("RGB", (ACROSS * SIDE, -(-len(pictures) // ACROSS) * SIDE))
     for place, one in enumerate(pictures):
         sheet.paste(one.image.resize((SIDE, SIDE)), (place % ACROSS * SIDE, place // ACROSS * SIDE))
-    file = io.BytesIO()
-    sheet.save(file, "WEBP", quality=70, method=6)
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+    return as_webp(sheet, quality=70)

@@ -1,9 +1,14 @@
-"""Texts packed into a page, which would be several times as large with them as they are."""
+"""Texts and pictures packed into a page, which would be several times as large with them as they are."""
 
 import base64
 import gzip
+import io
 import json
 import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def packed(text: str) -> str:
@@ -26,3 +31,15 @@ def unpacked(text: str) -> str:
 def as_lines(content: object) -> str:
     """Data as JSON, a value on each line, so that a difference is told by its line."""
     return json.dumps(content, indent=0, sort_keys=True, ensure_ascii=False)
+
+
+def as_webp(image: "Image", quality: int) -> str:
+    """A picture as a data URI.
+
+    Args:
+        image: The picture, RGB.
+        quality: WebP's, 0 to 100.
+    """
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=quality, method=6)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
+from PIL import Image
 
 from benchmarks.core.records import Record
 from benchmarks.report.answer import Scope
@@ -18,7 +19,7 @@ from benchmarks.report.claims import ClaimResult, ClaimVerdict
 from benchmarks.report.comparison import value_of
 from benchmarks.report.flips import Flips
 from benchmarks.report.layout import Table
-from benchmarks.report.packing import as_lines, packed
+from benchmarks.report.packing import as_lines, as_webp, packed
 from benchmarks.report.page_claims import claim_context
 from benchmarks.report.page_tables import PageFacts, command_of, facts_of, slug, table_context, verdict_of
 from benchmarks.report.sources import Source, source_of
@@ -36,7 +37,7 @@ class Section:
         name: The experiment's.
         title: Heading.
         table: Its table, or None where it has none.
-        figures: SVG files by what they show.
+        figures: SVG files by what they show; beside each is the same figure as PNG.
     """
 
     name: str
@@ -90,7 +91,6 @@ def render_page(page: Page) -> str:
     environment.filters |= {
         "slug": slug,
         "ticks": ticks,
-        "packed": lambda path: packed(path.read_text(encoding="utf-8")),
     }
     told = PageFacts(page.records, page.command, page.sources)
     # Tables first: claims link to the cells that they rest on.
@@ -205,7 +205,7 @@ def section_context(section: Section, told: PageFacts) -> dict[str, Any]:
         "title": section.title if table is None else table.title,
         "table": None if table is None else table_context(section.name, table, told),
         "notes": [] if table is None else list(table.notes),
-        "figures": [{"path": path, "alt": alt} for alt, path in section.figures.items()],
+        "figures": [figure_context(path, alt) for alt, path in section.figures.items()],
         "looked": any(record is not None and record.cell.kind == Attention.name for record in records),
         "measured_by": "" if is_measured(section) else command_of(section.name, told.command),
     }
@@ -214,6 +214,15 @@ def section_context(section: Section, told: PageFacts) -> dict[str, Any]:
 def is_measured(section: Section) -> bool:
     """Whether anything of a section is; of one that only shows the paper's numbers nothing is."""
     return section.table is None or section.table.has_numbers or bool(section.figures)
+
+
+def figure_context(path: Path, alt: str) -> dict[str, str]:
+    """A figure as the page embeds it: as outlines, or where it holds pictures as one, which is a quarter as large."""
+    drawn = path.read_text(encoding="utf-8")
+    if "<image" not in drawn:
+        return {"alt": alt, "svg": packed(drawn), "picture": ""}
+    with Image.open(path.with_suffix(".png")) as image:
+        return {"alt": alt, "svg": "", "picture": as_webp(image.convert("RGB"), quality=80)}
 
 
 def records_of(table: Table | None) -> list[str]:

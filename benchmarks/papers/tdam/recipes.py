@@ -145,7 +145,7 @@ MINI = Profile(
     resolution=64,
     batch=250,
     held_out="tune",
-    efficiency=EfficiencyPlan(inference_batch=4, training_batch=2, rounds=3, warmup=1, budget=30),
+    efficiency=EfficiencyPlan(inference_batch=4, training_batch=2, rounds=3, warmup=1, budget=15),
 )
 
 SMOKE = replace(
