@@ -50,7 +50,7 @@ COMMANDS = {
     "Guard": ("check", "compare", "lock", "gate-networks", "reference", "pack"),
 }
 RUNS, CACHE, REPORT = Path("results/runs"), Path("results/cache"), Path("report")
-REFERENCE = Path("reference")
+REFERENCE = "reference"
 
 Command = Callable[..., Any]
 
@@ -183,9 +183,46 @@ class Place(click.Path):
         return path
 
 
+class Recorded(Place):
+    """A results folder that is only read; the word for it names the project's own records, also of a package."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path.
+
+        Raises:
+            WrongValue: As of any place.
+            ValueError: The paper has no records of the project's own.
+        """
+        if value != REFERENCE or ctx is None:
+            return super().convert(value, param, ctx)
+        from benchmarks.report.paper import ROOT, load_paper
+        from benchmarks.report.reference import reference_of
+
+        return ROOT / reference_of(load_paper(ctx.find_root().params["paper"])).folder
+
+
+class OwnResults(Place):
+    """A results folder that is written to, which is never the project's own by its word."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path.
+
+        Raises:
+            WrongValue: As of any place, or it is the word for the project's own records.
+        """
+        if value == REFERENCE:
+            raise WrongValue(
+                f"--results {REFERENCE} is the word for the project's own records, for commands that only read: show, "
+                f"report, render, verify, plan, compare; name a folder of your own (./{REFERENCE} for one of that name)"
+            )
+        return super().convert(value, param, ctx)
+
+
 PLACE, FOLDER = Place(exists=True), Place(exists=True, file_okay=False)
 FILE = Place(exists=True, dir_okay=False)
 NEW_FOLDER, NEW_FILE = Place(file_okay=False), Place(dir_okay=False)
+OWN_RESULTS, RECORDED = OwnResults(file_okay=False), Recorded(file_okay=False)
+RECORDED_FOLDER = Recorded(exists=True, file_okay=False)
 
 
 def listed(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -298,7 +335,11 @@ class TrainCommand(RunCommand):
     kinds = ("train",)
 
 
-results_option = headed(WHERE, "--results", type=NEW_FOLDER, default=RUNS, show_default=True, help="Results folder.")
+results_option = headed(WHERE, "--results", type=OWN_RESULTS, default=RUNS, show_default=True, help="Results folder.")
+shown_option = headed(
+    WHERE, "--results", type=RECORDED, default=RUNS, show_default=True,
+    help=f"Results folder; the word {REFERENCE} names the project's own records.",
+)  # fmt: skip
 out_option = headed(WHERE, "--out", type=NEW_FOLDER, default=REPORT, show_default=True, help="Where to write to.")
 device_option = headed(WHERE, "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or mps.")
 
@@ -314,10 +355,6 @@ def begins(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> l
 
 experiment_arguments = click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...", shell_complete=begins)
 # Which records are shown; their settings are the records' own.
-shown_option = headed(
-    WHERE, "--results", type=NEW_FOLDER, default=RUNS, show_default=True,
-    help="Results folder; the word reference names the project's own records.",
-)  # fmt: skip
 show_options = (
     shown_option,
     headed(SHOWN, "--profile", shell_complete=begins, help="Profile; default: that of the newest record."),
@@ -343,7 +380,7 @@ limit_option = headed(
     help="Evaluate so many images of each set on disk: a random part, "
     "balanced over classes, the same wherever it is drawn; default: all.",
 )
-session_options = (
+settings_options = (
     click.option("--profile", cls=ProfileOption, heading=WHAT, shell_complete=begins, help="How much to run."),
     headed(WHAT, "--seeds", default="1", show_default=True, callback=seeds_of,
            help="How many seeds of training (8: seeds 0 to 7), or which, by commas (0,3; 3, is seed 3 alone)."),
@@ -353,7 +390,6 @@ session_options = (
            help="Python file with attentions of your own (ATTENTIONS); may be given several times."),
     device_option,
     data_root_option,
-    results_option,
     cache_option,
     jobs_option,
     headed(WHERE, "--workers", type=click.IntRange(0), help="Loader processes, and as many for boxes; default: the "
@@ -361,6 +397,7 @@ session_options = (
     headed(WHERE, "--decode", type=click.Choice(("cpu", "device")), default="cpu", show_default=True,
            help="Where evaluated JPEGs are decoded; on a CUDA device their pixels differ, and records say so."),
 )  # fmt: skip
+session_options = (*settings_options, results_option)
 experiment_options = (
     limit_option,
     headed(WHAT, "--models", callback=listed, help="Names, separated by commas; default: the experiment's."),
@@ -392,7 +429,7 @@ def pairs(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) 
 jobs_options = (
     headed(ELSEWHERE, "--executor", type=click.Choice(("slurm", "local")),
            help="Run the plan as jobs: of Slurm, or in --jobs processes here, one GPU each. Ctrl-C leaves them "
-           "running; the same command follows them again. Needs tdam-bench[cluster]."),
+           "running; the same command follows them again. Needs the package submitit."),
     headed(ELSEWHERE, "--gpus-per-job", type=click.IntRange(1), default=1, show_default=True,
            help="GPUs of a job on CUDA; trainings and passes share them by torchrun."),
     headed(ELSEWHERE, "--shares", type=click.IntRange(1), default=1, show_default=True,
@@ -592,7 +629,7 @@ def list_experiments() -> None:
 
 @main.command(cls=RunCommand)
 @experiment_arguments
-@with_options(*session_options, *experiment_options, *price_options)
+@with_options(*settings_options, shown_option, *experiment_options, *price_options)
 def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) -> None:
     """What a run would do: every cell, done or to run, and why it cannot; and what it would take.
 
@@ -877,7 +914,7 @@ def run_cells(cells: "list[Cell]", session: "Session") -> "Summary":
 
 @main.command("reference")
 @click.option("--plan", "only_plan", is_flag=True, help="Say what is left and how long it will take, and run nothing.")
-@headed(WHERE, "--results", type=NEW_FOLDER, help="Results folder; default: the reference of the paper.")
+@headed(WHERE, "--results", type=OWN_RESULTS, help="Results folder; default: the reference of the paper.")
 @with_options(cache_option, jobs_option)
 def measure_reference(only_plan: bool, results: Path | None, **options: Any) -> None:
     """Measure what is left of the paper's reference, part by part, and pack it.
@@ -983,6 +1020,7 @@ def wanted_of(
     Raises:
         ValueError: An experiment or model that is none.
     """
+    from benchmarks.core.store import Store
     from benchmarks.networks.names import parse
     from benchmarks.report.asked import chosen_names
     from benchmarks.report.report import Wanted
@@ -990,20 +1028,7 @@ def wanted_of(
     paper = the_paper()
     for name in models or ():
         parse(name)
-    return Wanted(paper, chosen_names(paper, experiments), profile, models), shown_store(paper, results)
-
-
-def shown_store(paper: "Paper", results: Path) -> "Store":
-    """A results folder; or, by the word for it, the project's own records, which an installed package has too.
-
-    Raises:
-        ValueError: The paper has none.
-    """
-    from benchmarks.core.store import Store
-    from benchmarks.report.paper import ROOT
-    from benchmarks.report.reference import reference_of
-
-    return Store(ROOT / reference_of(paper).folder if results == REFERENCE else results)
+    return Wanted(paper, chosen_names(paper, experiments), profile, models), Store(results)
 
 
 @main.command()
@@ -1035,12 +1060,12 @@ def render_command(experiments: Sequence[str], out: Path, **filters: Any) -> Non
 @experiment_arguments
 @with_options(*show_options, out_option)
 def report(experiments: Sequence[str], out: Path, **filters: Any) -> None:
-    """The whole report from records: index.html, report.md, report.tex, and report.pdf where LaTeX is installed."""
+    """The whole report from records, and the answer: index.html, report.md, report.tex, with LaTeX report.pdf too."""
+    from benchmarks.report.closing import closing
     from benchmarks.report.report import write_report
 
     wanted, store = wanted_of(experiments, **filters)
-    for file in write_report(wanted, store, out):
-        click.echo(str(file))
+    click.echo("\n".join(closing(wanted, write_report(wanted, store, out), out)))
 
 
 @main.command("verify")
@@ -1048,10 +1073,10 @@ def report(experiments: Sequence[str], out: Path, **filters: Any) -> None:
 @shown_option
 def verify_report(folder_of_report: Path, results: Path) -> None:
     """Whether a report still says what the records say; names each number that does not, and exits with 1."""
+    from benchmarks.core.store import Store
     from benchmarks.report.verification import verify
 
-    paper = the_paper()
-    problems = verify(folder_of_report, shown_store(paper, results), paper)
+    problems = verify(folder_of_report, Store(results), the_paper())
     for line in problems:
         click.echo(line, err=True)
     if problems:
@@ -1241,11 +1266,11 @@ def make_gate_networks(results: Path, **options: Any) -> None:
 
 
 @main.command("compare")
-@click.argument("run_a", type=FOLDER)
-@click.argument("run_b", type=FOLDER)
+@click.argument("run_a", type=RECORDED_FOLDER)
+@click.argument("run_b", type=RECORDED_FOLDER)
 @junit_option
 def compare_results(run_a: Path, run_b: Path, junit: Path | None) -> None:
-    """Compare two results folders cell by cell; exit codes as of check.
+    """Compare two results folders cell by cell; the word reference names the project's own. Exit codes as of check.
 
     Refuses to compare what was measured on another device, in another dtype or batch, or with other libraries.
     """

@@ -6,7 +6,7 @@ What takes minutes, or data that are drawn in place of the paper's, is run by ``
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +48,8 @@ OTHERS = ("cd", "cp", "for", "git", "mkdir", "rsync", "sacct", "sinfo", "squeue"
 COMPLETE = "_TDAM_BENCH_COMPLETE"
 # Subcommands that are done in seconds on the reference's records, and run as they stand.
 QUICK = ("costs", "list", "lock", "plan", "report", "show", "verify")
-
-
-@pytest.fixture(autouse=True)
-def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Plug-ins of a page are its own."""
-    before = dict(baselines.ATTENTIONS)
-    monkeypatch.setenv(plugins.VARIABLE, "")
-    plugins.forget()
-    yield
-    baselines.ATTENTIONS.clear()
-    baselines.ATTENTIONS.update(before)
-    plugins.forget()
+# Plug-ins of a page are its own.
+pytestmark = pytest.mark.usefixtures("without_plugins")
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_every_claim_has_its_field(judged: list[ClaimResult]) -> None:
     """With its number and the sign of its verdict, which the heading explains; without maps that is said."""
     said = list(texts(front.front_figure(None, judged)))
     for result in judged:
-        assert f"{result.claim.number}\n{front.SIGNS[result.verdict][1]}" in said
+        assert f"{result.claim.number}\n{result.verdict.sign}" in said
     (heading,) = [text for text in said if f"The paper's {len(judged)} claims" in text]
     assert {str(one) for one in ClaimVerdict if str(one) in heading} == {str(result.verdict) for result in judged}
     assert front.NO_IMAGE in said
@@ -46,9 +46,9 @@ def test_every_claim_has_its_field(judged: list[ClaimResult]) -> None:
 
 def test_every_verdict_has_its_own_look() -> None:
     """Told by color, by sign, and by word."""
-    assert set(front.SIGNS) == set(ClaimVerdict)
-    colors, signs = zip(*front.SIGNS.values(), strict=True)
-    assert len(set(colors)) == len(set(signs)) == len(ClaimVerdict)
+    assert set(front.COLORS) == set(ClaimVerdict)
+    signs = {verdict.sign for verdict in ClaimVerdict}
+    assert len({*front.COLORS.values()}) == len(signs) == len(ClaimVerdict)
 
 
 def test_the_image_stands_beside_its_steps(judged: list[ClaimResult]) -> None:

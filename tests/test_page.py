@@ -71,6 +71,14 @@ def short(store: Store) -> Path:
 
 
 @pytest.fixture(scope="module")
+def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of records of one table beside one of which nothing is measured."""
+    session = make_session(tmp_path_factory.mktemp("sparse"), "mini", models=("resnet50", "resnet50-se"))
+    records = kept(recorded_all(session, ["table4"]), session.store)
+    return written(records, ("table4", "table7-tasks", "claims"), session.store.folder.parent / "report")
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Without a sandbox, for CI runs as root in a container; it opens a local file only.
@@ -105,6 +113,12 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
 def any_page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
     """On either screen."""
     yield from opened(browser, report, request.param)
+
+
+@pytest.fixture(params=(NARROW, WIDE))
+def sparse_page(request: pytest.FixtureRequest, browser: Browser, sparse: Path) -> Iterator[Page]:
+    """The page with a table of which nothing is measured, on either screen."""
+    yield from opened(browser, sparse, request.param)
 
 
 def rows(page: Page, table: str) -> Locator:
@@ -194,6 +208,7 @@ def test_the_first_screen_answers_by_scope(any_page: Page) -> None:
         )
     assert cards.nth(3).locator(".headline").inner_text() == "not run"
     assert cards.nth(3).locator("code").inner_text().startswith("tdam-bench run --profile full")
+    assert any_page.locator(".scopes article:has(code)").count() == 1
     counted = re.findall(r"of (\d+)|, (\d+) not run", " ".join(cards.locator(".headline").all_inner_texts()))
     assert (
         sum(int(number) for one in counted for number in one if number)
@@ -212,6 +227,76 @@ def test_verdicts_are_told_by_sign_and_word(page: Page) -> None:
     assert set(words) <= known
 
 
+def test_what_was_not_run_comes_with_its_command(sparse_page: Page) -> None:
+    cards = sparse_page.locator(
+        ".scopes article", has=sparse_page.locator(".headline", has_text=re.compile("^not run$"))
+    )
+    commands = [" ".join(text.split()) for text in cards.locator("code").all_inner_texts()]
+    assert len(commands) == cards.count() == 3
+    assert commands[1] == "tdam-bench run efficiency --profile mini"
+
+
+# ---------------------------------------------------------------- what is folded
+
+
+def fold(page: Page, section: str) -> Locator:
+    """The folded part of a section."""
+    return page.locator(f"section:has(h2#{section}) > .fold")
+
+
+def test_what_nothing_is_measured_of_is_folded(sparse_page: Page) -> None:
+    """With a line that says so and names the command; what was measured stands open."""
+    assert sparse_page.locator(".fold").count() == 2
+    expect(sparse_page.locator("#table-table4")).to_be_visible()
+    section = sparse_page.locator("section:has(h2#table7-tasks)")
+    assert section.locator("> p code").inner_text().strip() == "tdam-bench run table7-tasks --profile mini"
+    assert "othing of it is measured" in section.locator("> p").inner_text()
+    for name, inner in (("table7-tasks", "#table-table7-tasks"), ("deviations", ".prose")):
+        expect(fold(sparse_page, name).locator(inner)).to_be_hidden()
+        fold(sparse_page, name).locator("> summary").focus()
+        sparse_page.keyboard.press("Enter")
+        expect(fold(sparse_page, name).locator(inner)).to_be_visible()
+    wide = sparse_page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    assert not wide
+
+
+def test_links_open_what_is_folded(sparse_page: Page) -> None:
+    """To a cell, and from the contents to a section."""
+    target = sparse_page.locator("#table-table7-tasks td[id]").first
+    name = str(target.get_attribute("id"))
+    sparse_page.evaluate("name => { location.hash = name; }", name)
+    expect(target).to_be_in_viewport()
+    sparse_page.locator("nav a[href='#deviations']").click()
+    expect(fold(sparse_page, "deviations").locator(".prose")).to_be_visible()
+
+
+def test_a_search_opens_what_is_folded_and_closes_it_again(sparse_page: Page) -> None:
+    """A table by its rows, the deviations by their words; what the reader opened stays open."""
+    sparse_page.fill("#search", "table7-tasks")
+    expect(sparse_page.locator("#table-table7-tasks")).to_be_visible()
+    expect(sparse_page.locator("section:has(h2#deviations)")).to_be_hidden()
+    sparse_page.fill("#search", "searchlight biases")
+    expect(sparse_page.locator(".prose tbody tr:visible")).to_have_count(1)
+    expect(sparse_page.locator("#found")).to_contain_text("1 deviation")
+    sparse_page.fill("#search", "")
+    expect(sparse_page.locator(".fold[open]")).to_have_count(0)
+    sparse_page.select_option("#verdict", "not-run")
+    expect(sparse_page.locator("#table-table7-tasks")).to_be_visible()
+    sparse_page.select_option("#verdict", "")
+    expect(sparse_page.locator(".fold[open]")).to_have_count(0)
+    fold(sparse_page, "deviations").locator("> summary").click()
+    sparse_page.fill("#search", "searchlight biases")
+    sparse_page.fill("#search", "")
+    expect(sparse_page.locator(".prose")).to_be_visible()
+
+
+def test_on_paper_nothing_is_folded(sparse_page: Page) -> None:
+    sparse_page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(sparse_page.locator(".fold[open]")).to_have_count(2)
+    sparse_page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(sparse_page.locator(".fold[open]")).to_have_count(0)
+
+
 # ---------------------------------------------------------------- search, verdicts, columns
 
 
@@ -227,6 +312,22 @@ def test_search_leaves_what_has_all_words(page: Page) -> None:
     expect(page.locator("#found")).to_have_text("0 claims, 0 rows")
     page.fill("#search", "")
     assert rows(page, "table1").count() == before
+
+
+def test_a_search_without_a_hit_says_so(any_page: Page) -> None:
+    """In one line, with a button that takes it back."""
+    line = any_page.locator("#nothing")
+    expect(line).to_have_text("")
+    any_page.fill("#search", "no such words")
+    expect(line).to_have_text("Nothing has “no such words”; clear the search")
+    any_page.select_option("#verdict", "fails")
+    expect(line).to_have_text("Nothing has “no such words” and the verdict “fails”; clear the search and the verdict")
+    line.locator("button").focus()
+    any_page.keyboard.press("Enter")
+    expect(line).to_have_text("")
+    assert any_page.locator("#search").input_value() == any_page.locator("#verdict").input_value() == ""
+    assert any_page.locator("tbody tr[id]:visible").count() > 0
+    assert any_page.evaluate("document.activeElement.id") == "search"
 
 
 @pytest.mark.parametrize(("word", "claims"), [("fails", True), ("differs", False), ("undecided", True)])
@@ -406,6 +507,13 @@ def test_rows_link_to_their_papers(page: Page) -> None:
         assert link.inner_text() == SOURCES[part].name
 
 
+def test_controls_are_told_to_be_this_suite_s_own(page: Page) -> None:
+    """They are in no paper, that of the networks that they control least of all."""
+    row = cell(page, "table1.resnet50-td-joint-t2-m1-live")
+    expect(row.locator(".source")).to_have_text("control, this suite's own")
+    assert row.locator("a").count() == 0
+
+
 # ---------------------------------------------------------------- copying
 
 
@@ -566,6 +674,16 @@ def test_axe_finds_nothing_serious(browser: Browser, short: Path, width: int, th
         page.locator("td button:visible").first.click()
         expect(page.locator("#provenance")).to_be_visible()
         assert serious(page) == []
+
+
+def test_axe_finds_nothing_serious_in_what_is_folded(sparse_page: Page) -> None:
+    """Closed, open, and where a search has no hit."""
+    assert serious(sparse_page) == []
+    for one in sparse_page.locator(".fold > summary").all():
+        one.click()
+    assert serious(sparse_page) == []
+    sparse_page.fill("#search", "no such words")
+    assert serious(sparse_page) == []
 
 
 def test_axe_finds_what_is_wrong(browser: Browser, short: Path) -> None:

@@ -18,8 +18,9 @@ from benchmarks.data.pictures import PICTURES
 from benchmarks.metrics.outcomes import pack
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.sources import SOURCES
+from benchmarks.papers.tdam.table1 import CONTROL_ROWS
 from benchmarks.report.answer import Scope, not_run, scopes
-from benchmarks.report.claims import ClaimVerdict, Finding, PartResult
+from benchmarks.report.claims import ClaimVerdict, Finding, PartResult, judge_claims
 from benchmarks.report.closing import numbers_of
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.flips import KEY, LOOKED_AT, PICTURED, flipped, flips
@@ -29,8 +30,8 @@ from benchmarks.report.page import figure_context
 from benchmarks.report.page_claims import links_of
 from benchmarks.report.page_tables import PageFacts, command_of, row_ids, table_context
 from benchmarks.report.plots import DOTS_PER_INCH, empty_figure, write_figure
-from benchmarks.report.sources import source_of
-from benchmarks.report.verdicts import Judgement, Verdict
+from benchmarks.report.sources import CONTROL, own_of, source_of
+from benchmarks.report.verdicts import Judgement, Verdict, judge_printed
 from tests.recorded import recorded_all
 from tests.sessions import make_session
 from tests.worlds import World
@@ -79,6 +80,22 @@ def test_what_two_tables_show_counts_once() -> None:
     ]
 
 
+def test_what_was_not_run_names_what_measures_it() -> None:
+    """The experiments that its claims rest on; without claims the tables of its numbers; nothing where some was run."""
+    evidence = World().evidence()
+    rules = PAPER.claim_rules
+    judged = judge_claims(PAPER.claims(), evidence, rules)
+    told = {one.title: one.command for one in scopes(judged, [], evidence)}
+    assert told["networks as the paper describes them"] == "tdam-bench run table1 fig8 supplement --profile mini"
+    assert told["this device"] == "tdam-bench run efficiency --profile mini"
+    idle = Table("table4", "T", (), COLUMNS, [line("resnet50-se", b=Value("7.0"))])
+    (alone,) = scopes([], numbers_of([idle], evidence), evidence)
+    assert (alone.headline, alone.command) == ("not run", "tdam-bench run table4 --profile mini")
+    value = Value("1.00", 2.0, Judgement(Verdict.DIFFERS, "why"))
+    run = replace(idle, lines=[line("resnet50-se", b=value), line("resnet50", b=Value("7.0"))])
+    assert [one.command for one in scopes([], numbers_of([run], evidence), evidence)] == [""]
+
+
 def test_the_paper_s_data_come_with_their_command() -> None:
     scope = not_run("tdam-bench", "full", trains=False)
     assert scope.headline == "not run"
@@ -125,6 +142,19 @@ def test_an_exact_count_is_the_same_in_whichever_record() -> None:
         assert len(links_of(PartResult("says", ClaimVerdict.HOLDS, finding), facts)) == links
 
 
+def test_a_plain_network_s_number_is_not_told_from_itself() -> None:
+    """What the plain network would have earned is told of all rows but its own."""
+    value = Value("25.56", 25.557, judge_printed(25.557, "25.56", 25.557), record="r")
+    facts = facts_of(line("resnet50", a=value), line("resnet50-eca", a=value), line("no network", a=value)).cells
+    assert str(facts["t.resnet50.a"]["verdict"]).startswith(
+        "CONSISTENT: 25.56 against 25.56; this is the plain network, from which others are told"
+    )
+    assert "plain" not in facts["t.resnet50.a"]
+    for other in ("t.resnet50-eca.a", "t.no-network.a"):
+        assert facts[other]["verdict"] == "CONSISTENT: 25.56 against 25.56, as the plain network has it too"
+        assert facts[other]["plain"] == "CONSISTENT"
+
+
 def test_what_is_not_measured_says_why() -> None:
     facts = facts_of(line("resnet50", a=Value("1.0", missing="not run: `command`"), b=Value()))
     assert facts.cells == {"t.resnet50.a": {"what": "group label: A", "paper": "1.0", "missing": "not run: `command`"}}
@@ -134,7 +164,7 @@ def test_what_is_not_measured_says_why() -> None:
     ("seeds", "told"), [((), ""), ((0, 1, 2), " --seeds 3"), ((1, 3), " --seeds 1,3"), ((4,), " --seeds 4,")]
 )
 def test_the_command_names_model_and_seeds(seeds: tuple[int, ...], told: str) -> None:
-    command = command_of("table1", "resnet50-se", seeds, "tdam-bench run --profile mini --limit 9")
+    command = command_of("table1", "tdam-bench run --profile mini --limit 9", "resnet50-se", seeds)
     assert command == f"tdam-bench run table1 --profile mini --limit 9 --models resnet50-se{told}"
 
 
@@ -148,7 +178,7 @@ def test_commands_are_understood(tmp_path: Path, cache: Path, name: str) -> None
     """Of a network of each experiment: as a plan, so that nothing is run."""
     table = PAPER.experiment(name).table(World().evidence())
     model = next(one.model for one in table.lines if one.model != "resnet50")
-    words = command_of(name, model, (0, 1), "tdam-bench run --profile smoke").split()
+    words = command_of(name, "tdam-bench run --profile smoke", model, (0, 1)).split()
     assert words[:2] == ["tdam-bench", "run"]
     result = CliRunner().invoke(main, ["plan", *words[2:], "--results", str(tmp_path), "--cache", str(cache)])
     assert result.exit_code == 0, result.output
@@ -170,6 +200,13 @@ def test_a_row_s_paper_is_that_of_its_method() -> None:
     }
     for unknown in ("resnet50-timm:gc", "no network", ""):
         assert source_of(unknown, SOURCES) is None
+        assert own_of(unknown) == ""
+
+
+def test_controls_are_of_no_paper() -> None:
+    for control in CONTROL_ROWS:
+        assert (source_of(control, SOURCES), own_of(control)) == (None, CONTROL)
+    assert own_of("resnet50-td-joint-t2-m1") == own_of("resnet50-td-top-t2-m3-reduced") == ""
 
 
 @pytest.mark.parametrize("part", SOURCES)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-import baselines
 from benchmarks.cli import main
 from benchmarks.networks import plugins
 from benchmarks.networks.models import create
@@ -22,18 +20,7 @@ from tests.sessions import make_session
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "gated_channel.py"
 
-
-@pytest.fixture(autouse=True)
-def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test begins and ends without plug-ins."""
-    monkeypatch.setattr(baselines, "ATTENTIONS", baselines.ATTENTIONS)
-    before = dict(baselines.ATTENTIONS)
-    monkeypatch.setenv(plugins.VARIABLE, "")
-    plugins.forget()
-    yield
-    baselines.ATTENTIONS.clear()
-    baselines.ATTENTIONS.update(before)
-    plugins.forget()
+pytestmark = pytest.mark.usefixtures("without_plugins")
 
 
 def written(folder: Path, text: str) -> Path:
@@ -67,7 +54,7 @@ def test_a_plug_in_gets_through_the_experiments(tmp_path: Path) -> None:
         table = (tmp_path / "report" / "tables" / f"{experiment}.md").read_text()
         rows = [line for line in table.splitlines() if "resnet50-gated" in line]
         assert rows, table
-        assert "new" in table
+        assert "+ NEW (" in table
     with (tmp_path / "report" / "tables" / "table1.csv").open() as file:
         own = [line for line in file if ",resnet50-gated," in line and ",NEW," in line]
     assert len(own) >= 10

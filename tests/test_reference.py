@@ -2,14 +2,19 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from benchmarks import cli
+from benchmarks.cli import main
 from benchmarks.core.pack import PACK
 from benchmarks.core.records import Record, identity
 from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
 from benchmarks.report.evidence import read_evidence
+from benchmarks.report.paper import Paper
 from benchmarks.report.report import Wanted, render_one
 from benchmarks.report.verification import verify
 from tests.sessions import make_session
@@ -50,6 +55,22 @@ def test_the_reference_is_complete(records: list[Record], name: str, tmp_path: P
     """No cell of an experiment is missing under its seeds."""
     session = make_session(tmp_path, "mini", seeds=MEASURED[name])
     assert set(PAPER.experiment(name).cells(session)) <= {record.cell for record in records}
+
+
+def test_the_word_for_the_reference_is_read_wherever_records_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a plan, and by a comparison of two folders; a folder of that name is another one."""
+    planned: list[Path] = []
+
+    def make_session(paper: Paper, options: dict[str, Any], where: object) -> None:
+        planned.append(options["results"])
+        raise ValueError("enough")
+
+    monkeypatch.setattr(cli, "make_session", make_session)
+    for results in ("reference", "./reference"):
+        CliRunner().invoke(main, ["plan", "costs", "--results", results])
+    assert planned == [REFERENCE, Path("reference")]
+    compared = CliRunner().invoke(main, ["compare", "reference", str(REFERENCE)])
+    assert compared.exit_code == 0, compared.output
 
 
 def test_the_reference_is_packed() -> None:

@@ -93,9 +93,9 @@ def test_rows_tell_paper_measured_and_verdict_apart(table: Table) -> None:
     start = next(index for index, row in enumerate(rows) if row[0] == "**ResNet**")
     assert rows[start] == ["**ResNet**", "paper", "*25.56*", "*704*", "*66.39*", ""]
     assert rows[start + 1] == ["", "measured", "**25.56**", "700", "84.2±1.1", "97.0"]
-    assert rows[start + 2] == ["", "verdict", "✓", "✓", "- [1]", ""]
+    assert rows[start + 2] == ["", "verdict", "✓", "✓", "○ [1]", ""]
     assert (
-        "✓ REPRODUCED (3), ≈ CONSISTENT (0), ✗ DIFFERS (3), ? UNDECIDED (1), · NOT COMPARABLE (0), - NOT RUN (5)"
+        "✓ REPRODUCED (3), ≈ CONSISTENT (0), ✗ DIFFERS (3), ? UNDECIDED (1), · NOT COMPARABLE (0), ○ NOT RUN (5)"
         in text
     )
     assert all(heading in text for heading in ("ImageNet-V2", "(images/s)", "### ResNet50", "### ResNet101"))

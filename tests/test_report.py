@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from click.testing import CliRunner, Result
 from benchmarks.cli import main
 from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
+from benchmarks.report import report as reports
+from benchmarks.report.closing import closing
 from benchmarks.report.packing import packed, unpacked
-from benchmarks.report.report import Wanted, write_report
+from benchmarks.report.report import Wanted, compiled, environment_of, write_report
 from benchmarks.report.verification import verify
 from tests.recorded import kept, recorded_all
 from tests.sessions import make_session
@@ -225,9 +228,45 @@ def test_verify_checks_without_the_command_line(made: Path) -> None:
     assert verify(made / "report", Store(made / "runs"), PAPER) == []
 
 
+def test_the_command_prints_the_answer_and_no_list_of_files(made: Path, tmp_path: Path) -> None:
+    """As a run does at its end; beside what was asked for nothing lies in the folder."""
+    out = tmp_path / "report"
+    command = ["report", *WANTED.names, "--results", str(made / "runs"), "--out", str(out)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == closing(WANTED, WANTED.evidence(Store(made / "runs")), out)
+    printed = f"; for print: {out / 'report.pdf'}" if shutil.which("pdflatex") else ""
+    assert result.stdout.endswith(f"the page: {out / 'index.html'}{printed}\n")
+    texts = {"answer.md", "index.html", "manifest.json", "report.md", "report.tex"}
+    assert {path.name for path in out.iterdir() if path.is_file()} == texts | ({"report.pdf"} if printed else set())
+
+
+def test_the_environment_names_what_draws(made: Path) -> None:
+    told = dict(environment_of(WANTED.evidence(Store(made / "runs"))))
+    assert f"matplotlib {metadata.version('matplotlib')}" in told["rendered with"]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
+def test_where_latex_fails_its_log_is_kept(made: Path, tmp_path: Path) -> None:
+    """It goes once LaTeX does not fail any more."""
+    out = tmp_path / "report"
+    shutil.copytree(made / "report", out)
+    right = (out / "report.tex").read_text()
+    (out / "report.tex").write_text(right.replace(r"\section*", r"\nonsense", 1))
+    with pytest.raises(
+        ValueError, match=f"! Undefined control sequence.*, see {out / 'report.log'}; the page is {out}"
+    ):
+        reports.pdf(out)
+    assert "nonsense" in (out / "report.log").read_text(errors="replace")
+    (out / "report.tex").write_text(right)
+    reports.pdf(out)
+    assert {path.suffix for path in out.glob("report.*")} == {".md", ".tex", ".pdf"}
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
 @pytest.mark.parametrize("report", ["made", "whole"])
-def test_nothing_runs_past_the_edges_of_the_pdf(report: str, request: pytest.FixtureRequest) -> None:
+def test_nothing_runs_past_the_edges_of_the_pdf(report: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue(report) / "report"
     assert (folder / "report.pdf").stat().st_size > 0
-    assert "Overfull" not in (folder / "report.log").read_text(errors="replace")
+    assert compiled("pdflatex", folder, tmp_path).returncode == 0
+    assert "Overfull" not in (tmp_path / "report.log").read_text(errors="replace")

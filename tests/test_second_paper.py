@@ -105,6 +105,12 @@ def test_show_prints_it(shown: Call) -> None:
     assert "laim" not in result.stdout
 
 
+def test_it_has_no_records_of_the_project_s_own() -> None:
+    result = call("show", "--results", "reference")
+    assert result.exit_code == 1
+    assert "has no reference; give its PAPER one" in result.stderr
+
+
 def test_a_second_run_has_nothing_to_do(shown: Call, tmp_path: Path) -> None:
     assert "8 done, 0 run, 0 wait, 0 blocked" in shown("plan", "table3").stdout
     assert "0 cells run, 8 done before" in shown("run", "--out", str(tmp_path)).stdout

@@ -15,8 +15,11 @@ from benchmarks.papers.tdam import table1
 from benchmarks.papers.tdam.numbers import paper_rows
 from benchmarks.papers.tdam.queries import accuracy
 from benchmarks.papers.tdam.recipes import PROFILES
+from benchmarks.report.claims import ClaimVerdict
+from benchmarks.report.comparison import LATEX, MARKDOWN
 from benchmarks.report.differences import Seen, above_zero
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.page_claims import said
 from benchmarks.report.shares import Printed, printed_in, share_value, target_of
 from benchmarks.report.verdicts import Judgement, Target, Verdict, judge, judge_printed, word
 from tests.worlds import World, given
@@ -119,6 +122,26 @@ def test_printed_digits_judge_counts() -> None:
     as_plain = judge_printed(25.557, "25.56", 25.557)
     assert (as_plain.verdict, as_plain.plain) == (CONSISTENT, CONSISTENT)
     assert as_plain.reason == "25.56 against 25.56, as the plain network has it too"
+
+
+def test_every_verdict_has_one_sign_wherever_it_is_shown() -> None:
+    """On the page, in Markdown, in pictures: no two of a kind alike, and those that two kinds have, the same."""
+    for kind in (Verdict, ClaimVerdict):
+        assert len({one.sign for one in kind}) == len(kind)
+    assert {one: one.sign for one in Verdict} == MARKDOWN.symbols
+    assert set(LATEX.symbols) == set(Verdict)
+    assert said(ClaimVerdict.NOT_RUN)["sign"] == ClaimVerdict.NOT_RUN.sign == Verdict.NOT_RUN.sign
+
+
+def test_the_plain_network_is_told_from_nothing() -> None:
+    """Its own number is told without what the plain network would have earned; any other's reason is its own."""
+    counted = judge_printed(25.557, "25.56", 25.557)
+    varied = judge(seeds(80.0), Target(80.0, 80.0, 0.5), shown)
+    for own, compared in ((counted, "25.56 against 25.56"), (varied, varied.reason.partition("; ")[0])):
+        assert own.verdict is CONSISTENT
+        assert own.of_plain.startswith(f"{compared}; this is the plain network, from which others are told")
+    for other in (judge_printed(25.6, "25.56", 25.6), judge(seeds(80.7), Target(80.0, 80.0, 0.5), shown)):
+        assert other.of_plain == other.reason
 
 
 # ---------------------------------------------------------------- the audit's holes, over all of table 1

@@ -136,6 +136,11 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
         for command in (TABLE1, PLAN, ("show",), ("report",), ("pack",), ("status",), ("cancel",), ("reference",))
     ),
     ((*TABLE1, "--results", "file/runs"), 2, "file is a file, and --results takes a folder; name another"),
+    # The word for the project's own records, where something would be written.
+    *(
+        ((*command, "--results", "reference"), 2, "--results reference is the word for the project's own records, for")
+        for command in (TABLE1, ("train", "resnet18"), ("pack",), ("status",), ("cancel",), ("reference",))
+    ),
     ((*TABLE1, "--out", "file"), 2, "file is a file, and --out takes a folder; name another"),
     (("report", "--results", "runs", "--out", "file/report"), 2, "file is a file, and --out takes a folder"),
     ((*TABLE1, "--cache", "file"), 2, "file is a file, and --cache takes a folder; name another"),

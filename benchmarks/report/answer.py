@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.report.claims import COUNTS, SPEED, ClaimResult, ClaimVerdict, scope_of
 from benchmarks.report.closing import Told
@@ -11,6 +11,7 @@ from benchmarks.report.verdicts import Verdict
 
 TOPICS = {COUNTS: "Architecture", SPEED: "Speed and memory"}
 ACCURACY = "Accuracy"
+NOT_RUN = "not run"
 # Those of a number that agrees with the paper's.
 AGREE = (Verdict.REPRODUCED, Verdict.CONSISTENT)
 
@@ -44,28 +45,39 @@ class Scope:
         judged = self.numbers.total() - idle - other
         if judged:
             return f"{sum(self.numbers[verdict] for verdict in AGREE)} of {judged} numbers agree{without(idle)}"
-        return "not comparable" if other else "not run"
+        return "not comparable" if other else NOT_RUN
 
 
 def without(idle: int) -> str:
     """How many were not run; nothing for none."""
-    return f", {idle} not run" if idle else ""
+    return f", {idle} {NOT_RUN}" if idle else ""
 
 
 def scopes(results: Sequence[ClaimResult], told: Iterable[Told], evidence: Evidence) -> list[Scope]:
     """The answer, scope by scope, in the order of the claims and then of the numbers."""
     claims: dict[str, Counter[ClaimVerdict]] = {}
     numbers: dict[str, Counter[Verdict]] = {}
+    # Names of the experiments that measure a scope; an empty one stands for all.
+    asked: dict[str, list[str]] = {}
     for result in results:
         claims.setdefault(result.scope, Counter())[result.verdict] += 1
+        asked.setdefault(result.scope, []).extend(result.claim.experiments or [""])
     for one in told:
         numbers.setdefault(one.scope, Counter())[one.verdict] += 1
+        if one.scope not in claims:
+            asked.setdefault(one.scope, []).append(one.table.name)
     topics = {scope_of(family, evidence): topic for family, topic in TOPICS.items()}
-    titles = dict.fromkeys([*claims, *numbers])
-    return [
+    found = [
         Scope(topics.get(title, ACCURACY), title, claims.get(title, Counter()), numbers.get(title, Counter()))
-        for title in titles
+        for title in dict.fromkeys([*claims, *numbers])
     ]
+    commands = {title: run_of(names, evidence) for title, names in asked.items()}
+    return [replace(one, command=commands[one.title]) if one.headline == NOT_RUN else one for one in found]
+
+
+def run_of(experiments: Sequence[str], evidence: Evidence) -> str:
+    """The command that runs some experiments, each once; all of them where one has no name."""
+    return evidence.run_by([] if "" in experiments else list(dict.fromkeys(experiments))).command
 
 
 def not_run(program: str, profile: str, trains: bool) -> Scope:

@@ -106,11 +106,14 @@ def summary(results: Sequence[ClaimResult], profile: Profile, rules: tuple[str, 
 
 
 def doing_nothing(results: Sequence[ClaimResult]) -> str:
-    """Which claims that hold the plain network would have earned too, in the place of every network with feedback."""
+    """Which claims that hold would hold of the plain network too, in the place of every network with feedback."""
     held = [result for result in results if result.verdict is ClaimVerdict.HOLDS and result.plain is not None]
     alike = [str(result.claim.number) for result in held if result.plain is ClaimVerdict.HOLDS]
     named = f" ({', '.join(alike)})" if alike else ""
-    return f"Of the {len(held)} that hold and rest on networks {len(alike)}{named} would hold of the plain network too."
+    return (
+        f"If every network with feedback were the plain one, {len(alike)} of the {len(held)} claims that hold, those "
+        f"on speed left out, would hold all the same{named}."
+    )
 
 
 def of_scope(scope: str, results: Sequence[ClaimResult]) -> str:

@@ -32,6 +32,19 @@ class ClaimVerdict(Enum):
     def __str__(self) -> str:
         return self.value
 
+    @property
+    def sign(self) -> str:
+        """What stands for it where there is no room for the word."""
+        return SIGNS[self]
+
+
+SIGNS = {
+    ClaimVerdict.HOLDS: "✓",
+    ClaimVerdict.FAILS: "✗",
+    ClaimVerdict.UNDECIDED: "?",
+    ClaimVerdict.NOT_RUN: "○",
+}
+
 
 @dataclass(frozen=True)
 class Outlook:

@@ -1,4 +1,4 @@
-"""What a run says last: how many of the paper's numbers came out, by what they are about, and what surprises most."""
+"""What a run or a report says last: how many of the paper's numbers came out, by what they are about, the oddest."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # How many are named.
 MOST = 3
+PAGE, PDF = "index.html", "report.pdf"
 # What a column without a record is about, by its unit; by any other it is about speed and memory.
 FAMILIES = {"M": COUNTS, "G": COUNTS, "%": "", "points": ""}
 
@@ -67,17 +68,18 @@ class Told:
 
 
 def closing(wanted: "Wanted", evidence: Evidence, out: Path) -> list[str]:
-    """The answer of a run, in lines.
+    """The answer, in lines.
 
     Args:
-        wanted: The experiments just run.
+        wanted: The experiments that were run or are reported.
         evidence: The records.
         out: Where the page, tables and figures were written.
     """
     tables = [wanted.paper.experiment(name).table(evidence) for name in wanted.experiments]
     told = list(numbers_of(tables, evidence))
     lines = [*verdict_lines(told), *claim_lines(wanted, evidence), *surprising(told)]
-    return [*lines, f"tables and figures: {out}; the page: {out / 'index.html'}"]
+    printed = f"; for print: {out / PDF}" if (out / PDF).exists() else ""
+    return [*lines, f"tables and figures: {out}; the page: {out / PAGE}{printed}"]
 
 
 def numbers_of(tables: Sequence[Table], evidence: Evidence) -> Iterator[Told]:

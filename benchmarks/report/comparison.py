@@ -17,7 +17,7 @@ from tabulate import tabulate
 
 from benchmarks.core.files import write_text
 from benchmarks.report.layout import Column, Line, Table, Value
-from benchmarks.report.verdicts import Judgement, Verdict, earned_by_plain
+from benchmarks.report.verdicts import SIGNS, Judgement, Verdict, earned_by_plain
 
 NOTHING = Value()
 # Units of numbers that are shown with half of their interval.
@@ -183,15 +183,7 @@ MARKDOWN = Markup(
     italic=lambda text: f"*{text}*",
     bold=lambda text: f"**{text}**",
     marks=lambda numbers: f" [{numbers}]",
-    symbols={
-        Verdict.REPRODUCED: "✓",
-        Verdict.CONSISTENT: "≈",
-        Verdict.DIFFERS: "✗",
-        Verdict.UNDECIDED: "?",
-        Verdict.NOT_COMPARABLE: "·",
-        Verdict.NOT_RUN: "-",
-        Verdict.NEW: "new",
-    },
+    symbols=SIGNS,
 )
 
 

@@ -20,9 +20,8 @@ from benchmarks.report.comparison import value_of
 from benchmarks.report.flips import Flips
 from benchmarks.report.layout import Table
 from benchmarks.report.packing import as_lines, as_webp, packed
-from benchmarks.report.page_claims import SIGNS as CLAIM_SIGNS
 from benchmarks.report.page_claims import claim_context
-from benchmarks.report.page_tables import SIGNS, PageFacts, facts_of, slug, table_context, verdict_of
+from benchmarks.report.page_tables import PageFacts, command_of, facts_of, slug, table_context, verdict_of
 from benchmarks.report.sources import Source, source_of
 from benchmarks.report.verdicts import Judgement, Verdict, earned_by_plain
 from benchmarks.work.attention import Attention
@@ -146,8 +145,8 @@ def scope_context(scope: Scope) -> dict[str, Any]:
         "title": scope.title,
         "headline": scope.headline,
         "command": scope.command,
-        "claims": [(count, CLAIM_SIGNS[one], one) for one in ClaimVerdict if (count := scope.claims[one])],
-        "numbers": [(count, SIGNS[one], one) for one in Verdict if (count := scope.numbers[one])],
+        "claims": [(count, one.sign, one) for one in ClaimVerdict if (count := scope.claims[one])],
+        "numbers": [(count, one.sign, one) for one in Verdict if (count := scope.numbers[one])],
     }
 
 
@@ -208,7 +207,13 @@ def section_context(section: Section, told: PageFacts) -> dict[str, Any]:
         "notes": [] if table is None else list(table.notes),
         "figures": [figure_context(path, alt) for alt, path in section.figures.items()],
         "looked": any(record is not None and record.cell.kind == Attention.name for record in records),
+        "measured_by": "" if is_measured(section) else command_of(section.name, told.command),
     }
+
+
+def is_measured(section: Section) -> bool:
+    """Whether anything of a section is; of one that only shows the paper's numbers nothing is."""
+    return section.table is None or section.table.has_numbers or bool(section.figures)
 
 
 def figure_context(path: Path, alt: str) -> dict[str, str]:

@@ -7,17 +7,10 @@ from benchmarks.report import claim_tables
 from benchmarks.report.claims import ClaimResult, ClaimVerdict, PartResult
 from benchmarks.report.page_tables import PageFacts, slug
 
-SIGNS = {
-    ClaimVerdict.HOLDS: "✓",
-    ClaimVerdict.FAILS: "✗",
-    ClaimVerdict.UNDECIDED: "?",
-    ClaimVerdict.NOT_RUN: "○",
-}
-
 
 def said(verdict: ClaimVerdict) -> dict[str, str]:
     """A verdict as sign, word and class."""
-    return {"sign": SIGNS[verdict], "word": str(verdict), "class": slug(verdict)}
+    return {"sign": verdict.sign, "word": str(verdict), "class": slug(verdict)}
 
 
 def claim_context(result: ClaimResult, rules: tuple[str, str], told: PageFacts) -> dict[str, Any]:

@@ -8,21 +8,13 @@ from itertools import groupby
 from typing import Any
 
 from benchmarks.core.records import MetricKey, Record
+from benchmarks.networks.names import parse
 from benchmarks.report.comparison import WITH_INTERVAL, best_digits, blocks, digits, missing_reason, value_of
 from benchmarks.report.evidence import seed_of
 from benchmarks.report.layout import Column, Line, Table, Value
-from benchmarks.report.sources import Source, source_of
+from benchmarks.report.sources import Source, own_of, source_of
 from benchmarks.report.verdicts import Verdict
 
-SIGNS = {
-    Verdict.REPRODUCED: "✓",
-    Verdict.CONSISTENT: "≈",
-    Verdict.DIFFERS: "✗",
-    Verdict.UNDECIDED: "?",
-    Verdict.NOT_COMPARABLE: "·",
-    Verdict.NOT_RUN: "○",
-    Verdict.NEW: "+",
-}
 # What tells a recorded number, see :meth:`PageFacts.ground`.
 Ground = tuple[str, ...]
 
@@ -106,8 +98,8 @@ def rows_context(
         cells = [cell_context(f"{row}.{slug(column.key)}", line, column, best[column.key]) for column in table.columns]
         for cell, column in zip(cells, table.columns, strict=True):
             tell(name, cell["id"], line, column, told)
-        source = source_of(line.model, told.sources)
-        rows.append({"id": row, "label": line.label, "model": line.model, "source": source, "cells": cells})
+        facts = {"source": source_of(line.model, told.sources), "own": own_of(line.model)}
+        rows.append({"id": row, "label": line.label, "model": line.model, "cells": cells, **facts})
     return rows
 
 
@@ -124,7 +116,7 @@ def cell_context(identity: str, line: Line, column: Column, best: str | None) ->
         "missing": bool(missing),
         "paper": value.paper or "",
         "verdict": verdict,
-        "said": f"{SIGNS[verdict]} {str(verdict).lower()}" if verdict else "",
+        "said": f"{verdict.sign} {str(verdict).lower()}" if verdict else "",
     }
 
 
@@ -171,29 +163,46 @@ def facts_of_value(name: str, line: Line, column: Column, told: PageFacts) -> di
     seeds = sorted({seed for record in known if (seed := seed_of(record)) is not None})
     interval = f" ({value.low:.6g} to {value.high:.6g})" if value.low is not None and value.high is not None else ""
     measured = None if value.measured is None else f"{value.measured:.6g} {column.unit}".strip() + interval
+    plain = is_plain(line.model)
     facts = {
         "sort": value.measured,
         "value": measured,
         "paper": value.paper,
-        "verdict": f"{judgement.verdict}: {judgement.reason}" if judgement else None,
-        "plain": str(judgement.plain) if judgement and judgement.plain else None,
+        "verdict": f"{judgement.verdict}: {judgement.of_plain if plain else judgement.reason}" if judgement else None,
+        "plain": str(judgement.plain) if judgement and judgement.plain and not plain else None,
         "missing": missing_reason(value) if value.measured is None else None,
         "note": value.note,
         "seeds": ", ".join(map(str, seeds)),
-        "command": command_of(name, line.model, seeds, told.command) if known and line.model else None,
+        "command": command_of(name, told.command, line.model, seeds) if known and line.model else None,
         "records": records,
     }
     kept = {key: fact for key, fact in facts.items() if fact not in (None, "", [])}
     return {"what": f"{line.group} {line.label}: {heading(column)}".strip(), **kept} if kept else {}
 
 
-def command_of(name: str, model: str, seeds: Sequence[int], command: str) -> str:
-    """What measures a row of an experiment again."""
+def is_plain(model: str) -> bool:
+    """Whether a row is a plain network's."""
+    try:
+        return parse(model).is_plain
+    except ValueError:  # a row that is no network
+        return False
+
+
+def command_of(name: str, command: str, model: str = "", seeds: Sequence[int] = ()) -> str:
+    """What measures an experiment.
+
+    Args:
+        name: The experiment's.
+        command: What runs everything.
+        model: The row that is to be measured, empty for all.
+        seeds: Those of its trainings, none for what a run has by default.
+    """
     program, run, rest = command.partition(" run")
-    counted = [] if not seeds else ["--seeds", str(len(seeds))]
+    chosen = ["--models", model] if model else []
+    chosen += ["--seeds", str(len(seeds))] if seeds else []
     if seeds and list(seeds) != list(range(len(seeds))):
-        counted = ["--seeds", ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")]
-    return " ".join([f"{program}{run} {name}{rest}", "--models", model, *counted])
+        chosen[-1] = ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
+    return " ".join([f"{program}{run} {name}{rest}", *chosen])
 
 
 def facts_of(record: Record) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import platform
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmarks.core.versions import versions
 from benchmarks.report import calibration, claim_tables
 from benchmarks.report.answer import Scope, not_run, scopes
 from benchmarks.report.claims import ClaimResult, beside_plain, judge_claims
-from benchmarks.report.closing import Told, numbers_of
+from benchmarks.report.closing import PAGE, PDF, Told, numbers_of
 from benchmarks.report.comparison import latex_text, markdown_text, to_markdown, write_table
 from benchmarks.report.evidence import ANY, Evidence, limit_told, read_evidence
 from benchmarks.report.flips import flips
@@ -25,8 +26,8 @@ from benchmarks.report.paper import CLAIMS, Experiment, Paper
 from benchmarks.report.plots import Captioned, files_of, write_figure
 from benchmarks.report.tables import FORMATS
 
-LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "fvcore", "pillow", "scikit-learn", "scipy")
-MANIFEST, PDF = "manifest.json", "report.pdf"
+LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "fvcore", "pillow", "scikit-learn", "scipy", "matplotlib")
+MANIFEST, LATEX_LOG = "manifest.json", "report.log"
 TEXTS = (".md", ".tex", ".csv", ".html")
 Environment = Sequence[tuple[str, str]]
 LATEX = r"""\documentclass[10pt]{article}
@@ -170,24 +171,23 @@ def text_of(wanted: Wanted, name: str, evidence: Evidence) -> str:
     return to_markdown(wanted.paper.experiment(name).table(evidence))
 
 
-def write_report(wanted: Wanted, store: Store, out: Path) -> list[Path]:
+def write_report(wanted: Wanted, store: Store, out: Path) -> Evidence:
     """Write everything to a folder, from records alone; compiled too where LaTeX is installed.
 
     Returns:
-        The files.
+        The records that it is made from.
 
     Raises:
         ValueError: There is no record of what is wanted; LaTeX cannot compile what was written.
     """
-    return [*write_page(wanted, wanted.measured(store), store, out), *pdf(out)]
+    evidence = wanted.measured(store)
+    write_page(wanted, evidence, store, out)
+    pdf(out)
+    return evidence
 
 
-def write_page(wanted: Wanted, evidence: Evidence, store: Store, out: Path) -> list[Path]:
-    """Write tables, figures, the page and its texts, with a manifest by which they can be verified.
-
-    Returns:
-        The files.
-    """
+def write_page(wanted: Wanted, evidence: Evidence, store: Store, out: Path) -> None:
+    """Write tables, figures, the page and its texts, with a manifest by which they can be verified."""
     environment = environment_of(evidence)
     files = write_texts(wanted, evidence, out, environment)
     (out / PDF).unlink(missing_ok=True)  # of other records
@@ -201,7 +201,6 @@ def write_page(wanted: Wanted, evidence: Evidence, store: Store, out: Path) -> l
         "records": hashes(evidence.records, store),
     }
     write_text(out / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
-    return [*files, out / MANIFEST]
 
 
 def hashes(records: Iterable[Record], store: Store) -> dict[str, str]:
@@ -225,7 +224,7 @@ def write_texts(wanted: Wanted, evidence: Evidence, out: Path, environment: Envi
     files += claim_tables.write(results, out) if results else []
     page = page_of(wanted.paper, evidence, sections, results, environment)
     texts = {
-        "index.html": render_page(page),
+        PAGE: render_page(page),
         "report.md": markdown(page),
         "report.tex": latex(page, files, out),
     }
@@ -331,18 +330,30 @@ def latex(page: Page, files: Sequence[Path], out: Path) -> str:
     return LATEX % (latex_text(page.title), summary, "\n\n".join([*inputs, *figures]))
 
 
-def pdf(out: Path) -> list[Path]:
-    """The compiled report, where LaTeX is installed.
+def pdf(out: Path) -> None:
+    """Compile the report, where LaTeX is installed; of what LaTeX writes besides, its log is kept where it fails.
 
     Raises:
         ValueError: LaTeX fails; the message names its log.
     """
     program = shutil.which("pdflatex")
     if program is None:
-        return []
-    command = [program, "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
-    done = subprocess.run(command, cwd=out, capture_output=True, text=True, errors="replace")
-    if done.returncode:
-        reason = next((line for line in done.stdout.splitlines() if line.startswith("!")), "no reason given")
-        raise ValueError(f"LaTeX cannot compile {out / 'report.tex'} ({reason}); see {out / 'report.log'}")
-    return [out / PDF]
+        return
+    log = out / LATEX_LOG
+    log.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        done = compiled(program, out, Path(folder))
+        if done.returncode == 0:
+            shutil.copyfile(Path(folder) / PDF, out / PDF)
+            return
+        told = Path(folder) / LATEX_LOG
+        log.write_bytes(told.read_bytes() if told.exists() else done.stdout.encode())
+    reason = next((line for line in done.stdout.splitlines() if line.startswith("!")), "no reason given")
+    raise ValueError(f"LaTeX cannot compile {out / 'report.tex'} ({reason}), see {log}; the page is {out / PAGE}")
+
+
+def compiled(program: str, out: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """LaTeX's run on the report in ``out``, which reads that folder and writes to another one."""
+    options = ["-interaction=nonstopmode", "-halt-on-error", f"-output-directory={folder.resolve()}"]
+    command = [program, *options, "report.tex"]
+    return subprocess.run(command, cwd=out, capture_output=True, text=True, errors="replace")

@@ -71,7 +71,8 @@ def share_value(evidence: Evidence, query: Query, key: MetricKey, printed: Print
         return judged(value, printed.digits, Judgement(Verdict.UNDECIDED, barred))
     judgement = judge(evidence.effect(query, key), target_of(printed), lambda share: f"{share:.2f}")
     if part:
-        judgement = replace(judgement, reason=f"{judgement.reason}; on {part}")
+        compared = f"{judgement.compared} on {part}" if judgement.compared else ""
+        judgement = replace(judgement, reason=f"{judgement.reason}; on {part}", compared=compared)
     return judged(value, printed.digits, judgement)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks.networks.names import BACKBONES, parse
 
 FEEDBACK = "feedback"
+CONTROL = "control, this suite's own"
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,24 @@ class Source:
 
 
 def source_of(model: str, sources: Mapping[str, Source]) -> Source | None:
-    """The paper that a row's method is from: its feedback's, its attention's, or its backbone's; None where unknown."""
+    """The paper that a row's method is from: its feedback's, its attention's, or its backbone's.
+
+    Returns:
+        It; None where it is unknown, and of what no paper has, see :func:`own_of`.
+    """
     try:
         parts = parse(model)
     except ValueError:  # a row that is no network
         return None
+    if parts.is_control:
+        return None
     name = FEEDBACK if parts.feedback else parts.attention
     return sources.get(name or BACKBONES[parts.backbone])
+
+
+def own_of(model: str) -> str:
+    """What stands in the place of a paper where a row is this suite's own and in none; empty for others."""
+    try:
+        return CONTROL if parse(model).is_control else ""
+    except ValueError:  # a row that is no network
+        return ""

@@ -30,6 +30,22 @@ class Verdict(Enum):
     def __str__(self) -> str:
         return self.value
 
+    @property
+    def sign(self) -> str:
+        """What stands for it where there is no room for the word."""
+        return SIGNS[self]
+
+
+SIGNS = {
+    Verdict.REPRODUCED: "✓",
+    Verdict.CONSISTENT: "≈",
+    Verdict.DIFFERS: "✗",
+    Verdict.UNDECIDED: "?",
+    Verdict.NOT_COMPARABLE: "·",
+    Verdict.NOT_RUN: "○",
+    Verdict.NEW: "+",
+}
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -41,12 +57,20 @@ class Judgement:
         plain: What the plain network's own number would have earned here, None where that is no question.
         off: Distance from the paper's number over what the wider margin and half of the interval allow together, above
             1 where it DIFFERS; 0 where nothing tells.
+        compared: The reason without why equality is no more than CONSISTENT; empty where it says no such thing.
     """
 
     verdict: Verdict
     reason: str
     plain: Verdict | None = None
     off: float = 0.0
+    compared: str = ""
+
+    @property
+    def of_plain(self) -> str:
+        """The reason where the number is the plain network's own, which there is nothing to tell from."""
+        alone = "this is the plain network, from which others are told: agreement is all that its number can show"
+        return f"{self.compared}; {alone}" if self.compared else self.reason
 
 
 def earned_by_plain(judgements: Sequence[Judgement]) -> str:
@@ -99,7 +123,8 @@ def judge_printed(measured: float, printed: str, plain: float, fitted: str = "")
     if rounded != printed:
         return Judgement(Verdict.DIFFERS, reason, plain_earns, abs(measured - float(printed)) / (0.5 * 10**-decimals))
     if plain_rounded == printed:
-        return Judgement(Verdict.CONSISTENT, f"{reason}, as the plain network has it too", plain_earns)
+        told = f"{reason}, as the plain network has it too"
+        return Judgement(Verdict.CONSISTENT, told, plain_earns, compared=reason)
     if fitted:
         return Judgement(Verdict.CONSISTENT, f"{reason}; {fitted}", plain_earns)
     return Judgement(Verdict.REPRODUCED, reason, plain_earns)
@@ -116,13 +141,14 @@ def judge(effect: Effect, target: Target, show: Callable[[float], str]) -> Judge
     verdict = word(effect, target)
     low, high = effect.interval()
     between = f"{show(low)} to {show(high)}" if math.isfinite(low) else f"one of {effect.unit}, its spread is unknown"
-    reason = f"{show(effect.value)} ({between}) against {show(target.paper)}"
+    reason = numbers = f"{show(effect.value)} ({between}) against {show(target.paper)}"
     if verdict is Verdict.CONSISTENT:
         reason += f"; {why_not_told(effect, target)}"
     if verdict is Verdict.UNDECIDED:
         reason += f"; {what_would_decide(effect, target)}"
     plain = None if target.plain is None else word(moved(effect, target.plain), target)
-    return Judgement(verdict, reason, plain, off(effect, target))
+    compared = numbers if verdict is Verdict.CONSISTENT else ""
+    return Judgement(verdict, reason, plain, off(effect, target), compared)
 
 
 def off(effect: Effect, target: Target) -> float:

@@ -29,12 +29,12 @@ from benchmarks.report.report import Wanted
 
 METHOD = "TDjoint (t=2, m=1)"
 MODEL = TABLE1["resnet50", METHOD]
-# Color and sign of each verdict, from Okabe and Ito's palette.
-SIGNS = {
-    ClaimVerdict.HOLDS: ("#009E73", "\N{CHECK MARK}"),
-    ClaimVerdict.FAILS: ("#D55E00", "\N{MULTIPLICATION SIGN}"),
-    ClaimVerdict.UNDECIDED: ("#E69F00", "?"),
-    ClaimVerdict.NOT_RUN: ("#BBBBBB", "\N{EN DASH}"),
+# Color of each verdict, from Okabe and Ito's palette.
+COLORS = {
+    ClaimVerdict.HOLDS: "#009E73",
+    ClaimVerdict.FAILS: "#D55E00",
+    ClaimVerdict.UNDECIDED: "#E69F00",
+    ClaimVerdict.NOT_RUN: "#BBBBBB",
 }
 WIDTH, HEIGHT, LINE = 7.4, 2.1, 0.34  # inches: of the picture, of its images, of a line of the strip
 TEXT = "Description"
@@ -77,15 +77,15 @@ def draw_strip(axis: Axes, results: Sequence[ClaimResult]) -> None:
         of_scope = [result for result in results if result.scope == scope]
         axis.text(-0.3, line + 0.5, scope, ha="right", va="center", fontsize=8)
         for place, result in enumerate(of_scope):
-            color, sign = SIGNS[result.verdict]
+            color = COLORS[result.verdict]
             axis.add_patch(Rectangle((place, line + 0.06), 0.88, 0.88, color=color, linewidth=0))
-            said = f"{result.claim.number}\n{sign}"
+            said = f"{result.claim.number}\n{result.verdict.sign}"
             axis.text(place + 0.44, line + 0.5, said, ha="center", va="center", fontsize=6.5, linespacing=0.95)
     axis.set_xlim(-0.45 * widest, widest)
     axis.set_ylim(len(scopes), 0)
     axis.set_axis_off()
     there = {result.verdict for result in results}
-    told = "   ".join(f"{sign} {verdict}" for verdict, (_, sign) in SIGNS.items() if verdict in there)
+    told = "   ".join(f"{verdict.sign} {verdict}" for verdict in ClaimVerdict if verdict in there)
     axis.set_title(f"The paper's {len(results)} claims:   {told}", fontsize=8, loc="left")
 
 

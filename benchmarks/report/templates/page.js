@@ -120,15 +120,57 @@ addEventListener("keydown", (event) => {
   if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
 });
 
+// ---------------------------------------------------------------- what is folded: tables without a number, deviations
+
+const folds = all(".fold");
+// The width of what is folded is known once it is open.
+const fit = (fold) => { for (const one of tables) if (fold.contains(one.table)) one.fit(); };
+const unfold = (fold) => { fold.open = true; fit(fold); };
+for (const fold of folds) fold.addEventListener("toggle", () => fit(fold));
+// What was opened for a search or for paper is closed after it; what the reader opened stays.
+const reach = (fold, reached) => {
+  if (reached && !fold.open) { fold.dataset.reached = ""; unfold(fold); }
+  if (!reached && fold.dataset.reached !== undefined) { delete fold.dataset.reached; fold.open = false; }
+};
+addEventListener("beforeprint", () => { for (const fold of folds) reach(fold, true); });
+addEventListener("afterprint", () => { for (const fold of folds) reach(fold, false); filter(); });
+
 // ---------------------------------------------------------------- search and verdicts
 
 const search = byId("search");
 const verdict = byId("verdict");
+const nothing = byId("nothing");
 const claims = all(".claim");
+const deviations = byId("deviations")?.closest("section");
 const counted = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
+const clear = () => {
+  search.value = "";
+  if (verdict) verdict.value = "";
+  filter();
+};
+// A search leaves those deviations that have its words, but none where a verdict is wanted; returns how many are left.
+const filterProse = (words, wanted, said) => {
+  if (!deviations) return 0;
+  const parts = all(".prose :is(tbody tr, p, li)", deviations);
+  for (const part of parts) part.hidden = !said(part.textContent.toLowerCase());
+  for (const table of all("table", deviations)) table.hidden = all("tbody tr", table).every((row) => row.hidden);
+  for (const heading of all(".prose :is(h3, h4, h5, h6)", deviations)) heading.hidden = words.length > 0;
+  const found = words.length && !wanted ? parts.filter((part) => !part.hidden).length : 0;
+  deviations.hidden = words.length > 0 && !found;
+  reach(deviations.querySelector(".fold"), found > 0);
+  return found;
+};
+const tellNothing = (words, wanted) => {
+  const both = (one, other) => [words.length && one, wanted && other].filter(Boolean);
+  const what = both(`“${search.value.trim()}”`, `the verdict “${verdict?.selectedOptions[0].textContent}”`).join(" and ");
+  const button = make("button", `clear the ${both("search", "verdict").join(" and the ")}`, { type: "button" });
+  button.addEventListener("click", () => { clear(); search.focus(); });
+  nothing.replaceChildren(`Nothing has ${what}; `, button);
+};
 const filter = () => {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const wanted = verdict?.value ?? "";
+  const asked = words.length > 0 || wanted !== "";
   const said = (text) => words.every((word) => text.includes(word));
   for (const claim of claims) {
     claim.hidden = (wanted && claim.dataset.verdict !== wanted) || !said(claim.textContent.toLowerCase());
@@ -142,12 +184,16 @@ const filter = () => {
     }
     for (const block of table.tBodies) block.hidden = own.filter((row) => row.parentElement === block).every((row) => row.hidden);
     const left = own.filter((row) => !row.hidden).length;
-    section.hidden = !left && Boolean(words.length || wanted);
+    section.hidden = !left && asked;
+    for (const fold of all(":scope > .fold", section)) reach(fold, asked && left > 0);
     rows += left;
   }
   const shown = claims.filter((claim) => !claim.hidden).length;
   if (claims.length) claims[0].closest("section").hidden = !shown;
-  byId("found").textContent = [claims.length && counted(shown, "claim"), counted(rows, "row")].filter(Boolean).join(", ");
+  const others = filterProse(words, wanted, said);
+  const counts = [claims.length && counted(shown, "claim"), counted(rows, "row"), others && counted(others, "deviation")];
+  byId("found").textContent = counts.filter(Boolean).join(", ");
+  if (asked && !shown && !rows && !others) tellNothing(words, wanted); else nothing.replaceChildren();
 };
 search.addEventListener("input", filter);
 verdict?.addEventListener("change", filter);
@@ -167,13 +213,11 @@ const reveal = () => {
       if (view) setView(view);
       if (!own.visible(place)) own.choose(place, true);
     }
-    if (target.closest("[hidden]")) {
-      search.value = "";
-      if (verdict) verdict.value = "";
-    }
-    filter();
+    if (target.closest("[hidden]")) clear(); else filter();
   }
-  for (let one = target; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
+  const around = target.matches("h2") ? all(":scope > .fold", target.parentElement) : [];
+  for (let one = target; one; one = one.parentElement) if (one.tagName === "DETAILS") around.push(one);
+  for (const one of around) { delete one.dataset.reached; unfold(one); }
   if (target.matches(".claim")) target.querySelector("details").open = true;
   target.scrollIntoView({ block: target.matches("td, tr") ? "center" : "start", inline: "nearest" });
 };

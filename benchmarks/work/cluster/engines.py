@@ -136,7 +136,9 @@ def submitit_of(executor: str) -> Any:
     try:
         import submitit
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"--executor {executor} needs submitit: pip install 'tdam-bench[cluster]'") from error
+        raise ModuleNotFoundError(
+            f"--executor {executor} needs submitit: pip install submitit, or pip install '.[cluster]' in a checkout"
+        ) from error
     return submitit
 
 
