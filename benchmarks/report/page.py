@@ -88,20 +88,18 @@ def render_page(page: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {
-        "slug": slug,
-        "ticks": ticks,
-    }
+    environment.filters |= {"slug": slug, "ticks": ticks}
     told = PageFacts(page.records, page.command, page.sources)
     # Tables first: claims link to the cells that they rest on.
     sections = [section_context(section, told) for section in page.sections]
+    claims = [claim_context(result, page.rules, told) for result in page.claims]
     context = {
         "title": page.title,
         "subtitle": page.subtitle,
         "summary": page.claims_summary,
         "scopes": [scope_context(scope) for scope in page.scopes],
         "earned_by_plain": earned_by_plain(page.judged),
-        "claims": [claim_context(result, page.rules, told) for result in page.claims],
+        "claims": claims,
         "verdicts": words_of(page),
         "views": views_of(page.sections),
         "sections": sections,
@@ -114,7 +112,7 @@ def render_page(page: Page) -> str:
         page=context,
         style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
-        data=packed(as_lines(data_of(page, told))),
+        data=packed(as_lines(data_of(page, told) | {"parts": {one["id"]: one["parts"] for one in claims}})),
     )
 
 
@@ -222,7 +220,7 @@ def figure_context(path: Path, alt: str) -> dict[str, str]:
     if "<image" not in drawn:
         return {"alt": alt, "svg": packed(drawn), "picture": ""}
     with Image.open(path.with_suffix(".png")) as image:
-        return {"alt": alt, "svg": "", "picture": as_webp(image.convert("RGB"), quality=80)}
+        return {"alt": alt, "svg": "", "picture": as_webp(image.convert("RGB"), quality=70)}
 
 
 def records_of(table: Table | None) -> list[str]:

@@ -30,6 +30,7 @@ def claim_context(result: ClaimResult, rules: tuple[str, str], told: PageFacts) 
     for cell in {link["cell"] for part in parts for link in part["links"]}:
         told.cells[cell].setdefault("claims", []).append(claim.number)
     return {
+        "id": f"claim-{claim.number}",
         "number": claim.number,
         "section": claim.section,
         "statement": claim.statement,
@@ -44,7 +45,7 @@ def claim_context(result: ClaimResult, rules: tuple[str, str], told: PageFacts) 
 
 
 def part_context(result: ClaimResult, part: PartResult, rule: str, identity: str, told: PageFacts) -> dict[str, Any]:
-    """A part as the template takes it."""
+    """A part as the page's script takes it."""
     row = claim_tables.part_row(result, part, rule)
     shown = {name: row[name] for name in ("says", "rule", "measured", "test", "p", "why")}
     return {"id": identity, "verdict": said(part.verdict), "links": links_of(part, told), **shown}

@@ -356,6 +356,27 @@ const tell = (id, data) => {
 };
 dialog.addEventListener("click", (event) => { if (event.target.matches("a")) dialog.close(); });
 
+// ---------------------------------------------------------------- what claims rest on
+
+const evidence = (part) => {
+  const item = make("li");
+  const word = make("b", "", { class: `word ${part.verdict.class}` });
+  word.append(make("span", part.verdict.sign, { "aria-hidden": "true" }), ` ${part.verdict.word}`);
+  const measured = make("span", "", { id: part.id });
+  measured.append(...prose(part.measured));
+  item.append(word, ` ${part.says}${part.rule && ` [${part.rule}]`}: `, measured);
+  if (part.test) item.append(`; ${part.test}`);
+  if (part.p) item.append(`, p=${part.p}`);
+  if (part.why && part.why !== part.measured) item.append("; ", ...prose(part.why));
+  if (part.links.length) {
+    const links = part.links.flatMap(({ cell, what }, place) => [place ? ", " : " ", make("a", what, { href: `#${cell}` })]);
+    const rests = make("span", "rests on", { class: "notes" });
+    rests.append(...links);
+    item.append(make("br"), rests);
+  }
+  return item;
+};
+
 // ---------------------------------------------------------------- image by image
 
 const bits = (hex, count) => Array.from({ length: count }, (_, place) => (parseInt(hex[place >> 2], 16) >> (3 - place % 4)) & 1);
@@ -417,12 +438,14 @@ const compare = (flips) => {
       button.addEventListener("click", () => copy(make(table, data), button));
     }
   }
+  for (const claim of claims) claim.querySelector("ul").append(...data.parts[claim.id].map(evidence));
   if (data.flips) compare(data.flips);
   await Promise.all(all("img[data-svg]").map(async (image) => {
     image.src = `data:image/svg+xml,${encodeURIComponent(await unpack(image.dataset.svg))}`;
     await image.decode();
   }));
   measure();
+  filter();
   reveal();
   root.dataset.ready = "yes";
 })();
