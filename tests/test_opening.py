@@ -195,7 +195,7 @@ def test_disk_by_hand(tmp_path: Path) -> None:
     assert images
     needed = demand(cells, [], session)
     assert needed.parts == images * (9 + 38 + 9 + 2 * 38)
-    assert needed.tables == {"predictions": images * (40 + 38 + 40 + 2 * 38)}
+    assert needed.tables == {"predictions": images * (19 + 38 + 19 + 2 * 38)}
     assert needed.weights == 0
     assert needed.disk == needed.parts + needed.tables["predictions"]
     # The parts of one pass have gone when the next begins.
