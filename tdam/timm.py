@@ -32,7 +32,7 @@ try:
     from timm.layers import SelectAdaptivePool2d
     from timm.models import adapt_input_conv, build_model_with_cfg, register_model
 except ModuleNotFoundError as error:
-    raise ImportError("tdam.timm needs timm: pip install 'tdam-bench[timm]'") from error
+    raise ImportError("tdam.timm needs timm: pip install timm") from error
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 POOLS = ("avg", "max", "avgmax", "")

@@ -1,6 +1,7 @@
 """The runner skips what is done, keeps going after a failure, and says why a cell has no record."""
 
 import errno
+import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ import pytest
 
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
 from benchmarks.core.store import Absence
-from benchmarks.work import runner
+from benchmarks.work import runner, workers
 from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting
 from benchmarks.work.runner import DiskFull, plan, run
 from benchmarks.work.session import Session
@@ -160,3 +161,18 @@ def test_given_weights(tmp_path: Path, session: Session) -> None:
     assert given.given_weights("resnet101") is None
     with pytest.raises(ValueError, match="no weights at"):
         replace(session, weights=tmp_path / "nowhere").given_weights("resnet50")
+
+
+@pytest.mark.parametrize(("between", "told"), [(0.0, [32, 32, 8]), (math.inf, [72])])
+def test_how_far_work_came_is_told_sparingly_and_whole(
+    monkeypatch: pytest.MonkeyPatch, between: float, told: list[int]
+) -> None:
+    """What came since the last message is in the next one, and in the end nothing is left."""
+    monkeypatch.setattr(workers, "BETWEEN", between)
+    heard: list[int] = []
+    advance = workers.Sparingly(heard.append)
+    for amount in (32, 32, 8):
+        advance(amount)
+    advance.catch_up()
+    advance.catch_up()
+    assert heard == told

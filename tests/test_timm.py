@@ -256,7 +256,7 @@ def test_without_timm_one_line_says_how_to_install_it(monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "tdam.timm")
     with pytest.raises(ImportError) as caught:
         importlib.import_module("tdam.timm")
-    assert str(caught.value) == "tdam.timm needs timm: pip install 'tdam-bench[timm]'"
+    assert str(caught.value) == "tdam.timm needs timm: pip install timm"
 
 
 def test_the_package_itself_needs_no_timm() -> None:

@@ -78,9 +78,7 @@ def by_ptflops(model: nn.Module, image: torch.Tensor) -> Flops:
     try:
         from ptflops import get_model_complexity_info
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "the convention ptflops needs its package: pip install 'tdam-bench[ptflops]'"
-        ) from error
+        raise ModuleNotFoundError("the convention ptflops needs its package: pip install ptflops") from error
     macs, _ = get_model_complexity_info(
         model, tuple(image.shape[1:]), as_strings=False, print_per_layer_stat=False, backend="pytorch", verbose=False
     )

@@ -181,7 +181,7 @@ def add_timm(name: str) -> bool:
     try:
         from timm.layers import create_attn, get_attn
     except ModuleNotFoundError as error:
-        raise PluginError(f"{name} needs timm: pip install 'tdam-bench[timm]'") from error
+        raise PluginError(f"{name} needs timm: pip install timm") from error
     kind = name.removeprefix(TIMM)
     try:
         layer = get_attn(kind)

@@ -18,6 +18,8 @@ from benchmarks.work.session import Session
 Group = Sequence[Cell]
 # How long processes have to write what they have, seconds; clusters give half a minute between their signals.
 GRACE = 20.0
+# Seconds between two messages of how far a process is.
+BETWEEN = 0.25
 # The notes of how long a record took (where a group leaves several, each has its share; of a training that was cut off
 # all of it), how long before it was cut off, how many processes shared the work where it was not one, and what decided
 # the last bits of its numbers. Of a pass whose other parts were there, which share of the images it was shown here: as
@@ -180,13 +182,37 @@ class Worker:
         self.pipe.close()
 
 
+class Sparingly:
+    """Tells how far work came a few times a second: each message costs the process that hears it a millisecond.
+
+    Args:
+        tell: Told how much more is done.
+    """
+
+    def __init__(self, tell: Advance) -> None:
+        self.tell, self.untold, self.since = tell, 0, Stopwatch()
+
+    def __call__(self, amount: int) -> None:
+        self.untold += amount
+        if self.since.seconds() >= BETWEEN:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Tell what was not told yet."""
+        if self.untold:
+            self.tell(self.untold)
+        self.untold, self.since = 0, Stopwatch()
+
+
 def serve(pipe: Connection, kind: Kind, session: Session) -> None:
     """The process: run each group that comes through the pipe; send advances, results, and None at a group's end."""
+    advance = Sparingly(pipe.send)
     # Ctrl-C reaches all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # When the first process is gone, the pipe has no other end.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, Terminated), terminable():
         while True:
-            for result in run_group(kind, pipe.recv(), session, pipe.send):
+            for result in run_group(kind, pipe.recv(), session, advance):
                 pipe.send(result)
+            advance.catch_up()
             pipe.send(None)
