@@ -126,7 +126,7 @@ bench-pass: $(READY)  ## what accuracy and localization cost above their network
 calibration: $(READY)  ## how often verdicts are wrong where the truth is known, and what they find (two minutes)
 	$(BIN)/python -m benchmarks.suite.calibration $(ARGS)
 
-kill-test: $(READY)  ## kill a smoke run at 20 random moments and compare what it leaves with an undisturbed one
+kill-test: $(READY)  ## kill smoke runs 25 times at random (20 SIGKILL, 5 SIGTERM) and compare what they leave with an undisturbed one
 	$(BIN)/python tests/kill_and_resume.py
 
 full-test: $(READY)  ## memory, disk and time of accuracy and localization on 5,000 JPEGs, by 1, 2 and 3 processes (hours)
@@ -138,10 +138,10 @@ cluster-test: $(READY)  ## start a real Slurm here, let everything happen to a r
 scale-test: $(READY)  ## what 1,000, 3,000 and 10,000 records cost to plan, to tabulate and to show; 100 processes that write at once
 	$(BIN)/python tests/scale.py
 
-fault-test: $(READY)  ## plant 24 faults in copies and see that the gate names each; then 20 runs without any (an hour or more)
+fault-test: $(READY)  ## plant 24 faults in copies and see that the gate names each; then 20 runs without any (up to three hours)
 	$(BIN)/python tests/plant_faults.py $(ARGS)
 
-docs-test: $(READY)  ## run the commands of README and docs in a copy (ARGS="--as-written --long": all of them as they stand)
+docs-test: $(READY)  ## run the commands of README and docs in a copy (ARGS="--as-written --long": as they stand, long ones too)
 	$(BIN)/python tests/run_docs.py $(ARGS)
 
 clean:  ## remove the environment and caches; records and reports stay
