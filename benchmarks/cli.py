@@ -705,7 +705,7 @@ def price(
 def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any) -> None:
     """Say what there is to do, run what has no valid record, write the page, say the answer. Also under torchrun.
 
-    `tdam-bench list` names the experiments; without one, all are run.
+    `tdam-bench list` names the experiments; `claims` are the paper's claims; without a name, all are run.
 
     Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
     alone is measured by `run efficiency` or `--tasks efficiency`.
@@ -1035,7 +1035,10 @@ def wanted_of(
 @experiment_arguments
 @with_options(*show_options)
 def show(experiments: Sequence[str], **filters: Any) -> None:
-    """Print tables and claims from records; their settings are the records' own."""
+    """Print tables and claims from records; their settings are the records' own.
+
+    `tdam-bench list` names the experiments; `claims` are the paper's claims; without a name, all are printed.
+    """
     from benchmarks.report.report import text_of
 
     wanted, store = wanted_of(experiments, **filters)
