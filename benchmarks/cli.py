@@ -190,15 +190,17 @@ class Recorded(Place):
         """The path.
 
         Raises:
-            WrongValue: As of any place.
-            ValueError: The paper has no records of the project's own.
+            WrongValue: As of any place, or the paper has no records of the project's own.
         """
         if value != REFERENCE or ctx is None:
             return super().convert(value, param, ctx)
         from benchmarks.report.paper import ROOT, load_paper
         from benchmarks.report.reference import reference_of
 
-        return ROOT / reference_of(load_paper(ctx.find_root().params["paper"])).folder
+        try:
+            return ROOT / reference_of(load_paper(ctx.find_root().params["paper"])).folder
+        except ValueError as error:
+            raise WrongValue(told_of(error)) from error
 
 
 class OwnResults(Place):
@@ -608,6 +610,8 @@ def given_again(but: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(one, click.Option) or one.name in but:
             continue
         value = values[str(one.name)]
+        if (one.name, value) == ("results", REFERENCE):
+            continue  # which only commands that read take
         if one.is_flag:
             words.append((one.opts if value else one.secondary_opts)[0])
         else:

@@ -311,7 +311,10 @@ def test_the_commands_have_all_that_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_options_are_told_again_as_they_were_given(tmp_path: Path) -> None:
-    """Each once, flags and those of several values too; not those that commands say by themselves."""
+    """Each once, flags and those of several values too; not those that commands say by themselves.
+
+    The word for the project's own records is one that the commands, which write, refuse.
+    """
     file = tmp_path / "a file"
     file.touch()
     kept = [
@@ -319,7 +322,7 @@ def test_options_are_told_again_as_they_were_given(tmp_path: Path) -> None:
         *("--splits", "v1,v2", "--weights", str(tmp_path), "--data-root", str(tmp_path), "--contiguous", "--compile"),
     ]
     said = ["--profile", "mini", "--models", PLAIN, "--tasks", "cost", "--seeds", "5", "--limit", "9", "--train"]
-    words = ["table1", *said, *kept, "--device", "cuda", "--gpu-hours", "5"]
+    words = ["table1", *said, *kept, "--device", "cuda", "--gpu-hours", "5", "--results", "reference"]
     context = main.commands["plan"].make_context("plan", words, parent=click.Context(main, obj="tdam"))
     with context.scope():
         assert given_again(SAID) == tuple(kept)

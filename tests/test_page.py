@@ -277,7 +277,7 @@ def test_a_search_opens_what_is_folded_and_closes_it_again(sparse_page: Page) ->
     expect(sparse_page.locator("section:has(h2#deviations)")).to_be_hidden()
     sparse_page.fill("#search", "searchlight biases")
     expect(sparse_page.locator(".prose tbody tr:visible")).to_have_count(1)
-    expect(sparse_page.locator("#found")).to_contain_text("1 deviation")
+    expect(sparse_page.locator("#found")).to_contain_text("1 place in the deviations")
     sparse_page.fill("#search", "")
     expect(sparse_page.locator(".fold[open]")).to_have_count(0)
     sparse_page.select_option("#verdict", "not-run")

@@ -18,7 +18,7 @@ from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
 from benchmarks.report import report as reports
 from benchmarks.report.closing import closing
-from benchmarks.report.packing import packed, unpacked
+from benchmarks.report.packing import as_lines, packed, unpacked
 from benchmarks.report.report import Wanted, compiled, environment_of, write_report
 from benchmarks.report.verification import verify
 from tests.recorded import kept, recorded_all
@@ -89,6 +89,15 @@ def edit_data(page: Path) -> None:
     page.write_text(text.replace(packed(data), packed(changed)))
 
 
+def edit_part(page: Path) -> None:
+    """Change what a claim rests on, and pack it again."""
+    text = page.read_text()
+    data = json.loads(data_of(text))
+    part = next(part for parts in data["parts"].values() for part in parts if part["measured"])
+    part["measured"] += "9"
+    page.write_text(text.replace(packed(data_of(text)), packed(as_lines(data))))
+
+
 def edit_cell(page: Path) -> None:
     """Change a digit in the page's table."""
     text = page.read_text()
@@ -131,6 +140,7 @@ SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
     "whole Markdown": (lambda r: edit(r / "report" / "report.md", "4.11", "4.21"), "shows 4.21, the records say 4.11"),
     "page": (lambda r: edit_cell(r / PAGE), "shows '25.66 paper 25.56 ≈ consistent', the records say '25.56 paper"),
     "what the page tells of a number": (lambda r: edit_data(r / PAGE), "shows 25.657, the records say 25.557"),
+    "what a claim rests on": (lambda r: edit_part(r / PAGE), ", measured: shows '"),
     "what the page has packed": (lambda r: edit(r / PAGE, 'id="data">H4sI', 'id="data">H4sJ'), "index.html, line"),
     "LaTeX": (lambda r: edit(r / TABLES / "table1.tex", "25.56", "26.56"), "shows 26.56, the records say 25.56"),
     "CSV": (lambda r: edit(r / TABLES / "table1.csv", ",25.557032,", ",25.557033,"), "shows 25.557033"),

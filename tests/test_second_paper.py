@@ -105,9 +105,11 @@ def test_show_prints_it(shown: Call) -> None:
     assert "laim" not in result.stdout
 
 
-def test_it_has_no_records_of_the_project_s_own() -> None:
-    result = call("show", "--results", "reference")
-    assert result.exit_code == 1
+@pytest.mark.parametrize("command", [("show", "--results", "reference"), ("compare", "reference", ".")])
+def test_it_has_no_records_of_the_project_s_own(command: tuple[str, ...]) -> None:
+    """Wrong usage, which is neither an error of the run nor a regression."""
+    result = call(*command)
+    assert result.exit_code == 2
     assert "has no reference; give its PAPER one" in result.stderr
 
 

@@ -73,7 +73,9 @@ def needs(paper: Paper, names: Sequence[str], planned: Sequence[Planned], sessio
         return []
     records = session.store.records()
     told = [paper.experiment(name).time for name in names if name != CLAIMS]
-    return [f"time: {time_of(left, records, told, session)}", *demand(left, records, session).lines()]
+    # Of jobs that run side by side `plan --gpu-hours` tells.
+    what = "time, one job after the other" if session.elsewhere else "time"
+    return [f"{what}: {time_of(left, records, told, session)}", *demand(left, records, session).lines()]
 
 
 def is_idle(paper: Paper, names: Sequence[str], looked: Sequence[Planned], session: Session) -> bool:

@@ -237,15 +237,20 @@ def held_out_of(split: str, session: Session) -> str | None:
 
 
 def followed_on(cell: Cell, session: Session) -> "HeldOut | None":
-    """The held-out images of a training, shown as its networks are evaluated."""
-    split = held_out_of(options_of(cell, TrainingOptions).trained_on, session)
+    """The held-out images of a training, shown as its networks are evaluated, in batches of the training's size.
+
+    On one thread, as trainings run side by side, the larger ones of evaluations are slower, by up to a half.
+    """
+    trained_on = options_of(cell, TrainingOptions).trained_on
+    split = held_out_of(trained_on, session)
     if split is None:
         return None
     from benchmarks.work.heldout import HeldOut
     from benchmarks.work.passes import View, evaluated
 
     view = View(session.profile.resolution, session.profile.crop_of(parse(cell.model).backbone))
-    return HeldOut(evaluated(split, session), view)
+    batch = recipe_of(cell.model, session, trained_on).batch
+    return HeldOut(replace(evaluated(split, session), batch=batch), view)
 
 
 def chance_of(followed: "HeldOut | None", classes: int) -> dict[str, float]:

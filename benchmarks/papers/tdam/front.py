@@ -49,9 +49,10 @@ def shown(evidence: Evidence) -> tuple[str, Picture | None]:
 
 
 def said_by(evidence: Evidence, results: Sequence[ClaimResult]) -> str:
-    """What a picture says, as text: the answer, and the record of its image."""
+    """What a picture says, as text: the answer, the signs, and the record of its image."""
     record, _ = shown(evidence)
-    return f"{answer(results)}\nimage of record {record or 'none'}"
+    signs = ", ".join(f"{verdict.sign} {verdict}" for verdict in ClaimVerdict)
+    return f"{answer(results)}\n{signs}\nimage of record {record or 'none'}"
 
 
 def draw_images(part: SubFigure, picture: Picture | None) -> None:

@@ -148,7 +148,7 @@ const clear = () => {
   if (verdict) verdict.value = "";
   filter();
 };
-// A search leaves those deviations that have its words, but none where a verdict is wanted; returns how many are left.
+// A search leaves those places in the deviations that have its words, but none where a verdict is wanted; how many.
 const filterProse = (words, wanted, said) => {
   if (!deviations) return 0;
   const parts = all(".prose :is(tbody tr, p, li)", deviations);
@@ -191,7 +191,7 @@ const filter = () => {
   const shown = claims.filter((claim) => !claim.hidden).length;
   if (claims.length) claims[0].closest("section").hidden = !shown;
   const others = filterProse(words, wanted, said);
-  const counts = [claims.length && counted(shown, "claim"), counted(rows, "row"), others && counted(others, "deviation")];
+  const counts = [claims.length && counted(shown, "claim"), counted(rows, "row"), others && `${counted(others, "place")} in the deviations`];
   byId("found").textContent = counts.filter(Boolean).join(", ");
   if (asked && !shown && !rows && !others) tellNothing(words, wanted); else nothing.replaceChildren();
 };

@@ -58,8 +58,9 @@ class Task:
 
     def pass_on(self, number: int, frame: FrameType | None) -> None:
         """A handler of SIGTERM: what runs is told, or will be when it has begun."""
-        self.is_told = True
-        if self.process is not None:
+        if self.process is None:
+            self.is_told = True
+        else:
             self.process.terminate()
 
     def checkpoint(self) -> Any:
