@@ -13,6 +13,7 @@ from benchmarks.core.pack import PACK
 from benchmarks.core.records import Record, identity
 from benchmarks.core.store import Store
 from benchmarks.papers.tdam import PAPER
+from benchmarks.report import calibration
 from benchmarks.report.evidence import read_evidence
 from benchmarks.report.paper import Paper
 from benchmarks.report.report import Wanted, render_one
@@ -22,16 +23,20 @@ from tests.sessions import make_session
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE, REPORT = ROOT / "results" / "reference", ROOT / "report" / "reference"
 # What the reference has: seeds by experiment. The others say until they are measured what is missing.
-MEASURED: dict[str, tuple[int, ...]] = {"costs": (0,), "fig5": (0,)}
+MEASURED: dict[str, tuple[int, ...]] = {
+    "costs": (0,),
+    **dict.fromkeys(("table1", "table4", "fig4", "table7-wsol", "fig5", "selectivity", "controls"), (0, 1)),
+}
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The reference as a fresh clone has it: beside its records the maps of grids, and no weights."""
+    """The reference as a fresh clone has it: records, maps of grids and the calibration, and no weights."""
     folder = tmp_path_factory.mktemp("reference")
     if (REFERENCE / "attention").is_dir():
         shutil.copytree(REFERENCE / "attention", folder / "attention")
-    shutil.copy(REFERENCE / PACK, folder)
+    for name in (PACK, calibration.FILE):
+        shutil.copy(REFERENCE / name, folder)
     return Store(folder)
 
 
