@@ -75,7 +75,9 @@ def test_the_word_for_the_reference_is_read_wherever_records_are(monkeypatch: py
         CliRunner().invoke(main, ["plan", "costs", "--results", results])
     assert planned == [REFERENCE, Path("reference")]
     compared = CliRunner().invoke(main, ["compare", "reference", str(REFERENCE)])
-    assert compared.exit_code == 0, compared.output
+    # Speeds that were measured beside noise give no verdict, not even on themselves.
+    assert compared.exit_code in (0, 3), compared.output
+    assert "numbers compared" in compared.output
 
 
 def test_the_reference_is_packed() -> None:
