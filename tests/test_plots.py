@@ -132,6 +132,16 @@ def test_each_method_has_its_plot() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["plain"]
 
 
+@pytest.mark.parametrize(("wide", "shown"), [(1.0, (9.0, 21.0)), (100.0, (7.5, 22.5))])
+def test_bands_far_beyond_the_curves_are_cut(wide: float, shown: tuple[float, float]) -> None:
+    """Whole where they are narrow; else a quarter of the curves' range is shown of them, and curves stay curves."""
+    curve = Curve(TD, [1, 2], [10, 20], [10 - wide, 20 - wide], [10 + wide, 20 + wide])
+    (axis,) = charts_figure([Row("y", [Chart("SE", [curve])])], "x", {}).axes
+    low, high = shown
+    edge = 0.05 * (high - low)
+    assert axis.get_ylim() == pytest.approx((low - edge, high + edge))
+
+
 def test_rows_that_repeat_their_headings_show_them_once() -> None:
     charts = [Chart("SE", [Curve(TD, [1], [2])]), Chart("CBAM", [Curve(TD, [1], [2])])]
     axes = charts_figure([Row("a", charts), Row("b", charts)], "x", {}).axes

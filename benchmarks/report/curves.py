@@ -1,5 +1,6 @@
 """Curves with their bands, in small plots side by side: one for each method, so that none hides another."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ HEIGHT, TALL, FOOT = 1.4, 1.9, 0.75  # inches of a row, of one of few plots, and
 FEW = 3  # columns
 BAND = 0.22  # opacity
 MARKERS = 5  # about so many on a curve
+BEYOND, EDGE = 0.25, 0.05  # how far a row shows bands beyond its curves, of their range; free space above and below
 WIDE = 9  # columns: letters of a heading before it is broken
 
 
@@ -112,6 +114,7 @@ def charts_figure(rows: Sequence[Row], x_label: str, legend: Mapping[str, Look],
                 draw_chart(axis, chart, marked)
                 if headings != above:
                     axis.set_title(broken(chart.heading))
+            keep_in_view(drawn_in[0], [one for chart in row.charts for one in chart.curves])
             for axis in drawn_in[len(row.charts) :]:
                 axis.set_axis_off()
             drawn_in[0].set_ylabel(row.label)
@@ -140,6 +143,24 @@ def draw_chart(axis: Axes, chart: Chart, marked: float | None) -> None:
         axis.plot(one.x, one.y, **drawn(one.look), markevery=every)
     axis.locator_params(nbins=4)
     axis.margins(x=0.04)
+
+
+def keep_in_view(axis: Axes, curves: Sequence[Curve]) -> None:
+    """Let the curves tell a row's y axis, and cut bands that reach far beyond them.
+
+    Student's intervals of two or three seeds are so wide that curves would be flat lines within them.
+
+    Args:
+        axis: One of the row's, which share their y axis.
+        curves: All of the row's.
+    """
+    y = [value for one in curves for value in one.y if math.isfinite(value)]
+    bands = [value for one in curves for value in (*one.low, *one.high) if math.isfinite(value)]
+    beyond = BEYOND * (max(y) - min(y)) if y else 0.0
+    if beyond:
+        low, high = max(min([*y, *bands]), min(y) - beyond), min(max([*y, *bands]), max(y) + beyond)
+        edge = EDGE * (high - low)
+        axis.set_ylim(low - edge, high + edge)
 
 
 def drawn(look: Look) -> dict[str, Any]:

@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from benchmarks.report.evidence import Evidence, Query
 
 # What curves and bands mean, as a clause.
-BANDS = "lines are means over seeds, bands Student's 95 % intervals (none for a single seed)"
+BANDS = (
+    "lines are means over seeds, bands Student's 95 % intervals (none for a single seed; cut where they reach far "
+    "beyond the lines)"
+)
 
 PAIRED_BARS = (
     "bars are 95 % intervals, of trained networks Student's over seeds (none for a single one), of given weights over "
