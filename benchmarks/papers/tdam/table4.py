@@ -22,7 +22,7 @@ from benchmarks.work.session import Session
 from benchmarks.work.weights import for_seeds, training_cells
 
 TITLE = "Table 4: top-1 at test resolutions from 128 to 448"
-TIME = "mini: 2 minutes on two CPU cores after table 1; full: not timed yet"
+TIME = "mini: up to 7 minutes on two CPU cores after table 1; full: not timed yet"
 
 METHODS = {row["method"]: TABLE1["resnet50", row["method"]] for row in read_paper("table4")}
 COLUMNS = {"best": "best", "r224": "224", "r168": "168", "r448": "448"}
