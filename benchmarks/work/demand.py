@@ -14,8 +14,8 @@ from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.session import Session
 
 FLOAT = 4
-# What an id and the columns that every table has take of an image, in a file beside the record: of 5,000 images with
-# ImageNet's names. Of fewer it is more (26 bytes of 1,000), of more it is less (15 of 50,000), for they repeat more.
+# What an id and the columns that every table has take of an image, in a file beside the record: of 5,000 images whose
+# names are a class's and a number. Of 1,000 it is more (26 bytes), of 50,000 less (15), for they repeat more.
 LABELED = 19
 # Guesses, where no record tells. Parameters by the size of networks; bytes of feature maps for each pixel of the input,
 # in inference and in training; and what the libraries themselves hold in memory.
