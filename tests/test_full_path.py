@@ -111,7 +111,17 @@ def training_in(results: Path) -> Record:
 
 
 def test_two_processes_follow_a_training_together(tree: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "benchmarks", "train"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "benchmarks",
+        "train",
+    ]
     given = ["--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--epochs", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     told = [*command, MODEL, *given, "--results", str(tmp_path)]
@@ -128,6 +138,7 @@ def test_two_processes_give_the_same_accuracy(tree: Path, trained: Path, tmp_pat
         sys.executable,
         "-m",
         "torch.distributed.run",
+        "--standalone",
         "--nproc-per-node",
         "2",
         "-m",

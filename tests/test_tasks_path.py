@@ -136,7 +136,17 @@ def test_another_threshold_is_another_cell(tree: Path, finished: Path) -> None:
 
 def test_two_processes_tune_and_evaluate_every_image_once(tree: Path, tmp_path: Path) -> None:
     """Their number belongs to the record: they draw other random numbers than one process."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "benchmarks", "run"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "benchmarks",
+        "run",
+    ]
     given = ["--profile", "full", "--data-root", str(tree), "--weights", str(tree), "--num-classes", "10"]
     given += ["--models", MODEL, "--epochs", "1", "--results", str(tmp_path), "--out", str(tmp_path / "report")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
