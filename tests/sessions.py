@@ -1,5 +1,6 @@
 """The settings of a run, for tests."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,12 @@ from benchmarks.core.store import Store
 from benchmarks.papers.tdam.recipes import PROFILES
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.work.session import Session
+
+# The suite in two processes; they meet on a port that is free, for tests run beside each other.
+TWO_PROCESSES = (
+    *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+    *("-m", "benchmarks"),
+)
 
 
 def make_session(folder: Path, profile: str = "smoke", **changes: Any) -> Session:

@@ -4,7 +4,6 @@ import csv
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from benchmarks.cli import main
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
 from benchmarks.work.training import HELD_OUT
-from tests.sessions import make_session
+from tests.sessions import TWO_PROCESSES, make_session
 from tests.test_checkpoints import released_layout
 from tests.trees import draw_imagenet, draw_imagenet_v2
 
@@ -111,17 +110,7 @@ def training_in(results: Path) -> Record:
 
 
 def test_two_processes_follow_a_training_together(tree: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "benchmarks",
-        "train",
-    ]
+    command = [*TWO_PROCESSES, "train"]
     given = ["--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--epochs", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     told = [*command, MODEL, *given, "--results", str(tmp_path)]
@@ -134,18 +123,7 @@ def test_two_processes_give_the_same_accuracy(tree: Path, trained: Path, tmp_pat
     weights = next((trained / "weights").glob("*.safetensors"))
     given = ["--weights", str(weights)]
     assert run(*options(tree, tmp_path / "one", *given)).exit_code == 0
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "benchmarks",
-        "run",
-        "table1",
-    ]
+    command = [*TWO_PROCESSES, "run", "table1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(
         [*command, *options(tree, tmp_path / "two", *given)], check=True, env=environment, capture_output=True

@@ -4,7 +4,6 @@ import csv
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from benchmarks.core.store import Store
 from benchmarks.data.imagenet import open_training
 from benchmarks.networks.models import create
 from benchmarks.work.training import HELD_OUT
+from tests.sessions import TWO_PROCESSES
 from tests.trees import draw_coco, draw_cub, draw_dogs, draw_imagenet
 
 MODEL = "mobilenet_v3_large"
@@ -136,17 +136,7 @@ def test_another_threshold_is_another_cell(tree: Path, finished: Path) -> None:
 
 def test_two_processes_tune_and_evaluate_every_image_once(tree: Path, tmp_path: Path) -> None:
     """Their number belongs to the record: they draw other random numbers than one process."""
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "benchmarks",
-        "run",
-    ]
+    command = [*TWO_PROCESSES, "run"]
     given = ["--profile", "full", "--data-root", str(tree), "--weights", str(tree), "--num-classes", "10"]
     given += ["--models", MODEL, "--epochs", "1", "--results", str(tmp_path), "--out", str(tmp_path / "report")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
