@@ -11,9 +11,9 @@ from benchmarks.work.cost import PARAMETERS
 from benchmarks.work.kind import evaluated_images
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.profiles import PIXELS_ON_CPU
-from benchmarks.work.session import Session
+from benchmarks.work.session import ROOM, Session
 
-FLOAT = 4
+FLOAT, COLORS = 4, 3
 # What an id and the columns that every table has take of an image, in a file beside the record: of 5,000 images whose
 # names are a class's and a number. Of 1,000 it is more (26 bytes), of 50,000 less (15), for they repeat more.
 LABELED = 19
@@ -57,6 +57,7 @@ class Demand:
         weights: Of the networks that are trained.
         tables: What stays of each image, by the folder's name.
         parts: Of passes, until each has ended: the most at any time, as one follows the other.
+        shown: What trainings are shown, kept for each other until the run ends.
         memory: The most at any time, of all processes.
         guessed: Whether ``memory`` rests on guesses.
     """
@@ -64,17 +65,19 @@ class Demand:
     weights: float
     tables: dict[str, float]
     parts: float
+    shown: float
     memory: float
     guessed: bool
 
     @property
     def disk(self) -> float:
         """All on disk."""
-        return self.weights + sum(self.tables.values()) + self.parts
+        return self.weights + sum(self.tables.values()) + self.parts + self.shown
 
     def lines(self) -> list[str]:
         """Disk and memory, a line each."""
         named = {"weights": self.weights, **self.tables, "parts of a pass until it ends": self.parts}
+        named["what trainings are shown, until the run ends,"] = self.shown
         shown = ", ".join(f"{name} {in_bytes(size)}" for name, size in named.items() if size)
         why = " (guessed: no record here tells what these networks hold)" if self.guessed else ""
         return [f"disk: {in_bytes(self.disk)}{f' ({shown})' if shown else ''}", f"memory: {in_bytes(self.memory)}{why}"]
@@ -107,13 +110,27 @@ def demand(cells: Sequence[Cell], records: Iterable[Record], session: Session) -
     trained = [cell for cell in cells if KINDS[cell.kind].longer is not None]
     weights = sum(FLOAT * rates.parameters(cell.model) for cell in trained)
     memory = max((rates.memory(group) for group in groups_of(cells)), default=0.0)
-    return Demand(weights, tables, parts, LIBRARIES + memory if cells else 0.0, rates.guessed)
+    shown = shown_in(filter(is_training, cells), session)
+    return Demand(weights, tables, parts, shown, LIBRARIES + memory if cells else 0.0, rates.guessed)
 
 
 def parts_of(cells: Iterable[Cell], session: Session) -> float:
     """Bytes of the parts that a pass leaves, which go when it has ended."""
     kept = [(cell, KEPT[cell.kind]) for cell in cells if cell.kind in KEPT]
     return sum(images_of(cell, session) * (one.image + one.step * parse(cell.model).steps) for cell, one in kept)
+
+
+def shown_in(cells: Iterable[Cell], session: Session) -> float:
+    """Bytes of the images that trainings on embedded data are shown, once for each recipe and seed."""
+    shown: dict[object, float] = {}
+    for cell in cells:
+        kind = KINDS[cell.kind]
+        images = str(cell.options[str(kind.trains_on)])
+        if session.keeps_shown(images):
+            recipe = kind.recipe(cell, session)  # type: ignore[attr-defined]
+            key = images, recipe, cell.options.get("seed"), cell.options.get("tuning_seed")
+            shown[key] = kind.amount([cell], session).total * COLORS * float(recipe.resolution) ** 2
+    return min(sum(shown.values()), ROOM)
 
 
 def images_of(cell: Cell, session: Session) -> int:

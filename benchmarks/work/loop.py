@@ -27,6 +27,7 @@ from benchmarks.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageSet, Target
 from benchmarks.measure.device import MPS
 from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.work.profiles import Recipe
+from benchmarks.work.repeats import Repeats
 from benchmarks.work.saving import Keeping, Saver
 from benchmarks.work.training_log import EPOCH, EVERY, STEP, TrainingLog
 
@@ -253,6 +254,7 @@ class TrainingData:
         workers: Loader processes.
         count: Training images used, None for all.
         held_out: Accuracy of the network on held-out images, %, asked after each epoch; None without such images.
+        repeats: Folder where what is shown is kept for the run's other networks, None to keep nothing.
     """
 
     images: ImageSet
@@ -260,6 +262,7 @@ class TrainingData:
     workers: int = 0
     count: int | None = None
     held_out: Callable[[nn.Module], float] | None = None
+    repeats: Path | None = None
 
 
 class Training:
@@ -295,6 +298,8 @@ class Training:
         self.finish = finishing(recipe)
         self.mix = mixing(recipe, len(images.classes))
         self.held_out = data.held_out
+        facts = {"data": images.manifest_hash, "count": shown.count, "recipe": asdict(recipe), "seed": seed}
+        self.repeats = None if data.repeats is None else Repeats(data.repeats, facts)
         names = ("loss", "lr", "held_out") if data.held_out else ("loss", "lr")
         self.history: dict[str, list[float]] = {name: [] for name in names}
         # MPS has no double precision, so its sum is kept on the CPU.
@@ -335,11 +340,8 @@ class Training:
         # All randomness of an epoch follows from seed, epoch and process, so a resumed run repeats it.
         torch.manual_seed((self.seed * 1000 + self.epoch) * 1000 + distributed.rank())
         self.model.train()
-        batches = iter(self.loader)  # draws a number
-        if self.batches.done and self.random is not None:
-            torch.set_rng_state(self.random)
         recent: list[Tensor] = []
-        for images, targets in batches:
+        for images, targets in self.shown_now():
             recent.append(self.step(images, targets))
             self.losses += recent[-1].to(self.losses.device)
             self.batches.done += 1
@@ -350,6 +352,15 @@ class Training:
             progress(len(images) * distributed.size())
             after_step()
         self.end_epoch()
+
+    def shown_now(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of this epoch that are not done yet, kept ones where there are any."""
+        if self.repeats is not None and not self.batches.done:
+            return self.repeats.epoch(self.epoch, lambda: iter(self.loader), len(self.loader))
+        batches = iter(self.loader)  # draws a number
+        if self.batches.done and self.random is not None:
+            torch.set_rng_state(self.random)
+        return batches
 
     def count(self, images: int) -> None:
         """So many images more were shown, by this process as by each other one."""

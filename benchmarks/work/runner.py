@@ -2,8 +2,10 @@
 
 import contextlib
 import errno
+import tempfile
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from benchmarks.core.progress import Progress
 from benchmarks.core.records import Cell, Record
@@ -94,6 +96,12 @@ def run(cells: Sequence[Cell], session: Session, progress: Progress) -> Summary:
     Raises:
         DiskFull: A record could not be written; those finished before stay.
     """
+    with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as scratch:
+        return run_kinds(cells, replace(session, scratch=Path(scratch)), progress)
+
+
+def run_kinds(cells: Sequence[Cell], session: Session, progress: Progress) -> Summary:
+    """Run cells kind by kind, as :func:`run`."""
     from benchmarks.core import distributed
 
     done_before, ran = 0, 0

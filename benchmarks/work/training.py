@@ -305,10 +305,13 @@ def training_images(split: str, session: Session, held_out: "HeldOut | None") ->
     """What a training loop is shown of an image set, on which device, and what it is followed on."""
     import torch
 
+    from benchmarks.core import distributed
     from benchmarks.work.loop import TrainingData
 
     images, count = session.image_set(split), session.profile.train_count
-    return TrainingData(images, torch.device(session.device), session.loaders(split), count, held_out)
+    # Several processes have their own parts of each epoch.
+    repeats = session.scratch if distributed.size() == 1 and session.keeps_shown(split) else None
+    return TrainingData(images, torch.device(session.device), session.loaders(split), count, held_out, repeats)
 
 
 def curves(history: dict[str, list[float]]) -> dict[MetricKey, list[float]]:
