@@ -87,8 +87,8 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, report: Path, width: int, **options: Any) -> Iterator[Page]:
-    """The page, offline; the test fails if the console said anything or anything was asked of the network."""
+def opened(browser: Browser, report: Path, width: int, link: str = "", **options: Any) -> Iterator[Page]:
+    """The page, by a link into it, offline; fails if the console said or anything was asked of the network."""
     settings = {"color_scheme": "light", "offline": True, "reduced_motion": "reduce", **options}
     context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
     page = context.new_page()
@@ -96,7 +96,7 @@ def opened(browser: Browser, report: Path, width: int, **options: Any) -> Iterat
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda asked: said.append(asked.url) if not asked.url.startswith(("file:", "data:")) else None)
-    page.goto(report.as_uri())
+    page.goto(report.as_uri() + link)
     expect(page.locator("html")).to_have_attribute("data-ready", "yes", timeout=60_000)
     yield page
     context.close()
@@ -446,7 +446,7 @@ def test_a_number_tells_value_seeds_and_command_first(page: Page) -> None:
 def test_every_cell_has_a_link_of_its_own(page: Page) -> None:
     ids = page.locator("[id]").evaluate_all("all => all.map(one => one.id)")
     assert len(ids) == len(set(ids))
-    assert page.locator("td[data-cell]:not([id])").count() == 0
+    assert page.locator("tbody tr[id] td:not([id])").count() == 0
     missing = page.locator("a[href^='#']").evaluate_all(
         "links => links.map(one => one.hash.slice(1)).filter(id => !document.getElementById(decodeURIComponent(id)))"
     )
@@ -468,6 +468,15 @@ def test_a_link_shows_its_cell_wherever_it_is_hidden(browser: Browser, report: P
         plain = (
             cell(page, name.rpartition(".")[0]).locator("th").evaluate("one => getComputedStyle(one).backgroundColor")
         )
+        assert target.evaluate("one => getComputedStyle(one).backgroundColor") != plain
+
+
+def test_a_page_opened_by_a_link_shows_and_marks_its_cell(browser: Browser, report: Path) -> None:
+    """Cells get their ids from the script: the browser finds the one that it was sent to all the same."""
+    for page in opened(browser, report, WIDE, "#table1.resnet101-se.params_m"):
+        target, row = cell(page, "table1.resnet101-se.params_m"), cell(page, "table1.resnet101-se")
+        expect(target).to_be_in_viewport()
+        plain = row.locator("th").evaluate("one => getComputedStyle(one).backgroundColor")
         assert target.evaluate("one => getComputedStyle(one).backgroundColor") != plain
 
 

@@ -22,7 +22,7 @@ from benchmarks.papers.tdam.table1 import CONTROL_ROWS
 from benchmarks.report.answer import Scope, not_run, scopes
 from benchmarks.report.claims import ClaimVerdict, Finding, PartResult, judge_claims
 from benchmarks.report.closing import numbers_of
-from benchmarks.report.evidence import Evidence
+from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.flips import KEY, LOOKED_AT, PICTURED, flipped, flips
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.packing import packed, unpacked
@@ -145,7 +145,8 @@ def test_an_exact_count_is_the_same_in_whichever_record() -> None:
 def test_a_plain_network_s_number_is_not_told_from_itself() -> None:
     """What the plain network would have earned is told of all rows but its own."""
     value = Value("25.56", 25.557, judge_printed(25.557, "25.56", 25.557), record="r")
-    facts = facts_of(line("resnet50", a=value), line("resnet50-eca", a=value), line("no network", a=value)).cells
+    rows = [line_of("group", "label", name, {"a": value}) for name in ("resnet50", "resnet50-eca")]
+    facts = facts_of(*rows, line("no network", a=value)).cells
     assert str(facts["t.resnet50.a"]["verdict"]).startswith(
         "CONSISTENT: 25.56 against 25.56; this is the plain network, from which others are told"
     )

@@ -21,7 +21,7 @@ from benchmarks.report.differences import Seen, above_zero
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.page_claims import said
 from benchmarks.report.shares import Printed, printed_in, share_value, target_of
-from benchmarks.report.verdicts import Judgement, Target, Verdict, judge, judge_printed, word
+from benchmarks.report.verdicts import Judgement, Target, Verdict, earned_by_plain, judge, judge_printed, word
 from tests.worlds import World, given
 
 REPRODUCED, CONSISTENT, DIFFERS, UNDECIDED = list(Verdict)[:4]
@@ -139,9 +139,19 @@ def test_the_plain_network_is_told_from_nothing() -> None:
     varied = judge(seeds(80.0), Target(80.0, 80.0, 0.5), shown)
     for own, compared in ((counted, "25.56 against 25.56"), (varied, varied.reason.partition("; ")[0])):
         assert own.verdict is CONSISTENT
-        assert own.of_plain.startswith(f"{compared}; this is the plain network, from which others are told")
+        assert own.of_plain().reason.startswith(f"{compared}; this is the plain network, from which others are told")
+        assert (own.plain, own.of_plain().plain, own.of_plain().own) == (CONSISTENT, None, True)
     for other in (judge_printed(25.6, "25.56", 25.6), judge(seeds(80.7), Target(80.0, 80.0, 0.5), shown)):
-        assert other.of_plain == other.reason
+        assert other.of_plain().reason == other.reason
+
+
+def test_the_plain_network_s_own_numbers_are_no_evidence_against_the_others() -> None:
+    """They agree with themselves: what it would have earned counts other rows alone."""
+    other, own = judge_printed(28.1, "28.1", 25.557), judge_printed(25.557, "25.56", 25.557).of_plain()
+    assert earned_by_plain([other, own]) == (
+        "The plain network's own numbers would have earned 0 of the 1 REPRODUCED, beside 1 of its own."
+    )
+    assert earned_by_plain([own]) == ""
 
 
 # ---------------------------------------------------------------- the audit's holes, over all of table 1

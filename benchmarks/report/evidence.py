@@ -434,8 +434,15 @@ def ids(*records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def line_of(group: str, label: str, model: str, values: Mapping[str, Value]) -> Line:
-    """A table's row; reduced networks, controls and attentions from outside have none of the paper's numbers beside."""
+    """A table's row; reduced networks, controls and attentions from outside have none of the paper's numbers beside.
+
+    A plain network's own numbers are told from nothing.
+    """
     parts = parse(model)
+    if parts.is_plain:
+        values = {
+            key: replace(one, judgement=one.judgement and one.judgement.of_plain()) for key, one in values.items()
+        }
     if not (parts.reduced or parts.is_control or parts.from_outside):
         return Line(group, label, model, values)
     why = "ours: the network of the paper's row by less arithmetic" if parts.reduced else "the paper has no such row"

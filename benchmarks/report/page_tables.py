@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import Any
 
 from benchmarks.core.records import MetricKey, Record
-from benchmarks.networks.names import parse
 from benchmarks.report.comparison import WITH_INTERVAL, best_digits, blocks, digits, missing_reason, value_of
 from benchmarks.report.evidence import seed_of
 from benchmarks.report.layout import Column, Line, Table, Value
@@ -71,7 +70,13 @@ def table_context(name: str, table: Table, told: PageFacts) -> dict[str, Any]:
 
 def column_context(column: Column) -> dict[str, Any]:
     """A column's head."""
-    return {"title": column.title, "unit": column.unit, "view": column.view, "detail": column.detail}
+    return {
+        "key": slug(column.key),
+        "title": column.title,
+        "unit": column.unit,
+        "view": column.view,
+        "detail": column.detail,
+    }
 
 
 def row_ids(table: Table) -> dict[int, str]:
@@ -95,21 +100,20 @@ def rows_context(
     rows = []
     for line in block:
         row = f"{name}.{ids[id(line)]}"
-        cells = [cell_context(f"{row}.{slug(column.key)}", line, column, best[column.key]) for column in table.columns]
-        for cell, column in zip(cells, table.columns, strict=True):
-            tell(name, cell["id"], line, column, told)
+        cells = [cell_context(line, column, best[column.key]) for column in table.columns]
+        for column in table.columns:
+            tell(name, f"{row}.{slug(column.key)}", line, column, told)
         facts = {"source": source_of(line.model, told.sources), "own": own_of(line.model)}
         rows.append({"id": row, "label": line.label, "model": line.model, "cells": cells, **facts})
     return rows
 
 
-def cell_context(identity: str, line: Line, column: Column, best: str | None) -> dict[str, Any]:
+def cell_context(line: Line, column: Column, best: str | None) -> dict[str, Any]:
     """One value."""
     value = value_of(line, column)
     verdict = verdict_of(value)
     missing = missing_reason(value) or value.note if value.measured is None else None
     return {
-        "id": identity,
         "text": "" if value.measured is None else digits(value.measured, column),
         "spread": spread(value, column),
         "best": value.measured is not None and digits(value.measured, column) == best,
@@ -163,13 +167,12 @@ def facts_of_value(name: str, line: Line, column: Column, told: PageFacts) -> di
     seeds = sorted({seed for record in known if (seed := seed_of(record)) is not None})
     interval = f" ({value.low:.6g} to {value.high:.6g})" if value.low is not None and value.high is not None else ""
     measured = None if value.measured is None else f"{value.measured:.6g} {column.unit}".strip() + interval
-    plain = is_plain(line.model)
     facts = {
         "sort": value.measured,
         "value": measured,
         "paper": value.paper,
-        "verdict": f"{judgement.verdict}: {judgement.of_plain if plain else judgement.reason}" if judgement else None,
-        "plain": str(judgement.plain) if judgement and judgement.plain and not plain else None,
+        "verdict": f"{judgement.verdict}: {judgement.reason}" if judgement else None,
+        "plain": str(judgement.plain) if judgement and judgement.plain else None,
         "missing": missing_reason(value) if value.measured is None else None,
         "note": value.note,
         "seeds": ", ".join(map(str, seeds)),
@@ -178,14 +181,6 @@ def facts_of_value(name: str, line: Line, column: Column, told: PageFacts) -> di
     }
     kept = {key: fact for key, fact in facts.items() if fact not in (None, "", [])}
     return {"what": f"{line.group} {line.label}: {heading(column)}".strip(), **kept} if kept else {}
-
-
-def is_plain(model: str) -> bool:
-    """Whether a row is a plain network's."""
-    try:
-        return parse(model).is_plain
-    except ValueError:  # a row that is no network
-        return False
 
 
 def command_of(name: str, command: str, model: str = "", seeds: Sequence[int] = ()) -> str:

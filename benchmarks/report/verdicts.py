@@ -58,6 +58,7 @@ class Judgement:
         off: Distance from the paper's number over what the wider margin and half of the interval allow together, above
             1 where it DIFFERS; 0 where nothing tells.
         compared: The reason without why equality is no more than CONSISTENT; empty where it says no such thing.
+        own: Whether the number is the plain network's own.
     """
 
     verdict: Verdict
@@ -65,22 +66,28 @@ class Judgement:
     plain: Verdict | None = None
     off: float = 0.0
     compared: str = ""
+    own: bool = False
 
-    @property
-    def of_plain(self) -> str:
-        """The reason where the number is the plain network's own, which there is nothing to tell from."""
+    def of_plain(self) -> "Judgement":
+        """The same where the number is the plain network's own, which there is nothing to tell from."""
         alone = "this is the plain network, from which others are told: agreement is all that its number can show"
-        return f"{self.compared}; {alone}" if self.compared else self.reason
+        return replace(self, reason=f"{self.compared}; {alone}" if self.compared else self.reason, plain=None, own=True)
 
 
 def earned_by_plain(judgements: Sequence[Judgement]) -> str:
-    """How much of what agrees with the paper the plain network would have earned too; empty where nothing agrees."""
+    """How much of what agrees with the paper the plain network would have earned too; empty where nothing agrees.
+
+    Its own numbers do not count: they are told apart.
+    """
     counted = []
     for word in (Verdict.REPRODUCED, Verdict.CONSISTENT):
-        earned = [one for one in judgements if one.verdict is word]
+        earned = [one for one in judgements if one.verdict is word and not one.own]
         alike = sum(one.plain is word for one in earned)
         counted += [f"{alike} of the {len(earned)} {word}"] if earned else []
-    return f"The plain network's own numbers would have earned {' and '.join(counted)}." if counted else ""
+    own = sum(one.own and one.verdict in (Verdict.REPRODUCED, Verdict.CONSISTENT) for one in judgements)
+    besides = f", beside {own} of its own" if own else ""
+    told = f"The plain network's own numbers would have earned {' and '.join(counted)}"
+    return f"{told}{besides}." if counted else ""
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,10 @@ def told(theirs: str, ours: str) -> str:
 
 
 class Cells(HTMLParser):
-    """The texts of a page by the id of their cell, and all other text in its order; what is packed is unpacked."""
+    """The texts of a page by their cell, and all other text in its order; what is packed is unpacked.
+
+    A cell is called as the page's script does: by its row's id and its column's key.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -136,15 +139,24 @@ class Cells(HTMLParser):
         self.facts: list[str] = []
         self.rest: list[str] = []
         self.cell: str | None = None
-        self.tag = ""
+        self.keys: list[str] = []
+        self.row: str | None = None
+        self.place = 0
         self.is_packed = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
-        if "data-cell" in named:
-            self.cell, self.tag = str(named["id"]), tag
+        if tag == "table":
+            self.keys = []
+        if tag == "tr":
+            self.row, self.place = named.get("id"), 0
+        if "data-key" in named:
+            self.keys.append(str(named["data-key"]))
+        if tag == "td" and self.row is not None and self.place < len(self.keys):
+            self.cell = f"{self.row}.{self.keys[self.place]}"
             self.named[self.cell] = ""
+            self.place += 1
         self.is_packed = named.get("type") == PACKED
         # What is not seen at once: links, classes, pictures.
         for name, value in attrs:
@@ -152,7 +164,7 @@ class Cells(HTMLParser):
             self.facts += [f"{self.cell or tag}: {line}" for line in lines]
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == self.tag:
+        if tag == "td":
             self.cell = None
 
     def handle_data(self, data: str) -> None:

@@ -11,7 +11,7 @@ None of this is in the paper. Beside the plain ResNet50 and the TD networks stan
 
     make controls                                        # after table1
 
-Not timed yet; after table 1 it trains five networks more, as long as its others.
+After table 1 it trains five networks more, as long as its others: 9 minutes for each seed on two cores.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -12,7 +12,7 @@ from dataclasses import replace
 from benchmarks.core.records import Cell, Record
 from benchmarks.metrics.statistics import over
 from benchmarks.networks.names import parse
-from benchmarks.papers.tdam import fig8, queries, supplement
+from benchmarks.papers.tdam import controls, fig8, queries, supplement
 from benchmarks.papers.tdam.numbers import TABLE1, TITLES
 from benchmarks.papers.tdam.table7_tasks import PAPERS, printed_rows
 from benchmarks.report.endings import STILL_GAINED, TIMES_CHANCE, held_out, still_gained, two_thirds, why_not_trained
@@ -36,7 +36,12 @@ COLUMNS = (
 def rows() -> dict[str, str]:
     """All rows that are trained on the profile's own data, with the image set: a model of figure 8 may be reduced."""
     reduced = {variant.model for variant in fig8.variants() if variant.reduced}
-    own = [*TABLE1.values(), *supplement.ROWS, *(one.model for one in fig8.variants() if not one.reduced)]
+    own = [
+        *TABLE1.values(),
+        *controls.ROWS,
+        *supplement.ROWS,
+        *(one.model for one in fig8.variants() if not one.reduced),
+    ]
     return {**dict.fromkeys(own, "whole"), **{f"{model}@reduced": "reduced" for model in sorted(reduced)}}
 
 

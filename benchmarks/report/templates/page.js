@@ -36,7 +36,11 @@ class Shown {
     this.view = this.views[0];
     this.chosen = new Map();
     for (const row of this.rows) {
-      [...row.cells].forEach((cell, place) => { if (place) cell.dataset.label = this.name(place); });
+      // Each cell's id is its row's and its column's key; written out, they were an eighth of the page.
+      [...row.cells].slice(1).forEach((cell, index) => {
+        cell.id = `${row.id}.${this.heads[index + 1].dataset.key}`;
+        cell.dataset.label = this.name(index + 1);
+      });
       row.words = `${this.table.dataset.name} ${this.block(row)} ${row.dataset.model} ${row.cells[0].textContent}`.toLowerCase();
     }
     this.menu();
@@ -178,7 +182,7 @@ const filter = () => {
   let rows = 0;
   for (const { table, rows: own, section } of tables) {
     for (const row of own) {
-      const cells = [...row.cells].filter((cell) => !cell.hidden && cell.dataset.cell !== undefined);
+      const cells = [...row.cells].slice(1).filter((cell) => !cell.hidden);
       row.hidden = !said(row.words) || (wanted && !cells.some((cell) => cell.classList.contains(wanted)));
       for (const cell of cells) cell.classList.toggle("dim", Boolean(wanted) && !cell.classList.contains(wanted));
     }
