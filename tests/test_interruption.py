@@ -21,20 +21,24 @@ from benchmarks.work.profiles import Recipe
 from benchmarks.work.saving import Keeping, Saver
 
 RECIPE = replace(MINI_RECIPE, epochs=2, batch=8, resolution=32)
+MIXED = replace(RECIPE, mixup=0.5, cutmix=1.0, random_erasing=0.5, averaging=0.9)
+# Recipe, loader processes, and whether what is shown was kept by another training.
 VARIANTS = {
-    "feedback": (RECIPE, 0),
-    "mixed": (replace(RECIPE, mixup=0.5, cutmix=1.0, random_erasing=0.5, averaging=0.9), 0),
-    "loaders": (replace(RECIPE, mixup=0.5), 2),
+    "feedback": (RECIPE, 0, False),
+    "mixed": (MIXED, 0, False),
+    "loaders": (replace(RECIPE, mixup=0.5), 2, False),
+    "repeated": (RECIPE, 0, True),
+    "mixed, repeated": (MIXED, 0, True),
 }
 STEPS = 6  # of 48 images in an epoch
 
 
-def training(folder: Path, recipe: Recipe, workers: int) -> Training:
+def training(folder: Path, recipe: Recipe, workers: int, repeats: Path | None = None) -> Training:
     """A training of a small network with feedback."""
     images = open_mini("train", folder / "cache", STEPS * 8)
     torch.manual_seed(0)
     objective = Classification(create("resnet50-td-joint-t2-m1", 10, "mini"), "highest", 0.1)
-    return Training(objective, recipe, 3, TrainingData(images, torch.device("cpu"), workers))
+    return Training(objective, recipe, 3, TrainingData(images, torch.device("cpu"), workers, repeats=repeats))
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:
@@ -76,13 +80,16 @@ def test_a_signal_in_an_epoch_costs_nothing(
     tmp_path: Path, handled: None, variant: str, sent: signal.Signals, error: type[KeyboardInterrupt]
 ) -> None:
     """Saved after the step under way; resumed, every image is shown once, and weights and curve are the same bits."""
-    recipe, workers = VARIANTS[variant]
+    recipe, workers, repeated = VARIANTS[variant]
     whole = train(training(tmp_path, recipe, workers), tmp_path / "whole.safetensors", ignored)
+    repeats = tmp_path / "repeats" if repeated else None
+    if repeated:
+        train(training(tmp_path, recipe, workers, repeats), tmp_path / "other.safetensors", ignored)
     with pytest.raises(error) as raised:
-        train(training(tmp_path, recipe, workers), tmp_path / "cut.safetensors", Send(sent, STEPS + 2))
+        train(training(tmp_path, recipe, workers, repeats), tmp_path / "cut.safetensors", Send(sent, STEPS + 2))
     assert raised.type is error
     shown: list[int] = []
-    resumed = training(tmp_path, recipe, workers)
+    resumed = training(tmp_path, recipe, workers, repeats)
     cut = train(resumed, tmp_path / "cut.safetensors", shown.append)
     assert shown == [8 * (STEPS + 2), *[8] * (STEPS - 2)]
     assert cut.history == whole.history

@@ -188,7 +188,7 @@ def test_parts_on_disk_are_as_large_as_stated(tmp_path: Path, kind: str) -> None
 
 
 def test_disk_by_hand(tmp_path: Path) -> None:
-    """Two passes of smoke's images by networks of one step and of two, and one training."""
+    """Two passes of smoke's images by networks of one step and of two."""
     session = make_session(tmp_path)
     cells = [ACCURACY.cell(name, "val", 0, session) for name in ("resnet50", "resnet50-td-joint-t2-m1")]
     images = session.profile.val_count
@@ -196,12 +196,28 @@ def test_disk_by_hand(tmp_path: Path) -> None:
     needed = demand(cells, [], session)
     assert needed.parts == images * (9 + 38 + 9 + 2 * 38)
     assert needed.tables == {"predictions": images * (19 + 38 + 19 + 2 * 38)}
-    assert needed.weights == 0
+    assert needed.weights == needed.shown == 0
     assert needed.disk == needed.parts + needed.tables["predictions"]
     # The parts of one pass have gone when the next begins.
     localization = LOCALIZATION.cell("resnet50", "val", 0, session)
     assert demand([*cells, localization], [], session).parts == needed.parts
     assert demand([*cells[:1], localization], [], session).parts == images * (10 + 68)
+
+
+def test_disk_of_trainings_by_hand(tmp_path: Path) -> None:
+    """What networks of one recipe and seed are shown is kept once; one alone keeps nothing; there is an end to it."""
+    session = make_session(tmp_path)
+    both = [TRAIN.cell(name, 0, session) for name in ("resnet50", "resnet50-td-joint-t2-m1")]
+    recipe, images = session.profile.recipe, session.profile.train_count
+    assert recipe
+    assert images
+    shown = images * recipe.epochs * (3 * recipe.resolution**2 + 2 * 5056 / recipe.batch)
+    assert demand(both, [], session).shown == demand([*both, *both], [], session).shown == shown
+    assert demand(both[:1], [], session).shown == 0
+    assert demand([*both, TRAIN.cell("resnet50", 1, session)], [], session).shown == 2 * shown
+    many = [TRAIN.cell("resnet50", seed, session) for seed in range(int(2e9 / shown) + 2)]
+    assert demand(many, [], session).shown == 2e9
+    assert demand(both, [], replace(session, processes=2)).shown == 0
 
 
 def test_parameters_and_memory_from_records(tmp_path: Path) -> None:

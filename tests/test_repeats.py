@@ -1,10 +1,15 @@
 """What an epoch shows is made once for all networks of a seed, and training on it gives the same bits."""
 
+import errno
+import math
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from benchmarks.data.mini import open_mini
@@ -15,8 +20,8 @@ from benchmarks.work.kinds import KINDS
 from benchmarks.work.loop import Classification, Trained, Training, TrainingData, TrainingImages, train
 from benchmarks.work.profiles import Recipe
 from benchmarks.work.repeats import Batch, Repeats
-from benchmarks.work.runner import run_kinds
-from benchmarks.work.session import Session
+from benchmarks.work.session import SHOWN
+from benchmarks.work.training import Train
 from tests.sessions import make_session
 from tests.test_runner import Silent
 
@@ -122,42 +127,75 @@ def batches() -> list[Batch]:
     return [(torch.full((2, 3, 4, 4), step, dtype=torch.uint8), torch.tensor([step, step])) for step in range(3)]
 
 
+def shown_by(repeats: Repeats, epoch: int) -> list[Batch]:
+    torch.manual_seed(epoch)
+    return list(repeats.epoch(epoch, lambda: iter(batches()), 3))
+
+
 def test_the_oldest_epochs_make_room(tmp_path: Path) -> None:
-    shown = {"seed": 0}
-    all_of_it = Repeats(tmp_path / "all", shown)
+    """A file's age is set here: a disk's clock may not tell two files of one moment apart."""
+    names: list[str] = []
+    repeats = Repeats(tmp_path, {"seed": 0}, room=0)
     for epoch in range(4):
-        assert len(list(all_of_it.epoch(epoch, lambda: iter(batches()), 3))) == 3
-    size = next((tmp_path / "all").iterdir()).stat().st_size
-    few = Repeats(tmp_path / "few", shown, room=2.5 * size)
-    for epoch in range(4):
-        list(few.epoch(epoch, lambda: iter(batches()), 3))
-    newest = sorted((tmp_path / "all").iterdir(), key=lambda file: file.stat().st_mtime_ns)[2:]
-    assert {file.name for file in (tmp_path / "few").iterdir()} == {file.name for file in newest}
+        repeats.room = math.inf if epoch < 3 else 2.5 * (tmp_path / names[0]).stat().st_size
+        assert len(shown_by(repeats, epoch)) == 3
+        (new,) = {file.name for file in tmp_path.iterdir()} - set(names)
+        names.append(new)
+        os.utime(tmp_path / new, ns=(epoch, epoch))
+    assert {file.name for file in tmp_path.iterdir()} == set(names[2:])
 
 
-def test_a_disk_without_room_costs_no_training(tmp_path: Path) -> None:
-    """Here the folder's place is taken by a file."""
-    (tmp_path / "taken").write_text("")
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_bytes(b"no tensors")], ids=["gone", "damaged"])
+def test_an_epoch_that_cannot_be_read_is_made_anew(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    repeats = Repeats(tmp_path, {"seed": 0})
+    shown_by(repeats, 0)
+    (file,) = tmp_path.iterdir()
+    spoil(file)
+    again = shown_by(repeats, 0)
+    assert [int(images[0, 0, 0, 0]) for images, _ in again] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "trouble", [OSError(errno.ENOSPC, "full"), SafetensorError("No space left on device")], ids=repr
+)
+def test_a_disk_without_room_costs_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """Whether the system tells of it or safetensors, by an error of its own."""
     alone = trained(tmp_path, "resnet50", None)
-    assert trained(tmp_path, "resnet50", tmp_path / "taken") == alone
+
+    def full(*arguments: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr("benchmarks.work.repeats.write", full)
+    assert trained(tmp_path, "resnet50", tmp_path / "repeats") == alone
+    assert list((tmp_path / "repeats").iterdir()) == []
 
 
-def test_a_run_keeps_what_it_shows_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of its own, that its trainings share and that goes with it."""
-    seen: list[tuple[Path, int]] = []
-
-    def looking(cells: list[object], session: Session, progress: object) -> object:
-        result = run_kinds(cells, session, progress)  # type: ignore[arg-type]
-        assert session.scratch is not None
-        seen.append((session.scratch, len(list(session.scratch.iterdir()))))
-        return result
-
-    monkeypatch.setattr(runner, "run_kinds", looking)
-    session = make_session(tmp_path, "smoke", jobs=2)
+def test_a_run_makes_what_it_shows_once_and_keeps_it_until_it_ends(tmp_path: Path, made: list[int]) -> None:
+    """Three networks of two seeds, seed by seed whatever the order of the cells; what a killed run left goes, too."""
+    session = make_session(tmp_path, "smoke")
+    shown = session.store.folder / SHOWN
+    shown.mkdir(parents=True)
+    (shown / "left.safetensors").write_bytes(b"")
     kind = KINDS["train"]
-    cells = [kind.cell(model, 0, session) for model in ("resnet50", "resnet50-se")]  # type: ignore[attr-defined]
-    summary = runner.run(cells, session, Silent())
-    assert summary.ran == 2
-    [(scratch, epochs)] = seen
-    assert epochs == kind.recipe(cells[0], session).epochs  # type: ignore[attr-defined]
-    assert not scratch.exists()
+    assert isinstance(kind, Train)
+    cells = [
+        kind.cell(model, seed, session) for model in ("resnet50", "resnet50-se", "resnet50-eca") for seed in (1, 0)
+    ]
+    assert runner.run(cells, session, Silent()).ran == 6
+    recipe = kind.recipe(cells[0], session)
+    images = min(len(session.image_set("train")), session.profile.train_count or math.inf)
+    assert len(made) == 2 * recipe.epochs * (images // recipe.batch) * recipe.batch
+    assert not shown.exists()
+    order = [record.cell.options["seed"] for record in session.store.records() if record.cell.kind == "train"]
+    assert order == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_single_training_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would be shown it."""
+    monkeypatch.setattr("benchmarks.work.repeats.write", lambda *arguments: pytest.fail("written"))
+    session = make_session(tmp_path, "smoke")
+    kind = KINDS["train"]
+    assert isinstance(kind, Train)
+    assert runner.run([kind.cell("resnet50", 0, session)], session, Silent()).ran == 1

@@ -75,9 +75,9 @@ class Judgement:
 
 
 def earned_by_plain(judgements: Sequence[Judgement]) -> str:
-    """How much of what agrees with the paper the plain network would have earned too; empty where nothing agrees.
+    """How much of what agrees with the paper the plain network would have earned too; its own numbers are told apart.
 
-    Its own numbers do not count: they are told apart.
+    Empty where no other row agrees.
     """
     counted = []
     for word in (Verdict.REPRODUCED, Verdict.CONSISTENT):
@@ -86,8 +86,7 @@ def earned_by_plain(judgements: Sequence[Judgement]) -> str:
         counted += [f"{alike} of the {len(earned)} {word}"] if earned else []
     own = sum(one.own and one.verdict in (Verdict.REPRODUCED, Verdict.CONSISTENT) for one in judgements)
     besides = f", beside {own} of its own" if own else ""
-    told = f"The plain network's own numbers would have earned {' and '.join(counted)}"
-    return f"{told}{besides}." if counted else ""
+    return f"The plain network's own numbers would have earned {' and '.join(counted)}{besides}." if counted else ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.session import ROOM, Session
 
 FLOAT, COLORS = 4, 3
+# Of torch's random numbers.
+STATE = 5056
 # What an id and the columns that every table has take of an image, in a file beside the record: of 5,000 images whose
 # names are a class's and a number. Of 1,000 it is more (26 bytes), of 50,000 less (15), for they repeat more.
 LABELED = 19
@@ -57,7 +59,7 @@ class Demand:
         weights: Of the networks that are trained.
         tables: What stays of each image, by the folder's name.
         parts: Of passes, until each has ended: the most at any time, as one follows the other.
-        shown: What trainings are shown, kept for each other until the run ends.
+        shown: What trainings keep of their images for each other until they end.
         memory: The most at any time, of all processes.
         guessed: Whether ``memory`` rests on guesses.
     """
@@ -77,7 +79,7 @@ class Demand:
     def lines(self) -> list[str]:
         """Disk and memory, a line each."""
         named = {"weights": self.weights, **self.tables, "parts of a pass until it ends": self.parts}
-        named["what trainings are shown, until the run ends,"] = self.shown
+        named["images of trainings until they end"] = self.shown
         shown = ", ".join(f"{name} {in_bytes(size)}" for name, size in named.items() if size)
         why = " (guessed: no record here tells what these networks hold)" if self.guessed else ""
         return [f"disk: {in_bytes(self.disk)}{f' ({shown})' if shown else ''}", f"memory: {in_bytes(self.memory)}{why}"]
@@ -121,15 +123,17 @@ def parts_of(cells: Iterable[Cell], session: Session) -> float:
 
 
 def shown_in(cells: Iterable[Cell], session: Session) -> float:
-    """Bytes of the images that trainings on embedded data are shown, once for each recipe and seed."""
+    """Bytes of what trainings on embedded data keep for each other, once for each recipe and seed, with its states."""
     shown: dict[object, float] = {}
-    for cell in cells:
+    cells = list(cells)
+    for cell in cells if len(cells) > 1 else ():
         kind = KINDS[cell.kind]
         images = str(cell.options[str(kind.trains_on)])
         if session.keeps_shown(images):
             recipe = kind.recipe(cell, session)  # type: ignore[attr-defined]
             key = images, recipe, cell.options.get("seed"), cell.options.get("tuning_seed")
-            shown[key] = kind.amount([cell], session).total * COLORS * float(recipe.resolution) ** 2
+            image = COLORS * recipe.resolution**2 + 2 * STATE / recipe.batch
+            shown[key] = kind.amount([cell], session).total * image
     return min(sum(shown.values()), ROOM)
 
 

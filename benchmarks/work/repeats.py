@@ -1,32 +1,33 @@
-"""What an epoch shows, kept until a run ends: from one seed all networks are shown the same, so it is made once.
+"""What an epoch shows, kept while a run trains: networks of one recipe and seed are shown the same, so it is made once.
 
-What augmentation makes follows from the images and from the state of the random numbers. That state is kept beside each
-batch, and a batch is shown again only where it is the same to the bit: a network that draws numbers of its own, or is
-resumed elsewhere, makes its batches itself.
+What augmentation makes follows from the images and from the state of the random numbers. That state is kept beside
+each batch, and a batch is shown again only where it is the same to the bit: a network that draws numbers of its own
+makes its batches itself from where they part from the others', and an epoch that is resumed is made anew.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from benchmarks.core.files import short_hash, write_atomically
 from benchmarks.work.session import ROOM
 
 Batch = tuple[Tensor, Tensor]
+# What a file that is gone, damaged or cannot be written raises; of a full disk safetensors tells in its own way.
+TROUBLES = (OSError, RuntimeError, SafetensorError)
 
 
 class Repeats:
-    """A folder of epochs.
+    """A folder of epochs, a file each.
 
     Args:
-        folder: Made on first write; whoever made it removes it.
-        shown: All that decides what is shown but the epoch: data, recipe, seed.
+        folder: Made on first write; whoever names it removes it.
+        shown: What tells one training's images from another's, but for the epoch: data, recipe, seed.
         room: Bytes that all epochs of the folder may take; the oldest go first.
     """
 
@@ -34,7 +35,7 @@ class Repeats:
         self.folder, self.shown, self.room = folder, shown, room
 
     def epoch(self, number: int, live: Callable[[], Iterator[Batch]], steps: int) -> Iterator[Batch]:
-        """The batches of an epoch, shown again as far as they are kept, else made; those of a whole epoch are kept.
+        """The batches of an epoch from its first, shown again as far as they are kept, else made, and then kept.
 
         Args:
             number: From 0.
@@ -67,16 +68,24 @@ class Repeats:
             afters.append(torch.get_rng_state())
             shown.append(batch)
             yield batch
-        with contextlib.suppress(OSError):
+        if path.is_file():
+            return
+        with contextlib.suppress(*TROUBLES):
             write_atomically(path, lambda temporary: write(temporary, befores, afters, shown))
-            self.make_room()
+        self.make_room()
 
     def make_room(self) -> None:
-        """Remove the oldest epochs where all together take too much."""
-        files = sorted(self.folder.glob("[!.]*.safetensors"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        for file, taken in zip(files, accumulate(file.stat().st_size for file in files), strict=True):
+        """Remove the oldest epochs where all together take too much; other trainings may do so at the same time."""
+        sized = []
+        for file in self.folder.glob("[!.]*.safetensors"):
+            with contextlib.suppress(OSError):
+                sized.append((file.stat().st_mtime_ns, file.stat().st_size, file))
+        taken = 0
+        for _, size, file in sorted(sized, reverse=True):
+            taken += size
             if taken > self.room:
-                file.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    file.unlink()
 
 
 def write(path: Path, befores: list[Tensor], afters: list[Tensor], shown: list[Batch]) -> None:
@@ -92,16 +101,15 @@ def write(path: Path, befores: list[Tensor], afters: list[Tensor], shown: list[B
 
 
 def kept(path: Path) -> Iterator[Batch]:
-    """The batches of a file, as long as random numbers stand as they stood then; none without the file."""
-    if not path.is_file():
+    """The batches of a file, as long as random numbers stand as they stood then; none where it cannot be read."""
+    try:
+        epoch = safetensors.torch.load_file(path)
+    except TROUBLES:
         return
-    with safetensors.safe_open(path, "pt") as file:
-        befores, afters, ends = (file.get_tensor(name) for name in ("before", "after", "ends"))
-        images, targets = file.get_slice("images"), file.get_slice("targets")
-        begin = 0
-        for before, after, end in zip(befores, afters, ends.tolist(), strict=True):
-            if not torch.equal(torch.get_rng_state(), before):
-                return
-            torch.set_rng_state(after.clone())  # torch reads a row of a larger tensor from its beginning
-            yield images[begin:end], targets[begin:end]
-            begin = end
+    begin = 0
+    for before, after, end in zip(epoch["before"], epoch["after"], epoch["ends"].tolist(), strict=True):
+        if not torch.equal(torch.get_rng_state(), before):
+            return
+        torch.set_rng_state(after.clone())  # torch reads a row of a larger tensor from its beginning
+        yield epoch["images"][begin:end], epoch["targets"][begin:end]
+        begin = end

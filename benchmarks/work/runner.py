@@ -2,16 +2,15 @@
 
 import contextlib
 import errno
-import tempfile
-from collections.abc import Generator, Iterable, Sequence
+import shutil
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from benchmarks.core.progress import Progress
 from benchmarks.core.records import Cell, Record
 from benchmarks.work.kind import Blocked, Kind, Trouble, Waiting
 from benchmarks.work.kinds import KINDS
-from benchmarks.work.session import Session
+from benchmarks.work.session import SHOWN, Session
 from benchmarks.work.workers import Failure, Group, Result, jobs_of, run_group, run_groups
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -96,12 +95,6 @@ def run(cells: Sequence[Cell], session: Session, progress: Progress) -> Summary:
     Raises:
         DiskFull: A record could not be written; those finished before stay.
     """
-    with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as scratch:
-        return run_kinds(cells, replace(session, scratch=Path(scratch)), progress)
-
-
-def run_kinds(cells: Sequence[Cell], session: Session, progress: Progress) -> Summary:
-    """Run cells kind by kind, as :func:`run`."""
     from benchmarks.core import distributed
 
     done_before, ran = 0, 0
@@ -134,10 +127,14 @@ def run_kind(kind: Kind, cells: Sequence[Cell], session: Session, progress: Prog
     grouped: dict[object, list[Cell]] = {}
     for cell in cells:
         grouped.setdefault(kind.group(cell), []).append(cell)
-    groups = list(grouped.values())
+    # Seed by seed: a run that is stopped has whole seeds, and networks of one seed are shown the same images.
+    groups = sorted(grouped.values(), key=lambda group: int(str(group[0].options.get("seed") or 0)))
     jobs = jobs_of(kind, len(groups), session)
     kept, failed = 0, {}
-    with contextlib.closing(results(kind, groups, session, jobs, progress)) as results_so_far:
+    with (
+        keeping_shown(kind, len(groups), session) as own,
+        contextlib.closing(results(kind, groups, own, jobs, progress)) as results_so_far,
+    ):
         left = {str(cell): cell for cell in cells}
         for group, result in results_so_far:
             if isinstance(result, Record):
@@ -153,6 +150,23 @@ def run_kind(kind: Kind, cells: Sequence[Cell], session: Session, progress: Prog
                 failed[str(cell)] = result.reason
                 del left[str(cell)]
     return kept, failed
+
+
+@contextlib.contextmanager
+def keeping_shown(kind: Kind, groups: int, session: Session) -> Iterator[Session]:
+    """The session with a folder for what several trainings are shown, which goes afterwards.
+
+    It lies in the results folder: jobs that share one may take each other's epochs away, and make them anew.
+    """
+    folder = session.store.folder / SHOWN
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
+    if kind.trains_on is None or groups == 1:
+        yield session
+        return
+    try:
+        yield replace(session, shown=folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def results(

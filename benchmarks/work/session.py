@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
 MOST_WORKERS = 16
-# Bytes on disk for what trainings of one run are shown, see ``benchmarks.work.repeats``.
-ROOM = 2e9
+# Where in the results folder trainings keep what they are shown, and how many bytes; see ``benchmarks.work.repeats``.
+SHOWN, ROOM = "shown", 2e9
 # The share of a run that shows all images by itself.
 WHOLE = (0, 1)
 
@@ -53,7 +53,7 @@ class Session:
         processes: How many share each training, where jobs run the cells; None for as many as there are.
         elsewhere: Whether this process plans only, and cells run on other hosts, of whose processors it knows nothing.
         program: How the suite is called on the paper.
-        scratch: Folder that is gone with the run, None where there is none.
+        shown: Folder in which trainings keep what they are shown for each other, None where they do not.
     """
 
     profile: Profile
@@ -78,7 +78,7 @@ class Session:
     share: tuple[int, int] = WHOLE
     processes: int | None = None
     elsewhere: bool = False
-    scratch: Path | None = None
+    shown: Path | None = None
     opened: dict[str, "ImageSet"] = field(default_factory=dict)
 
     def chosen(self, kind: type[ChoicesT]) -> ChoicesT:
@@ -127,8 +127,9 @@ class Session:
         return min(os.cpu_count() or 1, MOST_WORKERS) if feeds_gpu else 0
 
     def keeps_shown(self, split: str) -> bool:
-        """Whether what trainings on images are shown is kept and shown again: of embedded data, which are small."""
-        return find(self.located(split)[0]).look is None and not self.loaders(split)
+        """Whether what trainings are shown is kept: of embedded data, which are small, in one process each."""
+        embedded = find(self.located(split)[0]).look is None
+        return embedded and not self.loaders(split) and self.processes in (None, 1)
 
     def decodes_on_device(self, split: str) -> bool:
         """Whether an image set that networks are evaluated on is decoded on the device: where asked for, of files."""

@@ -310,7 +310,7 @@ def training_images(split: str, session: Session, held_out: "HeldOut | None") ->
 
     images, count = session.image_set(split), session.profile.train_count
     # Several processes have their own parts of each epoch.
-    repeats = session.scratch if distributed.size() == 1 and session.keeps_shown(split) else None
+    repeats = session.shown if distributed.size() == 1 and session.keeps_shown(split) else None
     return TrainingData(images, torch.device(session.device), session.loaders(split), count, held_out, repeats)
 
 

@@ -23,7 +23,8 @@ BETWEEN = 0.25
 # The notes of how long a record took (where a group leaves several, each has its share; of a training that was cut off
 # all of it), how long before it was cut off, how many processes shared the work where it was not one, and what decided
 # the last bits of its numbers. Of a pass whose other parts were there, which share of the images it was shown here: as
-# long as these took, in proportion, the whole is said to have taken.
+# long as these took, in proportion, the whole is said to have taken. A training that was shown images which another one
+# had made says what it took without making them.
 HERE = "shown_here"
 SECONDS, BEFORE, PROCESSES, COMPUTED_WITH = "seconds", "seconds_before", "processes", "computed_with"
 
