@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
+from benchmarks.metrics.outcomes import pack
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.claims import CLAIMS
 from benchmarks.papers.tdam.queries import RESOLUTIONS
@@ -17,7 +18,7 @@ from benchmarks.report.report import Wanted, write_report
 from benchmarks.report.verification import verify
 from benchmarks.suite import calibration
 from benchmarks.suite.calibration import KINDS, Kind, main
-from benchmarks.suite.families import Family
+from benchmarks.suite.families import Family, trained
 from tests.recorded import kept, recorded_all
 from tests.sessions import make_session
 from tests.worlds import World, given, timed
@@ -40,7 +41,7 @@ def test_no_kind_is_often_wrong_and_each_finds_what_is_plain(name: str) -> None:
         told = says(kind, value, kind.units[0], Variation())
         assert sum(kind.wrong(one, value) for one in told) < TOO_MANY
         assert not any(kind.wrong(one, value) and kind.right(one, value) for one in told)
-    clear = Variation(seeds=0.01, resolutions=0.001, discordant=0.001, rounds=0.001)
+    clear = Variation(seeds=0.01, ends=0.01, resolutions=0.001, discordant=0.001, rounds=0.001)
     plain = 2.0 if name == "share against the paper, given weights" else kind.truths[0][1]
     told = says(kind, plain, kind.units[-1], clear, draws=20)
     assert sum(kind.right(one, plain) for one in told) >= 18
@@ -171,7 +172,7 @@ def test_variation_is_read_from_records() -> None:
     times = [np.log(runs[0].samples[MetricKey("seconds", of=name)]) for name in ("resnet50-se", "resnet50")]
     assert seen.rounds == pytest.approx(np.std(times[0] - times[1], ddof=1))
     assert seen.seeds == Variation().seeds
-    missing = "seeds: not recorded, a default, resolutions: not recorded, a default"
+    missing = ", ".join(f"{what}: not recorded, a default" for what in ("seeds", "ends", "resolutions"))
     assert seen.source == f"{missing}, images: of 1 pairs, rounds: of 2 networks"
 
 
@@ -191,6 +192,28 @@ def test_variation_over_seeds_is_of_differences_to_the_plain_network() -> None:
     assert variation_of(made).seeds == pytest.approx(np.std(own, ddof=1))
     few = [one for one in made if one.cell.options["seed"] < 2]
     assert variation_of(few).seeds == Variation().seeds
+
+
+def test_variation_over_seeds_is_of_the_resolution_that_networks_are_judged_at() -> None:
+    """On images of half the size seeds differ by ten points, which no claim is about."""
+    world, records = World(seeds=5), []
+    for side, spread in ((224, 0.5), (112, 10.0)):
+        for model in ("resnet50", "resnet50-se"):
+            for seed, one in enumerate(world.top1(model, 80.0, side=side)):
+                share = 80.0 + spread * (seed - 2) * (model == "resnet50-se")
+                metrics = {key: replace(metric, value=share) for key, metric in one.metrics.items()}
+                outcomes = dict.fromkeys(metrics, pack(np.zeros(2000, bool)))
+                records.append(replace(one, metrics=metrics, outcomes=outcomes))
+    side = max(int(str(one.cell.options["resolution"])) for one in records)
+    assert variation_of(records, side).seeds == pytest.approx(0.5 * np.std(np.arange(5), ddof=1))
+    assert variation_of(records).seeds > 5
+
+
+def test_variation_at_the_end_is_of_one_network_over_its_seeds() -> None:
+    ends = [88.0, 89.5, 89.0]
+    records = [one for seed, end in enumerate(ends) for one in trained("resnet50", seed, end, 95.0)]
+    assert variation_of(records).ends == pytest.approx(np.std(ends, ddof=1))
+    assert variation_of(records[:4]).ends == Variation().ends
 
 
 # ---------------------------------------------------------------- the report

@@ -14,9 +14,12 @@ from benchmarks.metrics.outcomes import unpack
 from benchmarks.metrics.statistics import LEVEL, wilson
 from benchmarks.networks.names import TWIN, parse
 from benchmarks.report.curves import Chart, Curve, charts_figure, wrapped
+from benchmarks.report.endings import held_out
 from benchmarks.report.evidence import seed_of, setting_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.plots import Captioned, Look
+from benchmarks.work.accuracy import Accuracy
+from benchmarks.work.training import HELD_OUT, Train
 
 NAME = "calibration"
 FILE = f"{NAME}.json"
@@ -25,6 +28,7 @@ TITLE = "Calibration: how often verdicts are wrong where the truth is known"
 SURE = 0.999
 DEFAULT = "not recorded, a default"
 FEWEST = 3  # seeds or rounds that tell a spread
+ACCURACY, TRAIN = Accuracy.name, Train.name
 COLUMNS = (
     Column("draws", "Draws", "", "", 0),
     Column("wrong", "Wrong", "%", "verdicts", 1),
@@ -51,6 +55,7 @@ class Variation:
 
     Attributes:
         seeds: Standard deviation over seeds of the difference of two networks, points.
+        ends: Standard deviation over seeds of a network's accuracy on held-out images when its training ends, points.
         resolutions: Standard deviation over seeds of a network's top-1 at a resolution, less what all share, points.
         discordant: Share of images on which two networks differ.
         rounds: Standard deviation over rounds of the logarithm of the ratio of two networks' times.
@@ -58,19 +63,20 @@ class Variation:
     """
 
     seeds: float = 0.8
+    ends: float = 0.57
     resolutions: float = 0.3
     discordant: float = 0.1
     rounds: float = 0.04
-    source: str = f"seeds, resolutions, images, rounds: {DEFAULT}"
+    source: str = f"seeds, ends, resolutions, images, rounds: {DEFAULT}"
 
     @property
     def said(self) -> str:
         """In a sentence."""
         return (
-            f"Drawn with a standard deviation of {self.seeds:.2f} points over seeds (of a difference of two networks), "
-            f"of {self.resolutions:.2f} points besides at each resolution, and of {self.rounds:.1%} over rounds (of a "
-            f"ratio), and with {self.discordant:.1%} of images on which two "
-            f"networks differ; {self.source}."
+            f"Drawn with a standard deviation of {self.seeds:.2f} points over seeds (of a difference of two networks; "
+            f"{self.ends:.2f} points of one network when its training ends), of {self.resolutions:.2f} points besides "
+            f"at each resolution, and of {self.rounds:.1%} over rounds (of a ratio), and with {self.discordant:.1%} of "
+            f"images on which two networks differ; {self.source}."
         )
 
 
@@ -120,15 +126,25 @@ class Rate:
 # ---------------------------------------------------------------- what varies
 
 
-def variation_of(records: Sequence[Record]) -> Variation:
-    """The variation that records show; defaults for what they do not tell."""
+def variation_of(records: Sequence[Record], resolution: int = 0) -> Variation:
+    """The variation that records show; defaults for what they do not tell.
+
+    Args:
+        records: Of one profile.
+        resolution: At which its networks are judged. Seeds differ by much more on images far smaller than those, which
+            no claim is about: accuracies there do not count. 0 for whatever there is.
+    """
     pairs = plain_pairs(records)
-    spreads = [float(np.std(one, ddof=1)) for one in differences_by_seed(pairs) if len(one) >= FEWEST]
+    judged = [(one, plain) for one, plain in pairs if not resolution or side_of(one) == resolution]
+    spreads = [float(np.std(one, ddof=1)) for one in differences_by_seed(judged) if len(one) >= FEWEST]
+    ends = [float(np.std(one, ddof=1)) for one in ends_by_seed(records) if len(one) >= FEWEST]
     apart = [discordance(first, second) for first, second in pairs if shared_outcomes(first, second)]
-    rounds, sides = round_spreads(records), resolution_spreads(records)
+    rounds = round_spreads(records)
+    sides = resolution_spreads([one for one in records if one.cell.kind != ACCURACY or side_of(one) >= resolution])
     usual = Variation()
     told = {
         f"seeds: of {len(spreads)} rows": bool(spreads),
+        f"ends: of {len(ends)} networks": bool(ends),
         f"resolutions: of {len(sides)} rows": bool(sides),
         f"images: of {len(apart)} pairs": bool(apart),
         f"rounds: of {len(rounds)} networks": bool(rounds),
@@ -136,6 +152,7 @@ def variation_of(records: Sequence[Record]) -> Variation:
     source = ", ".join(text if known else f"{text.partition(':')[0]}: {DEFAULT}" for text, known in told.items())
     return Variation(
         math.sqrt(float(np.mean(np.square(spreads)))) if spreads else usual.seeds,
+        math.sqrt(float(np.mean(np.square(ends)))) if ends else usual.ends,
         math.sqrt(float(np.mean(np.square(sides)))) if sides else usual.resolutions,
         float(np.mean(apart)) if apart else usual.discordant,
         float(np.median(rounds)) if rounds else usual.rounds,  # one disturbed run must not set it
@@ -145,7 +162,7 @@ def variation_of(records: Sequence[Record]) -> Variation:
 
 def plain_pairs(records: Sequence[Record]) -> list[tuple[Record, Record]]:
     """Accuracies of networks, each with its plain network's of the same seed and setting."""
-    accuracies = [one for one in records if one.cell.kind == "accuracy"]
+    accuracies = [one for one in records if one.cell.kind == ACCURACY]
     known = {(one.cell.model, setting_of(one.cell), seed_of(one)): one for one in accuracies}
     pairs = []
     for (model, setting, seed), one in known.items():
@@ -153,6 +170,20 @@ def plain_pairs(records: Sequence[Record]) -> list[tuple[Record, Record]]:
         if plain is not None and plain is not one:
             pairs.append((one, plain))
     return pairs
+
+
+def side_of(record: Record) -> int:
+    """The resolution of an accuracy's images; 0 where it is not told."""
+    return int(str(record.cell.options.get("resolution", 0)))
+
+
+def ends_by_seed(records: Sequence[Record]) -> list[list[float]]:
+    """Accuracies on held-out images at the end of each network's trainings over seeds, %."""
+    rows: dict[object, list[float]] = {}
+    for one in records:
+        if one.cell.kind == TRAIN and one.samples.get(HELD_OUT) and "diverged" not in one.notes:
+            rows.setdefault((one.cell.model, setting_of(one.cell)), []).append(held_out(one))
+    return list(rows.values())
 
 
 def differences_by_seed(pairs: Sequence[tuple[Record, Record]]) -> list[list[float]]:
@@ -170,7 +201,7 @@ def differences_by_seed(pairs: Sequence[tuple[Record, Record]]) -> list[list[flo
 def resolution_spreads(records: Sequence[Record]) -> list[float]:
     """Standard deviation over seeds of each network's top-1 at a resolution, less what all of its resolutions share."""
     sweeps: dict[object, dict[int | None, dict[Scalar, float]]] = {}
-    for one in (record for record in records if record.cell.kind == "accuracy" and record.outcomes):
+    for one in (record for record in records if record.cell.kind == ACCURACY and record.outcomes):
         side, share = one.cell.options.get("resolution"), one.metrics[next(iter(one.outcomes))].value
         rest = frozenset(pair for pair in setting_of(one.cell) if pair[0] not in ("resolution", "crop"))
         if share is not None and seed_of(one) is not None:

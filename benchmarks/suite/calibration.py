@@ -152,7 +152,7 @@ def drop(value: float, n: int, variation: Variation, rng: np.random.Generator) -
 
 def ended(value: float, n: int, variation: Variation, rng: np.random.Generator) -> str:
     """Whether trainings came to their end, half as many epochs again bringing so many points."""
-    return "barred" if unfinished(value, n, variation.seeds / math.sqrt(2), rng) else "passed"
+    return "barred" if unfinished(value, n, variation.ends, rng) else "passed"
 
 
 def ended_wrong(says: str, value: float) -> bool:
@@ -315,10 +315,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Draw, print and write; see the module."""
     options = parsed(arguments)
     try:
-        records = read_evidence(Store(options.results), PAPER.profiles, options.profile, None).records
+        evidence = read_evidence(Store(options.results), PAPER.profiles, options.profile, None)
+        variation = variation_of(evidence.records, evidence.profile.resolution)
     except ValueError:
-        records = []
-    variation = variation_of(records)
+        variation = variation_of([])
     with Bar(sys.stderr) as bar:
         bar.start("calibration", steps(), "truths")
         measured = list(rates(variation, options.draws, lambda: bar.advance(1)))
