@@ -1,5 +1,6 @@
 """The committed report is what the committed reference renders to, and every number there has its record."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,10 @@ def test_the_readme_says_why_no_claim_on_trained_networks_is_decided(clone: Stor
     open_ones = [one for one in results if one.scope == "networks trained on mini"]
     assert {one.verdict for one in open_ones} == {ClaimVerdict.UNDECIDED, ClaimVerdict.NOT_RUN}
     assert sum("was not trained to its end" in one.reason for one in open_ones) >= 2
-    assert sum("seeds" in one.reason and "would decide" in one.reason for one in open_ones) > len(open_ones) / 3
+    undecided = [one for one in open_ones if one.verdict is ClaimVerdict.UNDECIDED]
+    assert (
+        sum(bool(re.search(r"about \d+ seeds .* would decide", one.reason)) for one in undecided) > len(undecided) / 2
+    )
     asked = {name for one in open_ones if one.verdict is ClaimVerdict.NOT_RUN for name in one.claim.experiments}
     assert {"table7-tasks", "fig8"} <= asked
 
@@ -90,9 +94,15 @@ def test_the_word_for_the_reference_is_read_wherever_records_are(monkeypatch: py
         CliRunner().invoke(main, ["plan", "costs", "--results", results])
     assert planned == [REFERENCE, Path("reference")]
     compared = CliRunner().invoke(main, ["compare", "reference", str(REFERENCE)])
-    # Speeds that were measured beside noise give no verdict, not even on themselves.
-    assert compared.exit_code in (0, 3), compared.output
-    assert "numbers compared" in compared.output
+    # Speeds that were measured beside noise give no verdict, not even on themselves; all else is itself.
+    *others, summary = compared.output.splitlines()
+    assert others == [line for line in others if line.startswith("NO VERDICT efficiency ") and ": time of " in line]
+    told = re.search(r"([\d,]+) numbers compared, ([\d,]+) same(?:, (\d+) too noisy to tell)?$", summary)
+    assert told, summary
+    numbers, same, noisy = (int((one or "0").replace(",", "")) for one in told.groups())
+    assert numbers == same + noisy > 1000
+    assert len(others) == noisy
+    assert compared.exit_code == (3 if noisy else 0)
 
 
 def test_the_reference_is_packed() -> None:

@@ -16,12 +16,11 @@ from benchmarks.data.mini import open_mini
 from benchmarks.networks.models import create
 from benchmarks.papers.tdam.recipes import MINI_RECIPE
 from benchmarks.work import runner
-from benchmarks.work.kinds import KINDS
 from benchmarks.work.loop import Classification, Trained, Training, TrainingData, TrainingImages, train
 from benchmarks.work.profiles import Recipe
 from benchmarks.work.repeats import Batch, Repeats
 from benchmarks.work.session import SHOWN
-from benchmarks.work.training import Train
+from benchmarks.work.training import TRAIN
 from tests.sessions import make_session
 from tests.test_runner import Silent
 
@@ -178,13 +177,11 @@ def test_a_run_makes_what_it_shows_once_and_keeps_it_until_it_ends(tmp_path: Pat
     shown = session.store.folder / SHOWN
     shown.mkdir(parents=True)
     (shown / "left.safetensors").write_bytes(b"")
-    kind = KINDS["train"]
-    assert isinstance(kind, Train)
     cells = [
-        kind.cell(model, seed, session) for model in ("resnet50", "resnet50-se", "resnet50-eca") for seed in (1, 0)
+        TRAIN.cell(model, seed, session) for model in ("resnet50", "resnet50-se", "resnet50-eca") for seed in (1, 0)
     ]
     assert runner.run(cells, session, Silent()).ran == 6
-    recipe = kind.recipe(cells[0], session)
+    recipe = TRAIN.recipe(cells[0], session)
     images = min(len(session.image_set("train")), session.profile.train_count or math.inf)
     assert len(made) == 2 * recipe.epochs * (images // recipe.batch) * recipe.batch
     assert not shown.exists()
@@ -196,6 +193,4 @@ def test_a_single_training_keeps_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     """Nobody would be shown it."""
     monkeypatch.setattr("benchmarks.work.repeats.write", lambda *arguments: pytest.fail("written"))
     session = make_session(tmp_path, "smoke")
-    kind = KINDS["train"]
-    assert isinstance(kind, Train)
-    assert runner.run([kind.cell("resnet50", 0, session)], session, Silent()).ran == 1
+    assert runner.run([TRAIN.cell("resnet50", 0, session)], session, Silent()).ran == 1

@@ -136,11 +136,10 @@ def variation_of(records: Sequence[Record], resolution: int = 0) -> Variation:
     """
     pairs = plain_pairs(records)
     judged = [(one, plain) for one, plain in pairs if not resolution or side_of(one) == resolution]
-    spreads = [float(np.std(one, ddof=1)) for one in differences_by_seed(judged) if len(one) >= FEWEST]
-    ends = [float(np.std(one, ddof=1)) for one in ends_by_seed(records) if len(one) >= FEWEST]
+    spreads, ends = spreads_of(differences_by_seed(judged)), spreads_of(ends_by_seed(records))
     apart = [discordance(first, second) for first, second in pairs if shared_outcomes(first, second)]
     rounds = round_spreads(records)
-    sides = resolution_spreads([one for one in records if one.cell.kind != ACCURACY or side_of(one) >= resolution])
+    sides = resolution_spreads([one for one in records if side_of(one) >= resolution])
     usual = Variation()
     told = {
         f"seeds: of {len(spreads)} rows": bool(spreads),
@@ -151,13 +150,23 @@ def variation_of(records: Sequence[Record], resolution: int = 0) -> Variation:
     }
     source = ", ".join(text if known else f"{text.partition(':')[0]}: {DEFAULT}" for text, known in told.items())
     return Variation(
-        math.sqrt(float(np.mean(np.square(spreads)))) if spreads else usual.seeds,
-        math.sqrt(float(np.mean(np.square(ends)))) if ends else usual.ends,
-        math.sqrt(float(np.mean(np.square(sides)))) if sides else usual.resolutions,
+        pooled(spreads, usual.seeds),
+        pooled(ends, usual.ends),
+        pooled(sides, usual.resolutions),
         float(np.mean(apart)) if apart else usual.discordant,
         float(np.median(rounds)) if rounds else usual.rounds,  # one disturbed run must not set it
         source,
     )
+
+
+def spreads_of(rows: Sequence[Sequence[float]]) -> list[float]:
+    """Standard deviation of each row that has enough numbers."""
+    return [float(np.std(one, ddof=1)) for one in rows if len(one) >= FEWEST]
+
+
+def pooled(spreads: Sequence[float], usual: float) -> float:
+    """Standard deviations as one; the usual where there are none."""
+    return math.sqrt(float(np.mean(np.square(spreads)))) if spreads else usual
 
 
 def plain_pairs(records: Sequence[Record]) -> list[tuple[Record, Record]]:

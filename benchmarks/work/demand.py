@@ -78,8 +78,8 @@ class Demand:
 
     def lines(self) -> list[str]:
         """Disk and memory, a line each."""
-        named = {"weights": self.weights, **self.tables, "parts of a pass until it ends": self.parts}
-        named["images of trainings until they end"] = self.shown
+        passing = {"parts of a pass until it ends": self.parts, "images of trainings until they end": self.shown}
+        named = {"weights": self.weights, **self.tables, **passing}
         shown = ", ".join(f"{name} {in_bytes(size)}" for name, size in named.items() if size)
         why = " (guessed: no record here tells what these networks hold)" if self.guessed else ""
         return [f"disk: {in_bytes(self.disk)}{f' ({shown})' if shown else ''}", f"memory: {in_bytes(self.memory)}{why}"]
