@@ -14,6 +14,7 @@ from benchmarks.metrics.outcomes import pack
 from benchmarks.metrics.statistics import wilson
 from benchmarks.networks.names import TWIN, parse
 from benchmarks.papers.tdam import PAPER
+from benchmarks.papers.tdam.recipes import MINI
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.work.accuracy import GUESSES, RUNNER_UP, equal_guesses
 from benchmarks.work.cost import FLOPS, PARAMETERS
@@ -21,9 +22,12 @@ from benchmarks.work.kinds import KINDS
 from benchmarks.work.localization import MAX_BOX
 from benchmarks.work.results import percent
 from benchmarks.work.session import Session
-from benchmarks.work.training import HELD_OUT, LOSS, LR
+from benchmarks.work.training import ENDED, HELD_OUT, LOSS, LR
 
 N = 400  # images of every set
+# Of them those that every network is right about where it is judged whether trainings had ended.
+RIGHT = 360
+ENDED_ON = {MINI.ended_on, MINI.reduced.ended_on, *(one.ended_on for one in MINI.transfers.values())}
 INPUTS: dict[str, Scalar] = {
     "device": "cpu",
     "processor": "a processor",
@@ -44,9 +48,9 @@ class Content:
     outcomes: dict[MetricKey, str] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
-    def share(self, key: MetricKey, draw: np.random.Generator, kept: bool = False) -> None:
-        """A share of right images, and which they are if that is kept."""
-        hits = draw.random(N) < draw.uniform(0.7, 0.9)
+    def share(self, key: MetricKey, draw: np.random.Generator, kept: bool = False, right: int | None = None) -> None:
+        """A share of right images, drawn or so many of all, and which they are if that is kept."""
+        hits = draw.random(N) < draw.uniform(0.7, 0.9) if right is None else np.arange(N) < right
         self.metrics[key] = percent(wilson(int(hits.sum()), N))
         if kept:
             self.outcomes[key] = pack(hits)
@@ -66,7 +70,10 @@ def trained(cell: Cell, draw: np.random.Generator) -> Content:
     notes = {"chance": 10.0, "seconds": 360.0, "recipe": {"epochs": 3}}
     if KINDS[cell.kind].longer is not None:
         notes |= {"weights": f"{weights_of(cell)}.safetensors", "sha256": weights_of(cell)}
-    return Content({LOSS: Metric(losses[-1], "nat", n=3)}, samples, notes=notes)
+    metrics = {LOSS: Metric(losses[-1], "nat", n=3)}
+    if cell.kind in ("train_longer", "finetune_longer"):
+        metrics[ENDED] = Metric(100 * RIGHT / N, "%", N)
+    return Content(metrics, samples, notes=notes)
 
 
 def weights_of(cell: Cell) -> str:
@@ -89,8 +96,9 @@ def inputs_of(cell: Cell) -> dict[str, Scalar]:
 
 def accuracy(cell: Cell, draw: np.random.Generator) -> Content:
     content = Content(notes={"images": cell.options["data"]})
+    right = RIGHT if cell.options["data"] in ENDED_ON else None
     for steps in STEPS:
-        content.share(MetricKey("top1", steps), draw, kept=True)
+        content.share(MetricKey("top1", steps), draw, kept=True, right=right)
         content.share(MetricKey("top5", steps), draw)
     for rule in RULES.steps:
         if rule.settled is None:
@@ -135,14 +143,15 @@ def selectivity(cell: Cell, draw: np.random.Generator) -> Content:
 
 def transfer(cell: Cell, draw: np.random.Generator) -> Content:
     content = Content(notes={"images": cell.options["data"]})
+    ends = cell.options["data"] in ENDED_ON
     if cell.options["threshold"] is None:
-        content.share(MetricKey("top1"), draw, kept=True)
+        content.share(MetricKey("top1"), draw, kept=True, right=RIGHT if ends else None)
         content.share(MetricKey("top5"), draw)
         return content
     for name in ("map", "f1_overall", "f1_class", "f1_class_mean"):
         draws = (draw.uniform(70, 80) + draw.standard_normal(200)).tolist()
         low, mean, high = np.quantile(draws, (0.025, 0.5, 0.975)).tolist()
-        content.metrics[MetricKey(name)] = Metric(mean, "%", N, low, high)
+        content.metrics[MetricKey(name)] = Metric(100 * RIGHT / N if ends else mean, "%", N, low, high)
         content.samples[MetricKey(name)] = draws
     return content
 

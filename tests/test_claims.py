@@ -17,7 +17,7 @@ from benchmarks.networks.models import create
 from benchmarks.networks.names import TWIN
 from benchmarks.papers.tdam import PAPER, fig8, queries
 from benchmarks.papers.tdam.claims import CLAIMS
-from benchmarks.papers.tdam.recipes import PROFILES
+from benchmarks.papers.tdam.recipes import MINI, PROFILES
 from benchmarks.report import claim_tables
 from benchmarks.report.claims import (
     Claim,
@@ -29,12 +29,13 @@ from benchmarks.report.claims import (
     beside_plain,
     judge_claims,
 )
+from benchmarks.report.endings import AT_THE_END
 from benchmarks.report.evidence import Evidence, Missing, Query
 from benchmarks.report.tables import FORMATS
 from benchmarks.report.tests import Ask, above, alike, by_size, count, quicker, smaller, versus
 from benchmarks.work.cost import FLOPS, PARAMETERS
 from benchmarks.work.kinds import KINDS
-from benchmarks.work.training import HELD_OUT
+from benchmarks.work.training import ENDED, HELD_OUT
 from tests.recorded import recorded_all
 from tests.sessions import make_session
 from tests.worlds import World, counts, given
@@ -323,10 +324,27 @@ def test_a_longer_training_is_compared_with_all_seeds(own: float, others: float,
     """It comes to 90.2: an unlucky seed of the usual length does not bar a row, a lucky one does not let it pass."""
     records = list(two(92.0, 90.0).records)
     for at, one in enumerate(records):
-        if one.cell.kind == "train":
+        if one.cell.options.get("data") == MINI.ended_on:
             end = own if one.cell.options["seed"] == 0 else others
-            records[at] = replace(one, samples={HELD_OUT: [40.0, 85.0, end]})
+            records[at] = replace(one, metrics={AT_THE_END: Metric(end, "%")})
     assert judged(GAIN, evidence(*records)).verdict is expected
+
+
+def test_whether_a_training_had_ended_is_judged_on_more_images_than_it_is_followed_on() -> None:
+    """Its curve, on few images, rises by three points with a longer one: that decides nothing here."""
+    records = list(two(92.0, 90.0).records)
+    rising = [replace(one, samples={HELD_OUT: [40.0, 85.0, 93.0]}) if one.cell.kind == "train_longer" else one
+              for one in records]  # fmt: skip
+    assert judged(GAIN, evidence(*rising)).verdict is HOLDS
+    unjudged = [one for one in records if one.cell.options.get("data") != MINI.ended_on]
+    missing = judged(GAIN, evidence(*unjudged))
+    assert missing.verdict is UNDECIDED
+    assert f"its accuracy on {MINI.ended_on} is not recorded; `tdam-bench run" in missing.reason
+    gained = [replace(one, metrics={ENDED: Metric(91.1, "%")}) if one.cell.kind == "train_longer" else one
+              for one in records]  # fmt: skip
+    unended = judged(GAIN, evidence(*gained))
+    assert unended.verdict is UNDECIDED
+    assert "half as many epochs again bring +1.1 points on tune" in unended.reason
 
 
 def test_networks_at_chance_decide_nothing() -> None:
@@ -348,7 +366,7 @@ def test_a_fine_tuned_network_rests_on_its_pretraining_too() -> None:
     unended = World(spread=0.02, held_out={PLAIN: 19.0})
     shown = [*unended.transferred(TD, "cub", 92.0), *unended.transferred(PLAIN, "cub", 90.0)]
     assert "not trained at all" in judged(part, unended.evidence(shown)).reason
-    only_tuned = [one for one in World().evidence(shown).records if one.cell.kind != "train"]
+    only_tuned = [one for one in World().evidence(shown).records if one.cell.kind not in ("train", "accuracy")]
     assert "its training is not recorded" in judged(part, evidence(*only_tuned)).reason
     as_given = [replace(one, cell=replace(one.cell, options={**one.cell.options, "weights": "given", "seed": None}))
                 for one in only_tuned]  # fmt: skip

@@ -320,7 +320,7 @@ def test_networks_that_were_not_trained_to_their_end_decide_nothing(number: int)
     assert result.verdict is UNDECIDED
     assert "was not trained to its end: 85.0 % after two thirds, 90.0 % at the end, half as many" in result.reason
     assert re.search(
-        r"bring \+1.5 points; `tdam-bench .* --seeds 6 --epochs 4`, about [\d.]+ hours here", result.reason
+        r"bring \+1.5 points on [a-z/-]+; `tdam-bench .* --seeds 6 --epochs 4`, about [\d.]+ hours here", result.reason
     )
 
 

@@ -15,7 +15,7 @@ from benchmarks.papers.tdam.claims import CLAIMS
 from benchmarks.papers.tdam.claims_counted import JOINT, TOP, TOP3
 from benchmarks.papers.tdam.claims_trained import without_attention
 from benchmarks.papers.tdam.numbers import TABLE1
-from benchmarks.papers.tdam.queries import accuracy
+from benchmarks.papers.tdam.queries import RESOLUTIONS, accuracy
 from benchmarks.report.dots import Dot, dots_figure
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.guesses import gained_by_as_many, given_as_many, over_as_many, seen_value, with_runners_up
@@ -59,8 +59,8 @@ def test_what_controls_run(tmp_path: Path) -> None:
     kinds = {name: [cell.kind for cell in planned if cell.model == name] for name in controls.ROWS}
     for name, its in kinds.items():
         control = parse(name).is_control
-        # 13 resolutions, one of which is the profile's own, which v1 is shown at anyway.
-        accuracies = 2 * (2 + (12 if control else 0))
+        # Resolutions on a part of V1, the profile's own among them.
+        accuracies = 2 * (2 + (len(RESOLUTIONS) if control else 0))
         assert [its.count(kind) for kind in ("train", "accuracy", "localization", "selectivity", "cost")] == [
             2, accuracies, 2 * control, 2 * control, 2,
         ], name  # fmt: skip

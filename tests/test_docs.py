@@ -34,7 +34,7 @@ from benchmarks.report.paper import load_paper
 from benchmarks.report.report import Wanted
 from benchmarks.report.verdicts import Verdict
 from benchmarks.work.kinds import KINDS
-from benchmarks.work.weights import FEWEST_SEEDS
+from benchmarks.work.rows import FEWEST_SEEDS
 from tests.pages import PAGES, PLACEHOLDER, ROOT, Command, blocks, commands, headings, links, prose
 from tests.plant_faults import FAULTS
 from tests.sessions import make_session

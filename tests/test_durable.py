@@ -36,7 +36,18 @@ from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.passes import Collected, Collector, Passing, Show, Shown, View, pass_over
 from benchmarks.work.runner import Summary, run
 from benchmarks.work.session import Session
-from benchmarks.work.shelves import PARTS, Disk, Memory, Part, Shelf, Stretch, clear_recorded, shelf_of
+from benchmarks.work.shelves import (
+    PARTS,
+    Disk,
+    Memory,
+    Part,
+    Rows,
+    Shelf,
+    Stretch,
+    clear_recorded,
+    joined,
+    shelf_of,
+)
 from benchmarks.work.weights import known_inputs, loaded_network
 from tests.sessions import make_session
 from tests.test_runner import Silent
@@ -160,6 +171,37 @@ def test_what_is_shelved_comes_back_to_the_bit(tmp_path: Path, array: np.ndarray
     assert back.part["one"].shape == array.shape
     assert back.part["one"].tobytes() == array.tobytes()
     assert shelf.covered() == [range(3, 9)]
+
+
+def batch_of(rows: int, first: int, steps: int = 2) -> Part:
+    """Rows of a batch, each of which holds its place."""
+    place = np.arange(first, first + rows)
+    return {"position": place, "scores": np.broadcast_to(place[:, None, None], (rows, steps, 5)).astype(np.float32)}
+
+
+def test_rows_of_many_batches_lie_in_few_arrays() -> None:
+    """A small array for each batch would lie between the large ones of networks, and keep what these leave apart."""
+    room, size = Rows(), 50
+    parts = [room.hold(batch_of(size, first)) for first in range(0, shelves.TOGETHER, size)]
+    for name in ("position", "scores"):
+        assert len({id(part[name].base) for part in parts}) == 1
+    whole, expected = joined(parts), batch_of(shelves.TOGETHER, 0)
+    assert all(np.array_equal(whole[name], expected[name]) for name in expected)
+    beyond = room.hold(batch_of(3, shelves.TOGETHER))
+    assert beyond["scores"].base is not parts[0]["scores"].base
+    assert np.array_equal(joined(parts)["scores"], expected["scores"])
+
+
+@pytest.mark.parametrize(
+    "other", [batch_of(shelves.TOGETHER + 1, 7), batch_of(4, 7, steps=3), {"position": np.arange(4)}]
+)
+def test_rows_of_another_kind_have_their_own_room(other: Part) -> None:
+    room = Rows()
+    first = room.hold(batch_of(4, 0))
+    second = room.hold(other)
+    assert all(np.array_equal(second[name], other[name]) for name in other)
+    assert second["position"].base is not first["position"].base
+    assert np.array_equal(first["scores"], batch_of(4, 0)["scores"])
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 7])

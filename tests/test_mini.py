@@ -10,7 +10,7 @@ from benchmarks.data import mini
 from benchmarks.data.boxes import ObjectBox
 from benchmarks.data.errors import DataError
 from benchmarks.data.images import ManifestRow
-from benchmarks.data.mini import DRAWN, SIZES, Scenes, open_mini
+from benchmarks.data.mini import DRAWN, PARTS, SIZES, Scenes, open_mini
 
 COUNT = 60
 DIGESTS = {
@@ -51,6 +51,17 @@ def test_a_smaller_draw_is_a_prefix(scenes: dict[str, Scenes]) -> None:
     pixels, boxes = mini.draw("val", 7)
     assert np.array_equal(pixels, scenes["val"].pixels[:7])
     assert [ObjectBox(*row[:5]) for row in boxes[:, 0].tolist()] == [scenes["val"].boxes(i)[0] for i in range(7)]
+
+
+def test_a_part_is_the_first_scenes_of_its_split(tmp_path: Path, scenes: dict[str, Scenes]) -> None:
+    """So its images are known by the same names, and what rests on them is the same record."""
+    for part, (split, size) in PARTS.items():
+        own = open_mini(part, tmp_path, COUNT)
+        assert (own.digest, own.ids) == (scenes[split].digest, scenes[split].ids)
+        assert own.manifest_hash == scenes[split].manifest_hash
+        assert size < SIZES[split]
+        with pytest.raises(DataError, match=f"cannot take {size + 1} scenes of the split {part}; choose 1 to {size}"):
+            open_mini(part, tmp_path, size + 1)
 
 
 def test_splits_share_no_digit() -> None:
@@ -218,7 +229,9 @@ def test_an_interrupted_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_unknown_split_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"unknown split 'test' of mini; choose one of train, tune, val, val-v2"):
+    with pytest.raises(
+        DataError, match=r"unknown split 'test' of mini; choose one of train, tune, val, val-v2, tune-part"
+    ):
         open_mini("test", tmp_path)
 
 

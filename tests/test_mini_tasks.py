@@ -38,7 +38,7 @@ def test_a_mark_is_all_that_tells_two_classes_apart(name: str) -> None:
         artist = mini.Artist("train", 1)
         scenes.append(mini_marks.scene(artist, 3, shape)[0].astype(int))
     rows, columns = np.nonzero(np.abs(scenes[0] - scenes[1]).sum(axis=2))
-    largest = mini_marks.DIGIT[1] // mini_marks.PARTS
+    largest = mini_marks.DIGIT[1] // mini_marks.SMALLER
     assert len(rows)
     assert np.ptp(rows) < largest
     assert np.ptp(columns) < largest
@@ -52,7 +52,7 @@ def test_a_mark_hides_little_of_its_digit() -> None:
         side = artist.dice.between(*mini_marks.DIGIT)
         _, mask = artist.digit(i % 10, side)
         box = artist.place(i % 10, mask, 0, 0, mini.DRAWN, mini.DRAWN)
-        mark = side // mini_marks.PARTS
+        mark = side // mini_marks.SMALLER
         x, y = mini_marks.beside(mask, box, mark, artist.dice)
         assert 0 <= x <= mini.DRAWN - mark
         assert box.y <= y <= mini.DRAWN - mark

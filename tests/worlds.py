@@ -13,12 +13,14 @@ import numpy as np
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar, new_record
 from benchmarks.metrics.outcomes import pack
 from benchmarks.networks.names import TWIN
-from benchmarks.papers.tdam.queries import RESOLUTIONS, scaled
+from benchmarks.papers.tdam.queries import RESOLUTIONS, TRAINED_AT, scaled
 from benchmarks.papers.tdam.recipes import PROFILES
+from benchmarks.report.endings import AT_THE_END
 from benchmarks.report.evidence import Evidence
 from benchmarks.work.cost import COST, FLOPS, PARAMETERS
+from benchmarks.work.kinds import KINDS
 from benchmarks.work.profiles import Profile
-from benchmarks.work.training import HELD_OUT
+from benchmarks.work.training import ENDED, HELD_OUT
 from tests.recorded import inputs_of, weights_of
 
 RULES = ("last", "released")
@@ -69,18 +71,30 @@ class World:
         return [float(one) for one in value + (self.spread if spread is None else spread) * noise]
 
     def trained(self, cell: Cell, curve: Sequence[float] = (40.0, 85.0)) -> list[Record]:
-        """A training, and of the first seed the longer one."""
+        """A training, how far it came where that is judged, and of the first seed the longer one."""
         ends = self.held_out if isinstance(self.held_out, Mapping) else {}
         end = ends.get(cell.model, 90.0 if ends else self.held_out)
         assert isinstance(end, float)
         notes = {"chance": 10.0, "sha256": weights_of(cell), "recipe": {"epochs": 3}}
         notes |= {} if self.seconds is None else {"seconds": self.seconds}
         usual = new_record(cell, inputs_of(cell), {}, {HELD_OUT: [*curve, end]}, notes)
+        split = self.settings.ended_on_after(str(cell.options[str(KINDS[cell.kind].trains_on)]))
+        made = [usual] if split is None else [usual, self.ended_at(cell, split, end)]
         if self.gain is None or 0 not in (cell.options.get("seed"), cell.options.get("tuning_seed")):
-            return [usual]
+            return made
         longer = replace(cell, kind=f"{cell.kind}_longer")
         rest = {name: note for name, note in notes.items() if name != "sha256"}
-        return [usual, new_record(longer, inputs_of(longer), {}, {HELD_OUT: [*curve, end + self.gain]}, rest)]
+        ended = {ENDED: Metric(end + self.gain, "%")} if split else {}
+        return [*made, new_record(longer, inputs_of(longer), ended, {HELD_OUT: [*curve, end + self.gain]}, rest)]
+
+    def ended_at(self, cell: Cell, split: str, share: float) -> Record:
+        """How far a training came on the image set that tells whether it had ended, %."""
+        key = AT_THE_END
+        if "target" in cell.options:
+            key = MetricKey("map" if self.settings.transfers[str(cell.options["target"])].multi_label else "top1")
+        options = {**cell.options, "data": split, "weights": "trained"}
+        judged = replace(cell, kind=str(KINDS[cell.kind].judged_by), options=options)
+        return new_record(judged, {"weights": weights_of(cell)}, {key: Metric(share, "%")})
 
     def by_seed(
         self, kind: str, model: str, options: Mapping[str, Scalar], numbers: Mapping[MetricKey, float], scale: float = 1
@@ -97,9 +111,10 @@ class World:
 
     # ---------------------------------------------------------------- what is measured of networks
 
-    def top1(self, model: str, value: float, split: str = "v1", side: int = 224) -> list[Record]:
-        """Top-1 on one of the paper's two sets, at one of its resolutions."""
-        data, resolution = self.settings.splits[split], scaled(side, self.settings)
+    def top1(self, model: str, value: float, split: str = "v1", side: int | None = None) -> list[Record]:
+        """Top-1 on one of the paper's two sets, or at one of its resolutions."""
+        data = self.settings.splits[split] if side is None else self.settings.looks
+        resolution = scaled(side or TRAINED_AT, self.settings)
         options = {"data": data, "resolution": resolution, "trained_on": "train", "weights": "trained"}
         return self.by_seed("accuracy", model, options, dict.fromkeys(ruled("top1"), value))
 
@@ -118,19 +133,26 @@ class World:
         """Top-1 localization, and how often boxes move by how many objects there are."""
         numbers = dict.fromkeys(ruled("top1_loc", boxes="gradcam"), top1_loc)
         numbers |= {MetricKey("moved", of=objects): share for objects, share in (moved or {}).items()}
-        options = {"data": self.settings.splits["v1"], "trained_on": "train", "weights": "trained"}
+        options = {"data": self.settings.looks, "trained_on": "train", "weights": "trained"}
         return self.by_seed("localization", model, options, numbers)
 
     def selective(self, model: str, medians: Mapping[str, float]) -> list[Record]:
         """Median class selectivity by step, from 0 to 1."""
         numbers = {MetricKey("median", of=step): median for step, median in medians.items()}
-        options = {"data": self.settings.splits["v1"], "trained_on": "train", "weights": "trained"}
+        options = {"data": self.settings.looks, "trained_on": "train", "weights": "trained"}
         return self.by_seed("selectivity", model, options, numbers, scale=0.1)
 
     def transferred(self, model: str, target: str, value: float) -> list[Record]:
         """Top-1, or mAP, at another task."""
-        key = MetricKey("map" if self.settings.transfers[target].multi_label else "top1")
-        options = {"target": target, "trained_on": "train", "weights": "trained"}
+        transfer = self.settings.transfers[target]
+        key = MetricKey("map" if transfer.multi_label else "top1")
+        options = {
+            "target": target,
+            "tuned_on": transfer.train,
+            "data": transfer.test,
+            "trained_on": "train",
+            "weights": "trained",
+        }
         return self.by_seed("transfer", model, options, {key: value})
 
     def learned(self, model: str, value: float, longer: float | None = None) -> list[Record]:
@@ -143,8 +165,8 @@ class World:
                 for record in replace(self, held_out=end).trained(cell, (value, value))]  # fmt: skip
         if longer is None:
             return made
-        key = "train_longer"
-        return [replace(one, samples={HELD_OUT: [longer]}) if one.cell.kind == key else one for one in made]
+        reached = {"samples": {HELD_OUT: [longer]}, "metrics": {ENDED: Metric(longer, "%")}}
+        return [replace(one, **reached) if one.cell.kind == "train_longer" else one for one in made]
 
 
 def ruled(name: str, boxes: str = "") -> list[MetricKey]:

@@ -30,7 +30,9 @@ VERSION = 6
 SEED = 2022
 RESOLUTION = 64
 DRAWN = 2 * RESOLUTION
-SIZES = {"train": 6000, "tune": 2000, "val": 2000, "val-v2": 2000}
+SIZES = {"train": 6000, "tune": 8000, "val": 8000, "val-v2": 8000}
+# The first scenes of a split, for what would take too long on all of it.
+PARTS = {"tune-part": ("tune", 2000), "val-part": ("val", 2000)}
 # Percent of each class's digits. They add up to 100, so that no digit is in two splits.
 DIGITS = {"train": 40, "tune": 12, "val": 24, "val-v2": 24}
 
@@ -135,7 +137,7 @@ def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
     """Open a split, from the cache or drawn anew; the same bytes on every machine.
 
     Args:
-        split: A key of ``SIZES``.
+        split: A key of ``SIZES`` or of ``PARTS``.
         cache: Folder that keeps what was drawn. A file that is damaged or of another version is replaced.
         count: The first so many scenes only, None for all.
 
@@ -143,30 +145,44 @@ def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
         DataError: There is no such split, or it has fewer scenes.
         OSError: The cache folder cannot be written.
     """
-    count = wanted(count, split, SIZES, "mini", f"the split {split}")
+    split, count = wanted(count, split, Sizes(SIZES, PARTS), "mini", f"the split {split}")
     key = json.dumps({"version": VERSION, "seed": SEED, "split": split, "count": count, "side": DRAWN})
     return Scenes(split, *cached(cache / f"mini-{split}-{count}.npz", key, functools.partial(draw, split, count)))
 
 
-def wanted(count: int | None, split: str, sizes: Mapping[str, int], name: str, where: str) -> int:
-    """How many scenes of a split are taken: ``count``, or all for None.
+class Sizes(NamedTuple):
+    """How many scenes a data set has.
+
+    Attributes:
+        whole: Of each split.
+        parts: By the name of a part of one, the split and how many of its first scenes.
+    """
+
+    whole: Mapping[str, int]
+    parts: Mapping[str, tuple[str, int]]
+
+
+def wanted(count: int | None, name: str, sizes: Sizes, data_set: str, where: str) -> tuple[str, int]:
+    """Which split scenes are taken of, and how many: ``count``, or all for None.
 
     Args:
         count: The first so many.
-        split: Of the data set.
-        sizes: Scenes of each of its splits.
-        name: The data set, for messages.
+        name: Of a split, or of a part of one.
+        sizes: Of the data set.
+        data_set: Its name, for messages.
         where: The split, for messages.
 
     Raises:
         DataError: There is no such split, or it has fewer scenes.
     """
-    if split not in sizes:
-        raise DataError(f"unknown split {split!r} of {name}; choose one of {', '.join(sizes)}")
-    count = sizes[split] if count is None else count
-    if not 0 < count <= sizes[split]:
-        raise DataError(f"cannot take {count} scenes of {where}; choose 1 to {sizes[split]}")
-    return count
+    known = {split: (split, size) for split, size in sizes.whole.items()} | dict(sizes.parts)
+    if name not in known:
+        raise DataError(f"unknown split {name!r} of {data_set}; choose one of {', '.join(known)}")
+    split, size = known[name]
+    count = size if count is None else count
+    if not 0 < count <= size:
+        raise DataError(f"cannot take {count} scenes of {where}; choose 1 to {size}")
+    return split, count
 
 
 def cached(path: Path, key: str, draw: Callable[[], tuple[Pixels, Facts]]) -> tuple[Callable[[], Pixels], Facts, str]:

@@ -182,11 +182,11 @@ DATA_SETS: dict[str, DataSet] = {
     "cub": DataSet(cub, ("train", "test"), look=partial(look_at_lists, "cub")),
     "dogs": DataSet(dogs, ("train", "test"), look=partial(look_at_lists, "dogs")),
     "coco": DataSet(coco, ("train", "val"), look=partial(look_at_lists, "coco")),
-    "mini": DataSet(mini, ("train", "tune", "val", "val-v2"), drawn_boxes),
-    "mini-reduced": DataSet(reduced_mini, ("train", "tune", "val")),
-    "dots": DataSet(partial(marks, "dots"), ("train", "tune", "test")),
-    "strokes": DataSet(partial(marks, "strokes"), ("train", "tune", "test")),
-    "many": DataSet(many, ("train", "tune", "test")),
+    "mini": DataSet(mini, ("train", "tune", "tune-part", "val", "val-part", "val-v2"), drawn_boxes),
+    "mini-reduced": DataSet(reduced_mini, ("train", "tune", "tune-part", "val")),
+    "dots": DataSet(partial(marks, "dots"), ("train", "tune", "tune-part", "test")),
+    "strokes": DataSet(partial(marks, "strokes"), ("train", "tune", "tune-part", "test")),
+    "many": DataSet(many, ("train", "tune", "tune-part", "test")),
 }
 
 

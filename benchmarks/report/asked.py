@@ -48,6 +48,7 @@ def cells_of(paper: Paper, names: Sequence[str], chosen: Chosen, session: Sessio
         if split not in sets:
             raise ValueError(f"unknown image set {split!r}; choose of {', '.join(sets)}")
     left_out = {data for name, data in sets.items() if chosen.splits is not None and name not in chosen.splits}
+    left_out |= {session.profile.looks} if sets.get("v1") in left_out else set()
     cells = [cell for name in names if name != CLAIMS for cell in paper.experiment(name).cells(session)]
     wanted = [cell for cell in cells if chosen.tasks is None or cell.kind in chosen.tasks]
     return [cell for cell in wanted if cell.options.get("data") not in left_out]

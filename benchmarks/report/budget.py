@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.core.records import Cell
 from benchmarks.data.errors import DataError
 from benchmarks.report.claims import Claim
-from benchmarks.report.evidence import SEEDS, Evidence
+from benchmarks.report.evidence import SEEDS, Evidence, Query
 from benchmarks.report.paper import Paper
 from benchmarks.work.cluster.jobs import jobs_of
 from benchmarks.work.demand import demand, in_bytes
@@ -20,10 +20,10 @@ from benchmarks.work.hours import How, Price, Prices, device_seconds, makespan
 from benchmarks.work.kind import Waiting
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.preparation import image_sets
+from benchmarks.work.rows import FEWEST_SEEDS
 from benchmarks.work.runner import in_order, plan
 from benchmarks.work.session import Session
 from benchmarks.work.training import held_out_of
-from benchmarks.work.weights import FEWEST_SEEDS
 
 if TYPE_CHECKING:
     from benchmarks.data.images import ImageSet
@@ -120,7 +120,7 @@ class Budget:
                 continue
             found[cell] = None
             if cell in self.prices:
-                open_ones += [one for one in (*self.awaited(cell), *self.longer(cell)) if one in self.prices]
+                open_ones += [one for one in (*self.awaited(cell), *self.endings(cell)) if one in self.prices]
         return in_order(found)
 
     def awaited(self, cell: Cell) -> list[Cell]:
@@ -129,11 +129,16 @@ class Budget:
         inputs = kind.inputs(cell, self.sized)
         return [*([inputs.cell] if isinstance(inputs, Waiting) else []), *kind.rests_on(cell, self.sized)]
 
-    def longer(self, cell: Cell) -> list[Cell]:
-        """The longer trainings of a training's row."""
-        name = KINDS[cell.kind].longer
-        same = [one for one in self.cells if (one.kind, one.model) == (name, cell.model)]
-        return [one for one in same if but_seeds(one) == but_seeds(cell)]
+    def endings(self, cell: Cell) -> list[Cell]:
+        """What tells whether a training had ended: longer ones of its row, and its accuracy where that is judged."""
+        kind = KINDS[cell.kind]
+        if kind.longer is None:
+            return []
+        same = [one for one in self.cells if (one.kind, one.model) == (kind.longer, cell.model)]
+        longer = [one for one in same if but_seeds(one) == but_seeds(cell)]
+        split = self.session.profile.ended_on_after(str(cell.options[str(kind.trains_on)]))
+        judged = Query(str(kind.judged_by), cell.model, {**cell.options, "data": split})
+        return longer if split is None else [*longer, *(one for one in self.cells if judged.matches(one))]
 
     def needed(self, claim: Claim) -> frozenset[Cell]:
         """The cells that are left to run for a verdict on a claim.

@@ -14,7 +14,7 @@ from benchmarks.metrics.outcomes import unpack
 from benchmarks.metrics.statistics import LEVEL, wilson
 from benchmarks.networks.names import TWIN, parse
 from benchmarks.report.curves import Chart, Curve, charts_figure, wrapped
-from benchmarks.report.endings import held_out
+from benchmarks.report.endings import AT_THE_END, held_out
 from benchmarks.report.evidence import seed_of, setting_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.plots import Captioned, Look
@@ -126,17 +126,18 @@ class Rate:
 # ---------------------------------------------------------------- what varies
 
 
-def variation_of(records: Sequence[Record], resolution: int = 0) -> Variation:
+def variation_of(records: Sequence[Record], resolution: int = 0, ended_on: str | None = None) -> Variation:
     """The variation that records show; defaults for what they do not tell.
 
     Args:
         records: Of one profile.
         resolution: At which its networks are judged. Seeds differ by much more on images far smaller than those, which
             no claim is about: accuracies there do not count. 0 for whatever there is.
+        ended_on: The image set on which it is judged whether trainings had ended; None where their curves tell.
     """
     pairs = plain_pairs(records)
     judged = [(one, plain) for one, plain in pairs if not resolution or side_of(one) == resolution]
-    spreads, ends = spreads_of(differences_by_seed(judged)), spreads_of(ends_by_seed(records))
+    spreads, ends = spreads_of(differences_by_seed(judged)), spreads_of(ends_by_seed(records, ended_on))
     apart = [discordance(first, second) for first, second in pairs if shared_outcomes(first, second)]
     rounds = round_spreads(records)
     sides = resolution_spreads([one for one in records if side_of(one) >= resolution])
@@ -186,13 +187,23 @@ def side_of(record: Record) -> int:
     return int(str(record.cell.options.get("resolution", 0)))
 
 
-def ends_by_seed(records: Sequence[Record]) -> list[list[float]]:
-    """Accuracies on held-out images at the end of each network's trainings over seeds, %."""
+def ends_by_seed(records: Sequence[Record], ended_on: str | None = None) -> list[list[float]]:
+    """Accuracies on held-out images at the end of each network's trainings over seeds, %, as endings are judged."""
     rows: dict[object, list[float]] = {}
     for one in records:
-        if one.cell.kind == TRAIN and one.samples.get(HELD_OUT) and "diverged" not in one.notes:
-            rows.setdefault((one.cell.model, setting_of(one.cell)), []).append(held_out(one))
+        end = end_told(one, ended_on)
+        if end is not None:
+            rows.setdefault((one.cell.model, setting_of(one.cell)), []).append(end)
     return list(rows.values())
+
+
+def end_told(record: Record, ended_on: str | None) -> float | None:
+    """How far a training came by what a record tells, %; None of records that tell of none."""
+    if ended_on is None:
+        told = record.cell.kind == TRAIN and record.samples.get(HELD_OUT) and "diverged" not in record.notes
+        return held_out(record) if told else None
+    told = (record.cell.kind, record.cell.options.get("data")) == (ACCURACY, ended_on) and seed_of(record) is not None
+    return record.metrics[AT_THE_END].value if told else None
 
 
 def differences_by_seed(pairs: Sequence[tuple[Record, Record]]) -> list[list[float]]:

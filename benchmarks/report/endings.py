@@ -1,7 +1,7 @@
 """Whether networks were trained to their end, and trained at all: without that their accuracies decide nothing.
 
 Each training says so itself, by the accuracy on held-out images after each epoch. A second training of the same seed,
-half as long again, tells what more of it would have brought.
+half as long again, tells what more of it would have brought, where a profile has them on more held-out images.
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.core.records import Record
+from benchmarks.core.records import MetricKey, Record
+from benchmarks.metrics.rules import LAST
 from benchmarks.report.evidence import Evidence, Missing, Query, seed_of, setting_of
 from benchmarks.report.prices import Rows, by_checking_the_end, by_longer_trainings, by_more_seeds, epochs_of
 from benchmarks.work.kinds import KINDS
-from benchmarks.work.training import HELD_OUT, LONGER
-from benchmarks.work.weights import FEWEST_SEEDS
+from benchmarks.work.rows import FEWEST_SEEDS
+from benchmarks.work.training import ENDED, HELD_OUT, LONGER
 
+# How far a network came, the first that its record has: by its last step, of a tuned one, of one for several classes.
+AT_THE_END = MetricKey("top1", steps=LAST.name)
+ENDS = (AT_THE_END, MetricKey("top1"), MetricKey("map"))
 # Points that half as many epochs again may still bring.
 STILL_GAINED = 1.0
 # A longer training that ends so many points below the usual ones went wrong and tells nothing of how these ended: seeds
@@ -106,13 +110,15 @@ def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinish
         return Unfinished(f"{model} was not trained at all: {shares}", True)
     gain = still_gained(evidence, trainings[-1])
     if gain is None:
-        return Unfinished(f"{unknown}: no longer training of it is recorded", False)
+        return Unfinished(f"{unknown}: {why_gain_unknown(evidence, trainings[-1])}", False)
     if gain <= -WENT_WRONG:
         return Unfinished(f"{unknown}: its longer training went wrong, {gain:+.1f} points", False)
     if gain >= STILL_GAINED:
         way = f"{np.mean([two_thirds(one) for one in trainings]):.1f} % after two thirds, "
         way += f"{np.mean([held_out(one) for one in trainings]):.1f} % at the end"
-        reason = f"{model} was not trained to its end: {way}, half as many epochs again bring {gain:+.1f} points"
+        judged = ended_on(evidence, trainings[-1])
+        way += f", half as many epochs again bring {gain:+.1f} points{f' on {judged}' if judged else ''}"
+        reason = f"{model} was not trained to its end: {way}"
         return Unfinished(reason, True)
     return None
 
@@ -127,10 +133,66 @@ def still_gained(evidence: Evidence, training: Record) -> float | None:
         evidence: Knows the longer trainings.
         training: One of the row's.
     """
-    usual, longer = by_seed(evidence, training, training.cell.kind), longer_by_seed(evidence, training)
+    usual, longer = ends(evidence, training), longer_ends(evidence, training)
     if not usual or not longer:
         return None
     return float(np.mean(list(longer.values())) - np.mean(list(usual.values())))
+
+
+def why_gain_unknown(evidence: Evidence, training: Record) -> str:
+    """What lacks to tell what more epochs would bring."""
+    if not longer_ends(evidence, training):
+        return "no longer training of it is recorded"
+    return f"its accuracy on {ended_on(evidence, training)} is not recorded"
+
+
+def ended_on(evidence: Evidence, training: Record) -> str | None:
+    """The image set on which it is judged whether a training had ended; None where its own curve tells."""
+    return evidence.profile.ended_on_after(str(training.cell.options[str(KINDS[training.cell.kind].trains_on)]))
+
+
+def ends(evidence: Evidence, training: Record) -> dict[int | None, float]:
+    """Accuracy at the end of the usual trainings of a row on what is judged by, by seed, %."""
+    if ended_on(evidence, training) is None:
+        return by_seed(evidence, training, training.cell.kind)
+    shares = {seed_of(one): share_in(one) for one in judged_by(evidence, training)}
+    return {seed: share for seed, share in shares.items() if share is not None}
+
+
+def share_in(record: Record) -> float | None:
+    """How far a network came by its evaluation, %."""
+    return next(record.metrics[key].value for key in ENDS if key in record.metrics)
+
+
+def judged_by(evidence: Evidence, training: Record) -> list[Record]:
+    """The records that tell how far the usual trainings of a row came."""
+    kind, model, setting = training.cell.kind, training.cell.model, dict(setting_of(training.cell))
+    split = ended_on(evidence, training)
+    if split is None:
+        return evidence.select(Query(kind, model, setting))
+    return evidence.select(Query(str(KINDS[kind].judged_by), model, {**setting, "data": split}))
+
+
+def longer_ends(evidence: Evidence, training: Record) -> dict[int | None, float]:
+    """Accuracy at the end of the longer trainings of a row on what is judged by, by seed, %; diverged ones guess."""
+    if ended_on(evidence, training) is None:
+        return longer_by_seed(evidence, training)
+    shares = {seed_of(one): longer_end(one) for one in longer_trainings(evidence, training)}
+    return {seed: share for seed, share in shares.items() if share is not None}
+
+
+def longer_end(training: Record) -> float | None:
+    """How far a longer training came on what is judged by, %; None of one that was not looked at there."""
+    if "diverged" in training.notes:
+        return float(training.notes["chance"])
+    return training.metrics[ENDED].value if ENDED in training.metrics else None
+
+
+def longer_trainings(evidence: Evidence, training: Record) -> list[Record]:
+    """The longer trainings of a training's row."""
+    name = KINDS[training.cell.kind].longer
+    assert name is not None, training.cell.kind
+    return evidence.select(Query(name, training.cell.model, dict(setting_of(training.cell))))
 
 
 def longer_by_seed(evidence: Evidence, training: Record) -> dict[int | None, float]:

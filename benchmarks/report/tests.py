@@ -28,8 +28,8 @@ from benchmarks.report.prices import (
     epochs_of,
 )
 from benchmarks.work.cost import FLOPS, PARAMETERS
+from benchmarks.work.rows import FEWEST_SEEDS
 from benchmarks.work.training import LONGER
-from benchmarks.work.weights import FEWEST_SEEDS
 
 # What a test asks for, once the profile is known.
 Ask = Callable[[Evidence], Query]

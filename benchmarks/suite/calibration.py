@@ -316,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     try:
         evidence = read_evidence(Store(options.results), PAPER.profiles, options.profile, None)
-        variation = variation_of(evidence.records, evidence.profile.resolution)
+        variation = variation_of(evidence.records, evidence.profile.resolution, evidence.profile.ended_on)
     except ValueError:
         variation = variation_of([])
     with Bar(sys.stderr) as bar:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, Scalar
+from benchmarks.metrics.rules import LAST
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.claims_counted import RN50
@@ -19,7 +20,7 @@ from benchmarks.report.calibration import Variation
 from benchmarks.report.claims import Claim, ClaimVerdict, Finding, judge_claims
 from benchmarks.report.endings import why_not_trained
 from benchmarks.report.evidence import Evidence
-from benchmarks.work.training import HELD_OUT
+from benchmarks.work.training import ENDED, HELD_OUT
 
 # Top-1 of each model on each of the paper's two sets.
 Shares = Mapping[tuple[str, str], float]
@@ -115,6 +116,7 @@ class Drops:
             rng: Draws.
         """
         records = []
+        looks = PROFILE.looks
         for model, lost in ((self.first, self.lost + value), (self.second, self.lost)):
             seen = rng.normal(80.0, variation.seeds / math.sqrt(2), seeds)
             noise = rng.normal(0.0, variation.resolutions, (seeds, len(RESOLUTIONS)))
@@ -122,7 +124,7 @@ class Drops:
                 records += trained(model, seed)
                 for place, side in enumerate(RESOLUTIONS):
                     share = seen[seed] + noise[seed, place] - lost * (side == RESOLUTIONS[-1])
-                    records.append(evaluated(model, seed, share, self.rule, side=side))
+                    records.append(evaluated(model, seed, share, self.rule, looks, side))
         return self.part.test(Evidence(PROFILE, Path(), records), self.rule)
 
 
@@ -136,22 +138,21 @@ def unfinished(gain: float, seeds: int, sd: float, rng: np.random.Generator) -> 
         rng: Draws.
     """
     made = [trained(RN50, seed, rng.normal(50.0, sd), rng.normal(50.0 + gain, sd)) for seed in range(seeds)]
-    usual = [one for one, _ in made]
-    return why_not_trained(Evidence(PROFILE, Path(), [*usual, made[-1][1]]), usual) is not None
+    usual, judged, longer = zip(*made, strict=True)
+    return why_not_trained(Evidence(PROFILE, Path(), [*usual, *judged, longer[-1]]), usual) is not None
 
 
 def trained(model: str, seed: int, end: float = 50.0, longer: float = 50.0) -> list[Record]:
-    """A training and one that is half as long again, by what they reach on held-out images, %."""
+    """A training, its accuracy where endings are judged, and one half as long again, by what they reach there, %."""
     options: dict[str, Scalar] = {"seed": seed, "trained_on": "train"}
     notes = {"sha256": f"{model} {seed}", "chance": 1.0, "seconds": 1.0}
     usual = replace(drawn("train", model, options, {}), samples={HELD_OUT: [end]}, notes=notes)
-    cell = replace(usual.cell, kind="train_longer")
-    return [usual, replace(usual, cell=cell, samples={HELD_OUT: [longer]}, notes={"chance": 1.0})]
+    lengthened = replace(usual, cell=replace(usual.cell, kind="train_longer"), notes={"chance": 1.0})
+    judged = evaluated(model, seed, end, LAST.name, str(PROFILE.ended_on))
+    return [usual, judged, replace(lengthened, metrics={ENDED: Metric(longer, "%")})]
 
 
-def evaluated(
-    model: str, seed: int, share: float, rule: str, data: str = PROFILE.splits["v1"], side: int = TRAINED_AT
-) -> Record:
+def evaluated(model: str, seed: int, share: float, rule: str, data: str, side: int = TRAINED_AT) -> Record:
     """Top-1 of a network on an image set, at one of the paper's resolutions."""
     side = scaled(side, PROFILE)
     options: dict[str, Scalar] = {"data": data, "resolution": side, "trained_on": "train", "seed": seed}

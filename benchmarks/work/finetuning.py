@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from benchmarks.core.records import Cell, Metric, Record, new_record, options_of
+from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
 from benchmarks.data.errors import DataError
 from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Kind, Waiting
 from benchmarks.work.profiles import Recipe, Transfer
@@ -66,6 +66,7 @@ class FineTune(Kind):
     name = "finetune"
     version = 2
     longer: ClassVar[str | None] = "finetune_longer"
+    judged_by: ClassVar[str | None] = "transfer"
     options = FineTuneOptions
     conditions = CONDITIONS
     metrics = TRAIN.metrics
@@ -95,7 +96,9 @@ class FineTune(Kind):
         inputs = shown_inputs(self, cell, weights_of(cell, session), split, session)
         if isinstance(inputs, Blocked | Waiting):
             return inputs
-        return {**inputs, **trained_inputs(split, session)}
+        held_out = transfer_of(options_of(cell, FineTuneOptions).target, session).held_out
+        followed = {} if held_out is None else {"held_out": session.image_set(held_out).manifest_hash}
+        return {**inputs, **followed, **trained_inputs(split, session)}
 
     def group(self, cell: Cell) -> object:
         """Each on its own."""
@@ -125,25 +128,40 @@ class FineTune(Kind):
         (cell,) = cells
         options = options_of(cell, FineTuneOptions)
         images, recipe = session.image_set(options.tuned_on), self.recipe(cell, session)
-        followed = followed_on(cell, session)
+        split = transfer_of(options.target, session).held_out
+        followed = None if split is None else self.shown(cell, split, session)
         chance = chance_of(followed, len(images.classes))
         record = new_record(cell, known_inputs(self, cell, session), {}, notes={**chance, "missing": images.missing})
         backbone = loaded_network(cell, session)
         torch.manual_seed(options.tuning_seed)
         method = METHODS[options.method]
         objective = method.objective(method.network(backbone, len(images.classes)))
-        shown = training_images(options.tuned_on, session, followed)
-        training = Training(objective, recipe, options.tuning_seed, shown)
+        data = training_images(options.tuned_on, session, followed)
+        training = Training(objective, recipe, options.tuning_seed, data)
         weights = session.store.path("weights", f"{cell.model}-{options.target}-{record.id}", ".safetensors")
         with on_one_thread(session):
             trained = train(training, weights, advance, keeping_of(record, session))
+            record = replace(record, metrics=self.judged(cell, training.result, session))
         yield self.finished(record, trained, recipe)
+
+    def shown(self, cell: Cell, split: str, session: Session) -> "HeldOut":
+        """Held-out images, shown as a fine-tuning's networks are evaluated."""
+        from benchmarks.work.heldout import HeldOut
+        from benchmarks.work.passes import View, evaluated
+
+        transfer = transfer_of(options_of(cell, FineTuneOptions).target, session)
+        view = View(transfer.recipe.resolution, transfer.crop, squashed=True)
+        return HeldOut(evaluated(split, session), view, transfer.multi_label)
+
+    def judged(self, cell: Cell, network: "nn.Module", session: Session) -> "dict[MetricKey, Metric]":
+        """What is measured of a tuned network that leaves no weights; nothing of one that does."""
+        return {}
 
     def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
         """The record of a fine-tuning that came to its end."""
         missing = len(record.notes["missing"])
         status = f"partial: {missing} training images missing" if missing else "ok"
-        metrics = {LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs, status=status)}
+        metrics = {**record.metrics, LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs, status=status)}
         notes = {**record.notes, "recipe": asdict(recipe), **weights_notes(trained)}
         return replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
 
@@ -155,22 +173,10 @@ class FineTuneLonger(HalfAsLongAgain, FineTune):
     """The usual fine-tuning half as long again: how far it comes tells whether the usual one had ended."""
 
     name = "finetune_longer"
-    version = 1
+    version = 2
 
 
 FINETUNE_LONGER = FineTuneLonger()
-
-
-def followed_on(cell: Cell, session: Session) -> "HeldOut | None":
-    """The held-out images of a fine-tuning, shown as its networks are evaluated."""
-    transfer = transfer_of(options_of(cell, FineTuneOptions).target, session)
-    if transfer.held_out is None:
-        return None
-    from benchmarks.work.heldout import HeldOut
-    from benchmarks.work.passes import View, evaluated
-
-    view = View(transfer.recipe.resolution, transfer.crop, squashed=True)
-    return HeldOut(evaluated(transfer.held_out, session), view, transfer.multi_label)
 
 
 def tuning_recipe(target: str, session: Session) -> Recipe:

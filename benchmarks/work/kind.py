@@ -93,6 +93,7 @@ class Kind(ABC):
         per_image: Name of the note that names the Parquet file, in a folder of that name, of what is known of each
             image; None where nothing is kept so.
         longer: Name of the kind that trains half as long again, of a kind that trains.
+        judged_by: Name of the kind that evaluates what it trains.
         trains_on: The option in which a kind that trains names its images; an unreadable one of them stops a run early.
         ruled: Whether its numbers rest on the paper's step and box rules.
         shared: Whether all processes of a torchrun share its work; else the first does it alone.
@@ -111,6 +112,7 @@ class Kind(ABC):
     metrics: ClassVar[tuple[MetricSpec, ...]]
     per_image: ClassVar[str | None] = None
     longer: ClassVar[str | None] = None
+    judged_by: ClassVar[str | None] = None
     trains_on: ClassVar[str | None] = None
     ruled: ClassVar[bool] = False
     shared: ClassVar[bool] = False

@@ -29,16 +29,13 @@ from benchmarks.measure.device import empty_cache
 from benchmarks.work.finishing import Finish, Finishing
 from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.session import Session
-from benchmarks.work.shelves import Memory, Part, Shelf, Stretch, joined
+from benchmarks.work.shelves import TOGETHER, Memory, Part, Rows, Shelf, Stretch, joined
 
 # A batch of several views holds as many images as fill this many times the pixels of a batch at its smallest demand.
 VIEWS_FACTOR = 16
 
 # What torch says where its allocator has no error of its own: on the CPU, on MPS.
 NO_MEMORY = ("can't allocate memory", "MPS backend out of memory")
-
-# Images that go on a shelf together.
-TOGETHER = 2000
 
 
 class View(NamedTuple):
@@ -347,6 +344,7 @@ class Passing:
         self.trouble: str | None = None
         self.held = shelf.covered()
         self.underway: Underway | None = None
+        self.rows = Rows()
         self.expected: int | None = None
         self.seen = 0
 
@@ -393,7 +391,8 @@ class Passing:
             if isinstance(taken.part, Future):
                 unfinished.append(taken.part)
             elif taken.part is not None:
-                self.collector.keep(kept, taken.part)
+                part = self.rows.hold(taken.part) if self.collector.rows_are_images else taken.part
+                self.collector.keep(kept, part)
             told = [*before.reasons, *taken.reasons, *reasons]
             self.underway = Underway(before.begin, mine[-1] + 1, kept, unfinished, told)
             self.seen += len(mine)
@@ -402,7 +401,7 @@ class Passing:
         """Put on the shelf what came since the last time."""
         if self.underway is not None and self.trouble is None:
             self.settle(self.underway)
-        self.underway = None
+        self.underway, self.rows = None, Rows()
 
     def settle(self, underway: Underway) -> None:
         """Wait for what is not finished, and put all of it on the shelf."""

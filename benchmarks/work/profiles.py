@@ -66,6 +66,7 @@ class Transfer:
         train: Training images, as ``<data set>/<split>``.
         test: Evaluated images.
         held_out: Images that the fine-tuning is followed on, None for none.
+        ended_on: As in :class:`Profile`.
         method: A name in ``benchmarks.work.methods``.
         recipe: Of the fine-tuning.
         crop: Side of the evaluated center crop over the resized side; both sides are resized to it.
@@ -79,6 +80,7 @@ class Transfer:
     crop: float
     multi_label: bool = False
     held_out: str | None = None
+    ended_on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Reduced:
         val: Evaluated images.
         classes: Of them.
         held_out: Images that trainings are followed on, None for none.
+        ended_on: As in :class:`Profile`.
         recipe: What it changes in the recipes: fewer images want more epochs.
     """
 
@@ -97,6 +100,7 @@ class Reduced:
     val: str = ""
     classes: int = 0
     held_out: str | None = None
+    ended_on: str | None = None
     recipe: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -139,7 +143,10 @@ class Profile:
         crop: Side of the center crop over the resized side; by backbone, ``""`` for all others.
         batch: Images of an evaluation batch; on the CPU fewer where they have more than ``PIXELS_ON_CPU`` together.
         together: Images of a part of an evaluation: a run that is cut off loses one part at most.
-        held_out: Image set that trainings are followed on, None for none.
+        held_out: Image set that trainings are followed on, epoch by epoch, None for none.
+        ended_on: More held-out images, on which it is judged whether trainings had ended; None for ``held_out``.
+        looked_at: Images of ``v1`` for what varies with the training rather than with the images: resolutions, boxes,
+            maps, selectivity; None for all of them.
         reduced: The reduced data set.
         transfers: By the data set of the paper that they stand for: ``cub``, ``dogs``, ``coco``.
         efficiency: On the CPU; on CUDA the batch is 256 and rounds are longer.
@@ -159,6 +166,8 @@ class Profile:
     reduced: Reduced = Reduced()
     transfers: Mapping[str, Transfer] = field(default_factory=dict)
     held_out: str | None = None
+    ended_on: str | None = None
+    looked_at: str | None = None
     papers_data: bool = False
     train_count: int | None = None
     val_count: int | None = None
@@ -175,6 +184,16 @@ class Profile:
             raise ValueError(f"the profile {self.name} has no recipe to train by; choose a profile that has one")
         reduced = self.reduced.recipe if data == self.reduced.train else {}
         return replace(self.recipe, **{**self.recipes.get(backbone, {}), **reduced})  # type: ignore[arg-type]
+
+    def ended_on_after(self, trained_on: str) -> str | None:
+        """The image set on which it is judged whether a training on another one had ended; None for its curve's."""
+        tuned = {one.train: one.ended_on for one in self.transfers.values()}
+        return {**tuned, self.reduced.train: self.reduced.ended_on, "train": self.ended_on}.get(trained_on)
+
+    @property
+    def looks(self) -> str:
+        """The image set for what varies with the training rather than with the images."""
+        return self.looked_at or self.splits["v1"]
 
     def crop_of(self, backbone: str) -> float:
         """The center crop's share for one backbone."""

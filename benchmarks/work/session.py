@@ -162,9 +162,10 @@ class Session:
 
     @property
     def followed_on(self) -> set[str]:
-        """Image sets that trainings and fine-tunings are followed on."""
-        tunings = self.profile.transfers.values()
-        followed = (self.profile.held_out, self.profile.reduced.held_out, *(one.held_out for one in tunings))
+        """Image sets that trainings and fine-tunings are followed on, or judged on whether they had ended."""
+        profile, reduced = self.profile, self.profile.reduced
+        tuned = (split for one in profile.transfers.values() for split in (one.held_out, one.ended_on))
+        followed = (profile.held_out, profile.ended_on, reduced.held_out, reduced.ended_on, *tuned)
         return {split for split in followed if split is not None}
 
     def evaluated_only(self, split: str) -> bool:

@@ -14,7 +14,7 @@ from benchmarks.data.errors import DataError
 from benchmarks.networks.names import parse
 from benchmarks.networks.plugins import fingerprint
 from benchmarks.work.choices import choice
-from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec
+from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting
 from benchmarks.work.profiles import Recipe
 from benchmarks.work.saving import MINUTES, Keeping
 from benchmarks.work.session import Session
@@ -22,10 +22,13 @@ from benchmarks.work.training_log import LogFiles
 from benchmarks.work.workers import BEFORE
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from benchmarks.work.heldout import HeldOut
     from benchmarks.work.loop import Trained, TrainingData
 
 LOSS, LR, HELD_OUT = MetricKey("loss"), MetricKey("lr"), MetricKey("held_out")
+ENDED = MetricKey("ended")
 # What a longer training is to the usual one; it tells whether that was long enough.
 LONGER = 1.5
 USUAL = {"processes": 1, "drawn": "in turn"}
@@ -74,10 +77,11 @@ class Train(Kind):
     name = "train"
     version = 2
     longer: ClassVar[str | None] = "train_longer"
+    judged_by: ClassVar[str | None] = "accuracy"
     options = TrainingOptions
     choices: ClassVar[type | None] = TrainingChoices
     conditions = ("epochs", "step_loss", "device")
-    metrics = (
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec(
             "loss", Change.NEAR, "training sees other images, another recipe or another network", tolerance=0.02
         ),
@@ -106,7 +110,7 @@ class Train(Kind):
         """The cell of one training run."""
         return Cell.of(self.name, model, session.profile.name, self.options_for(model, seed, session, data))
 
-    def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked:
+    def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         """Training images, versions, what the processor computes with."""
         split = options_of(cell, TrainingOptions).trained_on
         held_out = held_out_of(split, session)
@@ -157,21 +161,38 @@ class Train(Kind):
         recipe = self.recipe(cell, session)
         network = create(cell.model, options.classes, session.profile.size)
         objective = Classification(network, str(options.step_loss), recipe.label_smoothing)
-        followed = followed_on(cell, session)
+        split = held_out_of(options.trained_on, session)
+        followed = None if split is None else self.shown(cell, split, session)
         training = Training(objective, recipe, options.seed, training_images(options.trained_on, session, followed))
         record = new_record(cell, known_inputs(self, cell, session), {}, notes=chance_of(followed, options.classes))
         weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
         try:
             with on_one_thread(session):
                 trained = train(training, weights, advance, keeping_of(record, session))
+                record = replace(record, metrics=self.judged(cell, training.result, session))
         except Diverged as error:
             yield diverged(record, training.history, str(error))
             return
         yield self.finished(record, trained, recipe)
 
+    def shown(self, cell: Cell, split: str, session: Session) -> "HeldOut":
+        """Held-out images, shown as a training's networks are evaluated, in batches of the training's size.
+
+        On one thread, as trainings run side by side, the larger ones of evaluations are slower, by up to a half.
+        """
+        from benchmarks.work.heldout import HeldOut
+        from benchmarks.work.passes import View, evaluated
+
+        view = View(session.profile.resolution, session.profile.crop_of(parse(cell.model).backbone))
+        return HeldOut(replace(evaluated(split, session), batch=self.recipe(cell, session).batch), view)
+
+    def judged(self, cell: Cell, network: "nn.Module", session: Session) -> dict[MetricKey, Metric]:
+        """What is measured of a trained network that leaves no weights; nothing of one that does."""
+        return {}
+
     def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
         """The record of a training that came to its end."""
-        metrics = {LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs)}
+        metrics = {**record.metrics, LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs)}
         notes = {**record.notes, "recipe": asdict(recipe), **weights_notes(trained)}
         return replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
 
@@ -183,6 +204,30 @@ class HalfAsLongAgain:
     """Makes a kind of training one that lasts half as long again, and keeps only how far it came, no weights."""
 
     longer: ClassVar[str | None] = None
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (
+        *Train.metrics,
+        MetricSpec("ended", Change.NEVER, "judged through the accuracy of the weights"),
+    )
+
+    def ended_on(self, cell: Cell, session: Session) -> str | None:
+        """The image set on which it is judged whether the usual training had ended; None where its curve tells."""
+        return session.profile.ended_on_after(str(cell.options[self.trains_on]))  # type: ignore[attr-defined]
+
+    def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
+        """The usual training's, and the images that tell whether it had ended, where they are others."""
+        inputs: Inputs | Blocked | Waiting = super().inputs(cell, session)  # type: ignore[misc]
+        split = self.ended_on(cell, session)
+        if isinstance(inputs, Blocked | Waiting) or split is None:
+            return inputs
+        return {**inputs, "ended_on": session.image_set(split).manifest_hash}
+
+    def judged(self, cell: Cell, network: "nn.Module", session: Session) -> dict[MetricKey, Metric]:
+        """How far it came on the images that tell whether the usual training had ended, where they are others."""
+        split = self.ended_on(cell, session)
+        if split is None:
+            return {}
+        shown = self.shown(cell, split, session)  # type: ignore[attr-defined]
+        return {ENDED: Metric(shown(network), "%", n=shown.show.total)}
 
     def recipe(self, cell: Cell, session: Session) -> Recipe:
         """The usual training's, lengthened."""
@@ -197,7 +242,7 @@ class TrainLonger(HalfAsLongAgain, Train):
     """The usual training half as long again: how far it comes tells whether the usual one had ended."""
 
     name = "train_longer"
-    version = 1
+    version = 2
     choices = None  # the usual training's
 
 
@@ -234,23 +279,6 @@ def held_out_of(split: str, session: Session) -> str | None:
     """The image set that a training on one of the profile's own is followed on."""
     reduced = session.profile.reduced
     return reduced.held_out if split == reduced.train else session.profile.held_out
-
-
-def followed_on(cell: Cell, session: Session) -> "HeldOut | None":
-    """The held-out images of a training, shown as its networks are evaluated, in batches of the training's size.
-
-    On one thread, as trainings run side by side, the larger ones of evaluations are slower, by up to a half.
-    """
-    trained_on = options_of(cell, TrainingOptions).trained_on
-    split = held_out_of(trained_on, session)
-    if split is None:
-        return None
-    from benchmarks.work.heldout import HeldOut
-    from benchmarks.work.passes import View, evaluated
-
-    view = View(session.profile.resolution, session.profile.crop_of(parse(cell.model).backbone))
-    batch = recipe_of(cell.model, session, trained_on).batch
-    return HeldOut(replace(evaluated(split, session), batch=batch), view)
 
 
 def chance_of(followed: "HeldOut | None", classes: int) -> dict[str, float]:

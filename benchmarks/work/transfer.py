@@ -65,12 +65,12 @@ class Transfer(Evaluation["nn.Module"]):
         for name in ("top1", f"top{TOP}", "map", "f1_overall", "f1_class", "f1_class_mean")
     )
 
-    def cell(self, model: str, target: str, seed: int, session: Session) -> Cell:
-        """The cell of one network at one task."""
+    def cell(self, model: str, target: str, seed: int, session: Session, split: str | None = None) -> Cell:
+        """The cell of one network at one task, by default on its evaluated images."""
         transfer = transfer_of(target, session)
         options = TransferOptions(
             **asdict(FINETUNE.options_for(model, target, seed, session)),
-            data=transfer.test,
+            data=split or transfer.test,
             resolution=transfer.recipe.resolution,
             crop=transfer.crop,
             threshold=session.chosen(TransferChoices).threshold if transfer.multi_label else None,

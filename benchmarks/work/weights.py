@@ -12,14 +12,12 @@ from benchmarks.data.errors import DataError
 from benchmarks.networks.plugins import fingerprint
 from benchmarks.work.kind import Blocked, Inputs, Kind, Waiting
 from benchmarks.work.session import Session
-from benchmarks.work.training import TRAIN, TRAIN_LONGER, TrainingOptions, train_command
+from benchmarks.work.training import TRAIN, TrainingOptions, train_command
 
 if TYPE_CHECKING:
     from baselines.backbone import Backbone
 
 TRAINED, GIVEN = "trained", "given"
-# A statement about a method rests on so many seeds at least.
-FEWEST_SEEDS = 5
 # Options and inputs that all rows of a table of trained networks must share.
 CONDITIONS = ("weights", "epochs", "step_loss", "device")
 
@@ -47,22 +45,6 @@ def weights_options(model: str, seed: int, session: Session, data: str = "train"
 def seeds_of(model: str, session: Session, data: str = "train") -> tuple[int, ...]:
     """The run's seeds; given weights are one set."""
     return session.seeds if session.given_weights(model, data) is None else session.seeds[:1]
-
-
-def training_cells(model: str, session: Session, data: str = "train") -> list[Cell]:
-    """What an experiment has to train of a model: a cell for each seed; none where weights are given or looked for.
-
-    With as many seeds as a verdict needs comes the longer training that it needs too.
-    """
-    if not session.profile.trains or session.given_weights(model, data) is not None:
-        return []
-    usual = [TRAIN.cell(model, seed, session, data) for seed in session.seeds]
-    return [*usual, *(TRAIN_LONGER.cell(model, seed, session, data) for seed in trained_longer(session))]
-
-
-def trained_longer(session: Session) -> tuple[int, ...]:
-    """The seeds of which a longer training is run too: the first one, of as many as a verdict needs."""
-    return session.seeds[:1] if len(session.seeds) >= FEWEST_SEEDS else ()
 
 
 def for_seeds(model: str, session: Session, cell: Callable[[int], Cell], data: str = "train") -> list[Cell]:

@@ -85,7 +85,7 @@ def on(model: str, split: str = "v1") -> Ask:
 
 def at(model: str, resolution: int) -> Ask:
     """Accuracies of a model at one of the paper's resolutions."""
-    return lambda evidence: queries.accuracy(model, evidence, resolution=resolution)
+    return lambda evidence: queries.swept(model, evidence, resolution)
 
 
 def variant(panel: str, label: str) -> Ask:

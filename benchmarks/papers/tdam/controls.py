@@ -43,8 +43,8 @@ from benchmarks.report.plots import Captioned, Look
 from benchmarks.report.tests import Term, seen
 from benchmarks.work.cost import COST
 from benchmarks.work.profiles import Profile
+from benchmarks.work.rows import training_cells
 from benchmarks.work.session import Session
-from benchmarks.work.weights import training_cells
 
 NAME = "controls"
 TITLE = "Controls: equal guesses, a live start, no attention"

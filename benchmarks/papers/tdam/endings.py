@@ -15,20 +15,34 @@ from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import controls, fig8, queries, supplement
 from benchmarks.papers.tdam.numbers import TABLE1, TITLES
 from benchmarks.papers.tdam.table7_tasks import PAPERS, printed_rows
-from benchmarks.report.endings import STILL_GAINED, TIMES_CHANCE, held_out, still_gained, two_thirds, why_not_trained
-from benchmarks.report.evidence import Evidence, Query, line_of, setting_of
+from benchmarks.report.endings import (
+    STILL_GAINED,
+    TIMES_CHANCE,
+    ended_on,
+    ends,
+    held_out,
+    judged_by,
+    longer_trainings,
+    still_gained,
+    two_thirds,
+    why_gain_unknown,
+    why_not_trained,
+)
+from benchmarks.report.evidence import Evidence, Query, line_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
-from benchmarks.work.finetuning import FINETUNE, FINETUNE_LONGER
-from benchmarks.work.kinds import KINDS
+from benchmarks.work.finetuning import FINETUNE
+from benchmarks.work.profiles import Profile
+from benchmarks.work.rows import ending_cells, tuned_ending_cells
 from benchmarks.work.session import Session
-from benchmarks.work.training import HELD_OUT, TRAIN, TRAIN_LONGER
+from benchmarks.work.training import HELD_OUT, TRAIN
 
 TITLE = "Trained to their end?"
 TIME = "mini: all trainings of the other experiments, and one more of each row that is half as long again"
 COLUMNS = (
     Column("two_thirds", "after two thirds", "%", "", 1),
     Column("end", "at the end", "%", "", 1, "higher"),
+    Column("judged", "at the end, where judged", "%", "", 1, "higher"),
     Column("gain", "half as much again", "points", "", 1),
 )
 
@@ -52,19 +66,18 @@ def split_of(row: str, session_train: str, reduced_train: str) -> tuple[str, str
 
 
 def cells(session: Session) -> list[Cell]:
-    """The usual trainings and fine-tunings of every seed, and longer ones of the first."""
+    """The usual trainings and fine-tunings of every seed, longer ones of the first, and how far all of them came."""
     planned: list[Cell] = []
-    first = session.seeds[0]
     for row in rows():
         model, data = split_of(row, "train", session.profile.reduced.train)
         if session.models is None or model in session.models:
             planned += [TRAIN.cell(model, seed, session, data) for seed in session.seeds]
-            planned.append(TRAIN_LONGER.cell(model, first, session, data))
+            planned += ending_cells(model, session, data)
     for model in printed_rows():
         if session.models is None or model in session.models:
             for target in session.profile.transfers:
                 planned += [FINETUNE.cell(model, target, seed, session) for seed in session.seeds]
-                planned.append(FINETUNE_LONGER.cell(model, target, first, session))
+                planned += tuned_ending_cells(model, target, session)
     return planned
 
 
@@ -98,7 +111,8 @@ def line(group: str, model: str, query: Query, evidence: Evidence) -> Line:
     values = {
         "two_thirds": mean([two_thirds(record) for record in records], ids),
         "end": mean([held_out(record) for record in records], ids),
-        "gain": gain(records, evidence),
+        "judged": judged(records[-1], evidence),
+        "gain": gain(records[-1], evidence),
     }
     why = why_not_trained(evidence, records)
     remark = None if why is None or values["gain"].measured is None else why.reason
@@ -112,16 +126,30 @@ def mean(numbers: Sequence[float], ids: str) -> Value:
     return Value(measured=effect.value, low=low, high=high, record=ids)
 
 
-def gain(records: Sequence[Record], evidence: Evidence) -> Value:
+def judged(training: Record, evidence: Evidence) -> Value:
+    """How far the usual trainings of a row came on the images on which it is judged whether they had ended, %."""
+    known = ends(evidence, training)
+    if not known:
+        return Value(missing=f"no accuracy on {ended_on(evidence, training)} is recorded: `{evidence.command}`")
+    return mean(list(known.values()), " ".join(record.id for record in judged_by(evidence, training)))
+
+
+def gain(training: Record, evidence: Evidence) -> Value:
     """What the longer trainings of a row bring over the mean of the usual ones, points."""
-    training = records[-1]
     gained = still_gained(evidence, training)
     if gained is None:
-        return Value(missing=f"no longer training is recorded: `{evidence.command}`")
-    kind = KINDS[training.cell.kind].longer
-    assert kind is not None, training.cell.kind
-    longer = evidence.select(Query(kind, training.cell.model, dict(setting_of(training.cell))))
-    return Value(measured=gained, record=" ".join(record.id for record in longer))
+        return Value(missing=f"{why_gain_unknown(evidence, training)}: `{evidence.command}`")
+    return Value(measured=gained, record=" ".join(record.id for record in longer_trainings(evidence, training)))
+
+
+def where_judged(profile: Profile) -> str:
+    """Which images tell whether trainings had ended."""
+    if profile.ended_on is None:
+        return "All of it is judged on the images that trainings are followed on."
+    return (
+        f"Trainings are followed on {profile.held_out}; what the longer ones bring is judged on all of "
+        f"{profile.ended_on}, for on few images a training seems better or worse by chance. Fine-tunings likewise."
+    )
 
 
 def notes(evidence: Evidence) -> list[str]:
@@ -130,7 +158,7 @@ def notes(evidence: Evidence) -> list[str]:
         "Top-1 (mAP for several classes) on held-out images that nothing else is judged on. A row counts as trained to "
         f"its end if half as many epochs again bring less than {STILL_GAINED:g} point over the mean of its seeds, and "
         f"as trained at all above {TIMES_CHANCE:g} times chance; else its accuracies decide nothing, and its line says "
-        "so.",
+        f"so. {where_judged(evidence.profile)}",
         *evidence.left_out,
     ]
 

@@ -14,7 +14,7 @@ from benchmarks.core.records import MetricKey
 from benchmarks.papers.tdam.captions import recorded, unmeasured
 from benchmarks.papers.tdam.controls import TOP1, between
 from benchmarks.papers.tdam.numbers import TITLES, read_paper
-from benchmarks.papers.tdam.queries import RESOLUTIONS, accuracy, scaled
+from benchmarks.papers.tdam.queries import RESOLUTIONS, scaled, swept
 from benchmarks.papers.tdam.table1 import INTERVALS, look_of
 from benchmarks.papers.tdam.table4 import METHODS, at_resolution, cells, group_title, notes, top1
 from benchmarks.report.curves import BEHIND, Chart, Curve, Row, charts_figure, level
@@ -56,7 +56,7 @@ def gained(model: str, evidence: Evidence) -> dict[int, Value]:
     gain = between(TOP1["released"], TOP1["released"])
     values = {}
     for at in RESOLUTIONS:
-        own, plain = (accuracy(name, evidence, "v1", at) for name in (model, METHODS[PLAIN]))
+        own, plain = (swept(name, evidence, at) for name in (model, METHODS[PLAIN]))
         values[at] = seen_value(partial(gain, evidence, own, plain))
     return values
 
@@ -112,7 +112,7 @@ def figures(evidence: Evidence) -> Iterator[Captioned]:
     evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
     side, data = scaled(224, evidence.profile), group_title(evidence.profile)
     scale = "" if side == 224 else f" Resolutions are told at the paper's scale: 224 stands for {side} pixels here."
-    asked = [accuracy(model, evidence, "v1", at) for model in shown(evidence).values() for at in RESOLUTIONS]
+    asked = [swept(model, evidence, at) for model in shown(evidence).values() for at in RESOLUTIONS]
     caption = (
         f"Figure 4: top-1 [%] under the released rule over test resolutions; dashed, in every plot: the plain "
         f"{TITLES[METHODS[PLAIN]]}. Upper row: measured on {data}. Middle row: the paper's own curves, on ImageNet-V1. "

@@ -29,8 +29,8 @@ from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import Captioned
 from benchmarks.report.plots import Look as CurveLook
 from benchmarks.work.attention import ATTENTION, TELLING
+from benchmarks.work.rows import training_cells
 from benchmarks.work.session import Session
-from benchmarks.work.weights import training_cells
 
 NAME = "fig5"
 TITLE = "Figure 5: attention over steps"
@@ -56,7 +56,7 @@ def cells(session: Session) -> list[Cell]:
         planned += training_cells(model, session)
         planned += cells_of(model, session)
     # The grid is of the first seed.
-    split, seed = session.profile.splits["v1"], session.seeds[0]
+    split, seed = session.profile.looks, session.seeds[0]
     return [*planned, *(ATTENTION.cell(PLAIN, model, split, seed, session) for model in models)]
 
 

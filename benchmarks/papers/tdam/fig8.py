@@ -28,9 +28,10 @@ from benchmarks.report.shares import Printed, share_value
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.cost import COST, PARAMETERS
 from benchmarks.work.profiles import Profile
+from benchmarks.work.rows import training_cells
 from benchmarks.work.session import Session
 from benchmarks.work.training import LOSS
-from benchmarks.work.weights import for_seeds, training_cells
+from benchmarks.work.weights import for_seeds
 
 NAME = "fig8"
 TITLE = "Figure 8: feedback distance, steps and technique"

@@ -39,7 +39,7 @@ from benchmarks.report.verdicts import Target, judge, judge_printed
 from benchmarks.work.accuracy import GUESSES, RUNNER_UP
 from benchmarks.work.cost import COST, PARAMETERS
 from benchmarks.work.probe import Probed
-from benchmarks.work.training import HELD_OUT
+from benchmarks.work.training import ENDED, HELD_OUT
 
 Numbers = dict[str, float]
 SEED = 4711
@@ -141,10 +141,12 @@ def trained(model: str, curve: Sequence[float], missing: int | None) -> Iterator
         cell = Cell("train", model, MINI.name, {"seed": seed, "trained_on": "train"})
         notes = {"sha256": f"{model} {seed}", "chance": 10.0, "seconds": HOUR, "recipe": {"epochs": len(curve)}}
         yield new_record(cell, {}, {}, {HELD_OUT: list(curve)}, notes)
+        judged = replace(cell, kind="accuracy", options={**cell.options, "data": str(MINI.ended_on)})
+        yield new_record(judged, {"weights": f"{model} {seed}"}, {LAST: Metric(curve[-1], "%", IMAGES)})
         if seed == seeds[0]:
             gained = UNFINISHED_GAINED if model == "unfinished" else GAINED
-            longer = {HELD_OUT: [*curve, curve[-1] + gained]}
-            yield new_record(replace(cell, kind="train_longer"), {}, {}, longer, {"chance": 10.0})
+            ended = {ENDED: Metric(curve[-1] + gained, "%", IMAGES)}
+            yield new_record(replace(cell, kind="train_longer"), {}, ended, {HELD_OUT: list(curve)}, {"chance": 10.0})
 
 
 def accuracies(model: str, place: int) -> Iterator[Record]:
@@ -203,7 +205,7 @@ def evidence() -> Evidence:
 
 def of(model: str, kind: str = "accuracy") -> Ask:
     """Asks for the records of a network."""
-    return lambda seen: Query(kind, model)
+    return lambda seen: Query(kind, model, {"data": "val"} if kind == "accuracy" else {})
 
 
 def by_rule(rule: str) -> MetricKey:
@@ -296,7 +298,7 @@ def shares() -> Numbers:
     numbers: Numbers = {}
     for where, seen in {"here": here, "given": outside}.items():
         for model in ("plain", "better"):
-            value = share_value(seen, Query("accuracy", model), RELEASED, printed)
+            value = share_value(seen, of(model)(seen), RELEASED, printed)
             assert value.judgement is not None
             name = f"{model} {where}"
             known = {"share": value.measured, "low end": value.low, "high end": value.high}
@@ -304,7 +306,7 @@ def shares() -> Numbers:
             numbers |= says(name, value.judgement.verdict)
     told = above("", versus(of("better"), of("plain"), by_rule)).test(outside, "last")
     numbers |= {"given, better than plain: p": told.p or 0.0} | says("given, better than plain", told.test)
-    guessed = over_as_many(here, Query("accuracy", "better"), Query("accuracy", "plain"), "released").effect
+    guessed = over_as_many(here, of("better")(here), of("plain")(here), "released").effect
     return numbers | of_effect("over as many guesses", guessed)
 
 

@@ -33,15 +33,21 @@ def trained(model: str, data: str = "train") -> Query:
     return Query(TRAIN.name, model, {"trained_on": data})
 
 
-def accuracy(model: str, evidence: Evidence, split: str = "v1", resolution: int = TRAINED_AT) -> Query:
-    """Accuracies of a model on one of the paper's two sets, at one of the paper's resolutions."""
+def accuracy(model: str, evidence: Evidence, split: str = "v1") -> Query:
+    """Accuracies of a model on one of the paper's two sets, at the resolution that it was trained at."""
     profile = evidence.profile
-    options: dict[str, Scalar] = {
-        "data": profile.splits[split],
-        "resolution": scaled(resolution, profile),
-        "trained_on": "train",
-    }
-    return Query(ACCURACY.name, model, options)
+    return Query(ACCURACY.name, model, shown(profile.splits[split], profile.resolution))
+
+
+def swept(model: str, evidence: Evidence, resolution: int) -> Query:
+    """Accuracies of a model at one of the paper's resolutions."""
+    profile = evidence.profile
+    return Query(ACCURACY.name, model, shown(profile.looks, scaled(resolution, profile)))
+
+
+def shown(data: str, resolution: int) -> dict[str, Scalar]:
+    """What an accuracy of a network that was trained on the whole data is told of its images."""
+    return {"data": data, "resolution": resolution, "trained_on": "train"}
 
 
 def reduced_accuracy(model: str, evidence: Evidence) -> Query:
@@ -52,22 +58,22 @@ def reduced_accuracy(model: str, evidence: Evidence) -> Query:
 
 def localized(model: str, evidence: Evidence) -> Query:
     """Localizations of a model."""
-    return Query(LOCALIZATION.name, model, {"data": evidence.profile.splits["v1"]})
+    return Query(LOCALIZATION.name, model, {"data": evidence.profile.looks})
 
 
 def looked(model: str, evidence: Evidence) -> Query:
     """Maps of a model on telling images."""
-    return Query(ATTENTION.name, model, {"data": evidence.profile.splits["v1"]})
+    return Query(ATTENTION.name, model, {"data": evidence.profile.looks})
 
 
 def selective(model: str, evidence: Evidence) -> Query:
     """Class selectivity of a model's channels."""
-    return Query(SELECTIVITY.name, model, {"data": evidence.profile.splits["v1"]})
+    return Query(SELECTIVITY.name, model, {"data": evidence.profile.looks})
 
 
 def transferred(model: str, target: str, evidence: Evidence) -> Query:
     """Evaluations of a model at another task."""
-    return Query(TRANSFER.name, model, {"target": target})
+    return Query(TRANSFER.name, model, {"target": target, "data": evidence.profile.transfers[target].test})
 
 
 def measured(model: str, mode: str) -> Query:

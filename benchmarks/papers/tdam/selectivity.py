@@ -21,9 +21,10 @@ from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Line, Table
 from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import Captioned, Look
+from benchmarks.work.rows import training_cells
 from benchmarks.work.selectivity import SELECTIVITY
 from benchmarks.work.session import Session
-from benchmarks.work.weights import for_seeds, training_cells
+from benchmarks.work.weights import for_seeds
 
 NAME = "selectivity"
 TITLE = "Channel selectivity: plain against TD at each step"
@@ -53,7 +54,7 @@ def cells(session: Session) -> list[Cell]:
 
 def cells_of(model: str, session: Session) -> list[Cell]:
     """The selectivity cells of one model, one for each seed."""
-    split = session.profile.splits["v1"]
+    split = session.profile.looks
     return for_seeds(model, session, lambda seed: SELECTIVITY.cell(model, split, seed, session))
 
 

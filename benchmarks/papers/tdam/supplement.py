@@ -21,8 +21,8 @@ from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import Captioned
 from benchmarks.report.shares import printed_in, share_value
 from benchmarks.work.cost import COST, FLOPS, PARAMETERS
+from benchmarks.work.rows import training_cells
 from benchmarks.work.session import Session
-from benchmarks.work.weights import training_cells
 
 NAME = "supplement"
 TITLE = "Supplement: ResNet18 and 34, MobileNetV3-Large, ConvNeXt-Tiny"

@@ -29,9 +29,10 @@ from benchmarks.report.verdicts import judge_printed
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.cost import COST, FLOPS, PARAMETERS
 from benchmarks.work.profiles import Profile
+from benchmarks.work.rows import training_cells
 from benchmarks.work.session import Session
 from benchmarks.work.training import HELD_OUT, LOSS
-from benchmarks.work.weights import for_seeds, training_cells
+from benchmarks.work.weights import for_seeds
 
 TITLE = "Table 1: accuracy and cost on ImageNet"
 TIME = "smoke: 2 minutes, mini: 18 minutes on two CPU cores; full: not timed yet"

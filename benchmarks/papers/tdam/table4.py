@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from benchmarks.core.records import Cell, MetricKey
 from benchmarks.papers.tdam.numbers import TABLE1, read_paper
-from benchmarks.papers.tdam.queries import RESOLUTIONS, accuracy, scaled
+from benchmarks.papers.tdam.queries import RESOLUTIONS, scaled, swept
 from benchmarks.papers.tdam.table1 import INTERVALS
 from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Table, Value
@@ -18,8 +18,9 @@ from benchmarks.report.paper import Experiment
 from benchmarks.report.shares import Printed, printed_in, share_value
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.profiles import Profile
+from benchmarks.work.rows import training_cells
 from benchmarks.work.session import Session
-from benchmarks.work.weights import for_seeds, training_cells
+from benchmarks.work.weights import for_seeds
 
 TITLE = "Table 4: top-1 at test resolutions from 128 to 448"
 TIME = "mini: up to 7 minutes on two CPU cores after table 1; full: not timed yet"
@@ -40,18 +41,18 @@ def cells(session: Session) -> list[Cell]:
 
 def cells_at(model: str, resolution: int, session: Session) -> list[Cell]:
     """The cells of one model at one of the paper's resolutions, one for each seed."""
-    split, side = session.profile.splits["v1"], scaled(resolution, session.profile)
-    return for_seeds(model, session, lambda seed: ACCURACY.cell(model, split, seed, session, side))
+    looks, side = session.profile.looks, scaled(resolution, session.profile)
+    return for_seeds(model, session, lambda seed: ACCURACY.cell(model, looks, seed, session, side))
 
 
 def top1(model: str, resolution: int, steps: str, evidence: Evidence) -> Value:
     """Top-1 of one model at one resolution under a step rule, percent."""
-    return evidence.value(accuracy(model, evidence, "v1", resolution), MetricKey("top1", steps=steps))
+    return evidence.value(swept(model, evidence, resolution), MetricKey("top1", steps=steps))
 
 
 def at_resolution(model: str, resolution: int, key: MetricKey, printed: Printed | None, evidence: Evidence) -> Value:
     """Top-1 of one model at one of the paper's resolutions beside the paper's."""
-    return share_value(evidence, accuracy(model, evidence, "v1", resolution), key, printed)
+    return share_value(evidence, swept(model, evidence, resolution), key, printed)
 
 
 def best(model: str, key: MetricKey, printed: Printed | None, evidence: Evidence) -> Value:
@@ -97,13 +98,13 @@ def table(evidence: Evidence) -> Table:
 
 def group_title(profile: Profile) -> str:
     """What the columns are of."""
-    return "ImageNet-V1" if profile.papers_data else f"{profile.name} {profile.splits['v1']}"
+    return "ImageNet-V1" if profile.papers_data else f"{profile.name} {profile.looks}"
 
 
 def notes(evidence: Evidence) -> list[str]:
     """What a reader must know of scale and step rules."""
     models = evidence.rows(METHODS.values())
-    asked = [accuracy(model, evidence, "v1", resolution) for model in models for resolution in RESOLUTIONS]
+    asked = [swept(model, evidence, resolution) for model in models for resolution in RESOLUTIONS]
     said = [
         "Networks are trained at 224 and tested at 128, 140, and 168 to 448 in steps of 28. Best is over all of them. "
         "The paper's TD accuracies come from its released rule, which gives TD a second guess; the columns last and "

@@ -20,11 +20,12 @@ from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
 from benchmarks.report.shares import printed_in, share_value
-from benchmarks.work.finetuning import FINETUNE, FINETUNE_LONGER
+from benchmarks.work.finetuning import FINETUNE
 from benchmarks.work.profiles import Profile
+from benchmarks.work.rows import trained_longer, training_cells, tuned_ending_cells
 from benchmarks.work.session import Session
 from benchmarks.work.transfer import TRANSFER
-from benchmarks.work.weights import TRAINED, trained_longer, training_cells
+from benchmarks.work.weights import TRAINED
 
 NAME = "table7-tasks"
 TITLE = "Table 7, right: fine-grained and multi-label classification"
@@ -73,7 +74,7 @@ def cells(session: Session) -> list[Cell]:
         planned += training_cells(model, session)
         for target in session.profile.transfers:
             planned += [FINETUNE.cell(model, target, seed, session) for seed in session.seeds]
-            planned += [FINETUNE_LONGER.cell(model, target, seed, session) for seed in trained_longer(session)]
+            planned += tuned_ending_cells(model, target, session) if trained_longer(session) else []
             planned += [TRANSFER.cell(model, target, seed, session) for seed in session.seeds]
     return planned
 

@@ -20,8 +20,9 @@ from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
 from benchmarks.report.shares import printed_in, share_value
 from benchmarks.work.localization import LOCALIZATION
+from benchmarks.work.rows import training_cells
 from benchmarks.work.session import Session
-from benchmarks.work.weights import for_seeds, training_cells
+from benchmarks.work.weights import for_seeds
 
 NAME = "table7-wsol"
 TITLE = "Table 7, left: weakly supervised localization"
@@ -67,7 +68,7 @@ def cells(session: Session) -> list[Cell]:
 
 def cells_of(model: str, session: Session) -> list[Cell]:
     """The localization cells of one model, one for each seed."""
-    split = session.profile.splits["v1"]
+    split = session.profile.looks
     return for_seeds(model, session, lambda seed: LOCALIZATION.cell(model, split, seed, session))
 
 
