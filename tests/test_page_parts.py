@@ -15,7 +15,7 @@ from benchmarks.cli import main
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
 from benchmarks.data.mini import open_mini
 from benchmarks.data.pictures import PICTURES
-from benchmarks.metrics.outcomes import pack
+from benchmarks.metrics.outcomes import pack, unpack
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.sources import SOURCES
 from benchmarks.papers.tdam.table1 import CONTROL_ROWS
@@ -268,6 +268,17 @@ def test_networks_that_saw_other_images_are_left_out(tmp_path: Path) -> None:
         replace(one, notes={"images": "others"}) if one.cell.model == "resnet50-se" else one for one in evidence.records
     ]
     assert flips(replace(evidence, records=other)) is None
+
+
+def test_the_page_is_told_image_by_image_which_networks_were_right(tmp_path: Path) -> None:
+    found = flips(evidence_of(tmp_path))
+    assert found is not None
+    told = found.as_dict({})
+    places = {(row["model"], seed): place for row in told["rows"] for seed, place in row["seeds"].items()}
+    assert sorted(places.values()) == list(range(len(places)))
+    images = [unpack(image, len(places)) for image in told["hits"]]
+    for (model, seed), place in places.items():
+        assert pack(image[place] for image in images) == found.rows[model][seed]
 
 
 def test_rows_stand_in_the_order_of_the_tables_and_feedback_is_compared_first(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from benchmarks.core.records import MetricKey, Record, Scalar
 from benchmarks.data.pictures import PICTURES, Picture
-from benchmarks.metrics.outcomes import unpack
+from benchmarks.metrics.outcomes import pack, unpack
 from benchmarks.metrics.rules import LAST
 from benchmarks.networks.names import parse
 from benchmarks.report.evidence import Evidence, Query, seed_of
@@ -45,6 +45,9 @@ class Flips:
     def as_dict(self, labels: Mapping[str, str]) -> dict[str, Any]:
         """For the page's script: rows in the order of the tables, and which two are compared at first.
 
+        Image by image it is told which networks were right, packed, and of each network and seed its place there: most
+        images are right with all networks, so that this packs to half of what networks one by one pack to.
+
         Args:
             labels: Of the networks, in the order of the tables.
         """
@@ -52,11 +55,17 @@ class Flips:
             *(model for model in labels if model in self.rows),
             *(model for model in self.rows if model not in labels),
         ]
-        rows = [{"model": one, "label": labels.get(one, one), "seeds": self.rows[one]} for one in order]
+        places = {one: place for place, one in enumerate((row, seed) for row in order for seed in self.rows[row])}
+        rows = [
+            {"model": one, "label": labels.get(one, one), "seeds": {seed: places[one, seed] for seed in self.rows[one]}}
+            for one in order
+        ]
+        hits = np.array([unpack(self.rows[row][seed], self.images) for row, seed in places]).T
         first = next((one for one in order if parse(one).feedback), order[-1])
         plain = str(parse(first).plain)
         second = plain if plain in self.rows and plain != first else next(one for one in order if one != first)
-        return {**asdict(self), "rows": rows, "first": first, "second": second, "side": SIDE, "across": ACROSS}
+        compared = {"rows": rows, "hits": [pack(image) for image in hits], "first": first, "second": second}
+        return {**asdict(self), **compared, "side": SIDE, "across": ACROSS}
 
 
 def flips(evidence: Evidence) -> Flips | None:

@@ -383,7 +383,7 @@ const evidence = (part) => {
 
 // ---------------------------------------------------------------- image by image
 
-const bits = (hex, count) => Array.from({ length: count }, (_, place) => (parseInt(hex[place >> 2], 16) >> (3 - place % 4)) & 1);
+const hitsOf = (hits, place) => hits.map((hex) => (parseInt(hex[place >> 2], 16) >> (3 - place % 4)) & 1);
 const compare = (flips) => {
   const [first, second, seeds, out] = ["flip-a", "flip-b", "flip-seed", "flip-out"].map(byId);
   const rows = Object.fromEntries(flips.rows.map((row) => [row.model, row]));
@@ -413,7 +413,7 @@ const compare = (flips) => {
     seeds.replaceChildren(...common.map((seed) => make("option", seed, { value: seed })));
     if (kept === undefined) { out.replaceChildren(make("p", "These two have no seed in common.")); return; }
     seeds.value = kept;
-    const [own, other] = [a, b].map((row) => bits(row[kept], flips.images));
+    const [own, other] = [a, b].map((row) => hitsOf(flips.hits, row[kept]));
     const where = (x, y) => own.flatMap((hit, place) => hit === x && other[place] === y ? [place] : []);
     const [won, lost, both, none] = [where(1, 0), where(0, 1), where(1, 1), where(0, 0)];
     out.replaceChildren(
