@@ -98,7 +98,8 @@ FAULTS = (
     ),
     Fault(
         "BGR instead of RGB", "benchmarks/data/images.py",
-        'return image.convert("RGB")', 'return Image.merge("RGB", image.convert("RGB").split()[::-1])',
+        'return image if image.mode == "RGB" else image.convert("RGB")',
+        'return Image.merge("RGB", image.convert("RGB").split()[::-1])',
         r"probe inputs: .*mean (red|blue).*order of colors",
         "probe inputs",
     ),
@@ -135,7 +136,7 @@ FAULTS = (
     ),
     Fault(
         "a stale cache believed", "benchmarks/data/mini.py",
-        'if str(file["key"]) != key:', 'if not str(file["key"]):',
+        'if str(file["key"]) == key else None', 'if str(file["key"]) else None',
         r"probe caches: val in place of a stale cache.*taken for new",
         "probe caches",
     ),

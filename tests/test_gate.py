@@ -1,6 +1,8 @@
 """The gate: what it lets pass, what it names, how it ends, and that its committed reference is true here."""
 
+import ast
 import math
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from benchmarks.work.cost import COST, PARAMETERS, Cost
 from benchmarks.work.kind import Change, Kind, MetricSpec
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
+from tests.plant_faults import FAULTS, Fault, plant
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "results" / "reference" / "gate"
@@ -385,3 +388,17 @@ def test_a_paper_without_a_gate_says_so() -> None:
         check.fresh_session(replace(PAPER, gate=None), None),
     ):
         pass
+
+
+# ---------------------------------------------------------------- the faults that it is tried with
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_can_be_planted(fault: Fault, tmp_path: Path) -> None:
+    """Its text stands once in its file, and what takes its place is Python: the long run of all does not find that."""
+    file = tmp_path / fault.file
+    file.parent.mkdir(parents=True)
+    shutil.copy(ROOT / fault.file, file)
+    plant(fault, tmp_path)
+    assert file.read_text() != (ROOT / fault.file).read_text()
+    ast.parse(file.read_text())
