@@ -19,6 +19,7 @@ from benchmarks.report.evidence import seed_of, setting_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.plots import Captioned, Look
 from benchmarks.work.accuracy import Accuracy
+from benchmarks.work.profiles import Profile
 from benchmarks.work.training import HELD_OUT, Train
 
 NAME = "calibration"
@@ -126,21 +127,22 @@ class Rate:
 # ---------------------------------------------------------------- what varies
 
 
-def variation_of(records: Sequence[Record], resolution: int = 0, ended_on: str | None = None) -> Variation:
-    """The variation that records show; defaults for what they do not tell.
+def variation_of(records: Sequence[Record], profile: Profile) -> Variation:
+    """The variation that records show where claims are judged; defaults for what they do not tell.
+
+    Accuracies count that claims are judged by: at the last step, on the profile's image sets, at its resolution. On
+    images far smaller than those, and on a part of them, networks differ by more.
 
     Args:
         records: Of one profile.
-        resolution: At which its networks are judged. Seeds differ by much more on images far smaller than those, which
-            no claim is about: accuracies there do not count. 0 for whatever there is.
-        ended_on: The image set on which it is judged whether trainings had ended; None where their curves tell.
+        profile: This one.
     """
-    pairs = plain_pairs(records)
-    judged = [(one, plain) for one, plain in pairs if not resolution or side_of(one) == resolution]
-    spreads, ends = spreads_of(differences_by_seed(judged)), spreads_of(ends_by_seed(records, ended_on))
+    accuracies = [one for one in records if one.cell.kind == ACCURACY and AT_THE_END in one.metrics]
+    pairs = plain_pairs([one for one in accuracies if is_judged(one, profile)])
+    spreads, ends = spreads_of(differences_by_seed(pairs)), spreads_of(ends_by_seed(records, profile.ended_on))
     apart = [discordance(first, second) for first, second in pairs if shared_outcomes(first, second)]
     rounds = round_spreads(records)
-    sides = resolution_spreads([one for one in records if side_of(one) >= resolution])
+    sides = resolution_spreads([one for one in accuracies if side_of(one) >= profile.resolution])
     usual = Variation()
     told = {
         f"seeds: of {len(spreads)} rows": bool(spreads),
@@ -160,6 +162,11 @@ def variation_of(records: Sequence[Record], resolution: int = 0, ended_on: str |
     )
 
 
+def is_judged(accuracy: Record, profile: Profile) -> bool:
+    """Whether claims are judged on the images of an accuracy, as they were shown."""
+    return accuracy.cell.options.get("data") in profile.splits.values() and side_of(accuracy) == profile.resolution
+
+
 def spreads_of(rows: Sequence[Sequence[float]]) -> list[float]:
     """Standard deviation of each row that has enough numbers."""
     return [float(np.std(one, ddof=1)) for one in rows if len(one) >= FEWEST]
@@ -170,9 +177,8 @@ def pooled(spreads: Sequence[float], usual: float) -> float:
     return math.sqrt(float(np.mean(np.square(spreads)))) if spreads else usual
 
 
-def plain_pairs(records: Sequence[Record]) -> list[tuple[Record, Record]]:
+def plain_pairs(accuracies: Sequence[Record]) -> list[tuple[Record, Record]]:
     """Accuracies of networks, each with its plain network's of the same seed and setting."""
-    accuracies = [one for one in records if one.cell.kind == ACCURACY]
     known = {(one.cell.model, setting_of(one.cell), seed_of(one)): one for one in accuracies}
     pairs = []
     for (model, setting, seed), one in known.items():
@@ -210,19 +216,17 @@ def differences_by_seed(pairs: Sequence[tuple[Record, Record]]) -> list[list[flo
     """Differences of top-1 to the plain network, of each row and setting over seeds, points."""
     rows: dict[object, list[float]] = {}
     for one, plain in pairs:
-        key = shared_key(one, plain)
-        if key is not None and seed_of(one) is not None:
-            first, second = one.metrics[key].value, plain.metrics[key].value
-            if first is not None and second is not None:
-                rows.setdefault((one.cell.model, setting_of(one.cell)), []).append(first - second)
+        first, second = one.metrics[AT_THE_END].value, plain.metrics[AT_THE_END].value
+        if first is not None and second is not None and seed_of(one) is not None:
+            rows.setdefault((one.cell.model, setting_of(one.cell)), []).append(first - second)
     return list(rows.values())
 
 
-def resolution_spreads(records: Sequence[Record]) -> list[float]:
+def resolution_spreads(accuracies: Sequence[Record]) -> list[float]:
     """Standard deviation over seeds of each network's top-1 at a resolution, less what all of its resolutions share."""
     sweeps: dict[object, dict[int | None, dict[Scalar, float]]] = {}
-    for one in (record for record in records if record.cell.kind == ACCURACY and record.outcomes):
-        side, share = one.cell.options.get("resolution"), one.metrics[next(iter(one.outcomes))].value
+    for one in accuracies:
+        side, share = one.cell.options.get("resolution"), one.metrics[AT_THE_END].value
         rest = frozenset(pair for pair in setting_of(one.cell) if pair[0] not in ("resolution", "crop"))
         if share is not None and seed_of(one) is not None:
             sweeps.setdefault((one.cell.model, rest), {}).setdefault(seed_of(one), {})[side] = share
@@ -237,21 +241,15 @@ def resolution_spreads(records: Sequence[Record]) -> list[float]:
     return spreads
 
 
-def shared_key(one: Record, plain: Record) -> MetricKey | None:
-    """The first of the accuracies by image that two records both have."""
-    return next((key for key in one.outcomes if key in plain.outcomes), None)
-
-
 def shared_outcomes(one: Record, plain: Record) -> bool:
     """Whether two records have outcomes of the same images."""
-    return shared_key(one, plain) is not None and one.notes.get("images") == plain.notes.get("images")
+    same = one.notes.get("images") == plain.notes.get("images")
+    return same and AT_THE_END in one.outcomes and AT_THE_END in plain.outcomes
 
 
 def discordance(one: Record, plain: Record) -> float:
     """Share of images on which two networks differ."""
-    key = shared_key(one, plain)
-    assert key is not None
-    first, second = (unpack(record.outcomes[key], record.metrics[key].n or 0) for record in (one, plain))
+    first, second = (unpack(record.outcomes[AT_THE_END], record.metrics[AT_THE_END].n or 0) for record in (one, plain))
     return float((first != second).mean())
 
 

@@ -35,7 +35,7 @@ class Family:
     Args:
         claims: Of one family.
         rule: The step rule that they are judged by.
-        seeds: Of every network.
+        seeds: Of the networks of each backbone.
     """
 
     # Name; the share of what the paper has each row differ by from its plain network; and the share of the variation,
@@ -47,10 +47,10 @@ class Family:
         "the paper's differences": (1.0, 1.0),
     }
 
-    def __init__(self, claims: Sequence[Claim], rule: str, seeds: int) -> None:
-        self.claims, self.rule, self.seeds = claims, rule, seeds
-        self.models = tuple(paper_rows())
-        self.trainings = [one for model in self.models for seed in range(seeds) for one in trained(model, seed)]
+    def __init__(self, claims: Sequence[Claim], rule: str, seeds: Mapping[str, int]) -> None:
+        self.claims, self.rule = claims, rule
+        self.seeds = {model: seeds[parse(model).backbone] for model in paper_rows()}
+        self.trainings = [one for model, n in self.seeds.items() for seed in range(n) for one in trained(model, seed)]
 
     def truths(self) -> dict[str, tuple[Shares, float]]:
         """True accuracies, and the share of the variation, by the name of the truth."""
@@ -85,7 +85,7 @@ class Family:
         records = [
             evaluated(model, seed, rng.normal(share, sd), self.rule, PROFILE.splits[split])
             for (model, split), share in shares.items()
-            for seed in range(self.seeds)
+            for seed in range(self.seeds[model])
         ]
         evidence = Evidence(PROFILE, Path(), [*self.trainings, *records])
         return [one.verdict for one in judge_claims(self.claims, evidence, (self.rule, self.rule))]
