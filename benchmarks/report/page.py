@@ -35,14 +35,12 @@ class Section:
 
     Attributes:
         name: The experiment's.
-        title: Heading.
-        table: Its table, or None where it has none.
+        table: Its table, whose title is the heading.
         figures: SVG files by what they show; beside each is the same figure as PNG.
     """
 
     name: str
-    title: str
-    table: Table | None
+    table: Table
     figures: Mapping[str, Path]
 
 
@@ -125,7 +123,7 @@ def data_of(page: Page, told: PageFacts) -> dict[str, Any]:
         for name, facts in told.cells.items()
     }
     models: dict[str, str] = {}
-    for line in (line for section in page.sections if section.table for line in section.table.lines):
+    for line in (line for section in page.sections for line in section.table.lines):
         models.setdefault(line.model, f"{line.group} {line.label}".strip())
     cited = {model: source.bibtex for model in models if (source := source_of(model, page.sources)) is not None}
     return {
@@ -150,7 +148,7 @@ def scope_context(scope: Scope) -> dict[str, Any]:
 
 def words_of(page: Page) -> list[str]:
     """The verdicts that occur, those of claims first."""
-    lines = [(table, line) for section in page.sections if (table := section.table) for line in table.lines]
+    lines = [(section.table, line) for section in page.sections for line in section.table.lines]
     values = [value_of(line, column) for table, line in lines for column in table.columns]
     seen = {str(verdict_of(value)) for value in values} | {str(result.verdict) for result in page.claims}
     return [word for word in dict.fromkeys([*map(str, ClaimVerdict), *map(str, Verdict)]) if word in seen]
@@ -158,7 +156,7 @@ def words_of(page: Page) -> list[str]:
 
 def views_of(sections: Sequence[Section]) -> list[str]:
     """The ways of counting of which tables show one at a time."""
-    columns = [column for section in sections if section.table for column in section.table.columns]
+    columns = [column for section in sections for column in section.table.columns]
     return list(dict.fromkeys(column.view for column in columns if column.view))
 
 
@@ -196,13 +194,12 @@ def name_cells(tokens: Sequence[Token]) -> None:
 
 def section_context(section: Section, told: PageFacts) -> dict[str, Any]:
     """A section as the template takes it."""
-    table = section.table
-    records = [told.records.get(one) for one in records_of(table)]
+    records = [told.records.get(one) for one in records_of(section.table)]
     return {
         "name": section.name,
-        "title": section.title if table is None else table.title,
-        "table": None if table is None else table_context(section.name, table, told),
-        "notes": [] if table is None else list(table.notes),
+        "title": section.table.title,
+        "table": table_context(section.name, section.table, told),
+        "notes": list(section.table.notes),
         "figures": [figure_context(path, alt) for alt, path in section.figures.items()],
         "looked": any(record is not None and record.cell.kind == Attention.name for record in records),
         "measured_by": "" if is_measured(section) else command_of(section.name, told.command),
@@ -211,7 +208,7 @@ def section_context(section: Section, told: PageFacts) -> dict[str, Any]:
 
 def is_measured(section: Section) -> bool:
     """Whether anything of a section is; of one that only shows the paper's numbers nothing is."""
-    return section.table is None or section.table.has_numbers or bool(section.figures)
+    return section.table.has_numbers or bool(section.figures)
 
 
 def figure_context(path: Path, alt: str) -> dict[str, str]:
@@ -223,7 +220,7 @@ def figure_context(path: Path, alt: str) -> dict[str, str]:
         return {"alt": alt, "svg": "", "picture": as_webp(image.convert("RGB"), quality=70)}
 
 
-def records_of(table: Table | None) -> list[str]:
+def records_of(table: Table) -> list[str]:
     """Ids of the records behind a table's numbers."""
-    values = [] if table is None else [value for line in table.lines for value in line.values.values()]
+    values = [value for line in table.lines for value in line.values.values()]
     return [identity for value in values if value.record for identity in value.record.split()]

@@ -135,12 +135,10 @@ def write_section(name: str, experiment: Experiment, evidence: Evidence, out: Pa
         Its section, and the files.
     """
     figures = experiment.figures(evidence) if experiment.figures else ()
-    return section_of(name, experiment.title, experiment.table(evidence), figures, out)
+    return section_of(name, experiment.table(evidence), figures, out)
 
 
-def section_of(
-    name: str, title: str, table: Table, figures: Iterable[Captioned], out: Path
-) -> tuple[Section, list[Path]]:
+def section_of(name: str, table: Table, figures: Iterable[Captioned], out: Path) -> tuple[Section, list[Path]]:
     """Write a table and figures; what of the figures is not measured is said with the table's notes.
 
     A figure of which nothing is measured is not drawn, and what an earlier rendering left of it goes.
@@ -161,7 +159,7 @@ def section_of(
             shown[one.caption] = next(path for path in paths if path.suffix == ".svg")
         lacks += [one.lacks] if one.lacks else []
     table = replace(table, notes=[*table.notes, *lacks])
-    return Section(name, title, table, shown), [*write_table(table, out / "tables"), *files]
+    return Section(name, table, shown), [*write_table(table, out / "tables"), *files]
 
 
 def text_of(wanted: Wanted, name: str, evidence: Evidence) -> str:
@@ -241,7 +239,7 @@ def calibration_of(evidence: Evidence, out: Path) -> tuple[list[Section], list[P
     if tried is None:
         return [], []
     table = calibration.table(*tried)
-    section, files = section_of(calibration.NAME, table.title, table, calibration.figures(*tried), out)
+    section, files = section_of(calibration.NAME, table, calibration.figures(*tried), out)
     return [section], files
 
 
@@ -269,7 +267,7 @@ def page_of(
     environment: Environment,
 ) -> Page:
     """All that the page shows."""
-    numbers = list(numbers_of([section.table for section in sections if section.table], evidence))
+    numbers = list(numbers_of([section.table for section in sections], evidence))
     return Page(
         title=paper.title,
         subtitle=f"{paper.cited}, profile {evidence.profile.name}, {len(evidence.records)} records",
@@ -309,7 +307,7 @@ def markdown(page: Page) -> str:
     if page.claims:
         parts += [page.claims_summary, "## Claims", FORMATS["md"]([claim_tables.row(one) for one in page.claims])]
     for section in page.sections:
-        parts += [to_markdown(section.table)] if section.table is not None else [f"## {section.title}"]
+        parts.append(to_markdown(section.table))
         for caption, path in section.figures.items():
             parts += [f"![{path.stem}](figures/{path.with_suffix('.png').name})", f"*Figure: {markdown_text(caption)}*"]
     parts.append("\n".join(["## Environment", "", *(f"- {name}: {value}" for name, value in page.environment)]))
