@@ -566,8 +566,10 @@ def check_tensorboard(wanted: bool) -> None:
     Raises:
         ModuleNotFoundError: The package is missing; the message has the command.
     """
+    from benchmarks.work.training_log import NO_TENSORBOARD
+
     if wanted and importlib.util.find_spec("tensorboard") is None:
-        raise ModuleNotFoundError("--tensorboard needs the package tensorboard: pip install tensorboard")
+        raise ModuleNotFoundError(NO_TENSORBOARD)
 
 
 def is_here(device: str) -> bool:

@@ -294,7 +294,7 @@ def test_networks_trained_on_the_papers_data_are_judged_by_the_same_rules() -> N
         result = judged(GAIN, two(92.0, 90.0, world))
         assert result.verdict is UNDECIDED
         assert why in result.reason
-        assert "run --profile full --train --models" in result.reason
+        assert "run --profile full --train --" in result.reason
 
 
 def test_a_longer_training_that_went_wrong_lets_nothing_pass() -> None:
@@ -307,6 +307,41 @@ def test_a_longer_training_that_went_wrong_lets_nothing_pass() -> None:
         if one.cell.kind == "train_longer":
             records[at] = replace(one, notes={**one.notes, "diverged": "the loss is nan"})
     assert "went wrong, -80.0 points" in judged(GAIN, evidence(*records)).reason
+    # What was run already is not asked for again: the seed that is named first has its longer training.
+    assert f"--models {TD} --seeds 1,0,2,3,4,5`, about 0.2 hours here" in low.reason
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"), [((2.0, 2.0, -8.0), UNDECIDED), ((0.0, 0.2, -20.0), HOLDS), ((-8.0, -9.0, -9.0), UNDECIDED)]
+)
+def test_one_longer_training_that_went_wrong_tells_nothing_of_the_others(
+    gains: tuple[float, ...], expected: ClaimVerdict
+) -> None:
+    """It neither lets a row pass that others bar nor bars one that others let pass; all of them leave it open."""
+    records = []
+    for one in two(92.0, 90.0).records:
+        if one.cell.kind == "train_longer":
+            for seed, gain in enumerate(gains):
+                own = replace(one.cell, options={**one.cell.options, "seed": seed})
+                records.append(replace(one, cell=own, metrics={ENDED: Metric(90.0 + gain, "%")}))
+        else:
+            records.append(one)
+    result = judged(GAIN, evidence(*records))
+    assert result.verdict is expected
+    if gains[0] > 0:
+        assert "half as many epochs again bring +2.0 points" in result.reason
+    elif expected is UNDECIDED:
+        assert "its longer training went wrong, -8.0, -9.0, -9.0 points" in result.reason
+        assert f"--models {TD} --seeds 3,0,1,2,4,5`" in result.reason
+
+
+def test_seeds_that_a_row_has_already_are_not_paid_for_again() -> None:
+    """Two networks of which one has ten seeds and the other four: the latter's one more is six minutes."""
+    some, many = World(seeds=4), World(seeds=10)
+    mine, others = some.evidence(some.top1(TD, 92.0)), many.evidence(many.top1(PLAIN, 90.0))
+    result = judged(GAIN, evidence(*mine.records, *others.records))
+    assert result.verdict is UNDECIDED
+    assert f"--models {TD},{PLAIN} --seeds 5`, about 0.1 hours here" in result.reason
 
 
 def test_a_seed_that_diverged_is_said_and_bars_the_row() -> None:

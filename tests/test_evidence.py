@@ -31,7 +31,9 @@ def evidence(records: list[Record]) -> Evidence:
         ({"a": [None], "b": [None]}, "none (given weights)"),
         ({"a": [0]}, "0"),
         ({"a": [1, 0], "b": [0, 1]}, "0, 1"),
-        ({"a": [0, 1], "b": [1], "c": []}, "0, 1, not of every row"),
+        ({"a": [0, 1], "b": [1], "c": []}, "0, 1 (1 of b)"),
+        ({"a": list(range(10)), "b": [4, 3, 2, 1, 0], "c": [0, 1, 2, 3, 4]}, "0 to 9 (0 to 4 of b, c)"),
+        ({"a": [0, 1, 2, 5], "b": [None]}, "0, 1, 2, 5 (none of b)"),
         ({"a": [0], "other": [7]}, "0"),
     ],
 )
@@ -120,10 +122,10 @@ def test_tables_still_show_what_a_part_gave() -> None:
 def test_commands_repeat_the_limit_that_records_are_of() -> None:
     """Those of gaps beside a drawn part; but not those of claims, which no part decides."""
     drawn, whole = measured_on("500 of 50,000 images (--limit)"), measured_on("20 of 50,000 images")
-    named = [seen.filled_by("tdam-bench run table1 --profile full") for seen in (drawn, whole)]
+    named = [seen.filled_by("table1") for seen in (drawn, whole)]
     assert [one.command.partition("full")[2] for one in named] == [" --limit 500", ""]
-    assert named[0].filled_by(named[0].command).command == named[0].command
-    assert named[0].run_by(["fig4"]).command == "tdam-bench run fig4 table1 --profile full"
+    assert named[0].filled_by("table1").command == "tdam-bench run table1 --profile full --limit 500"
+    assert named[0].run_by(["fig4", "table4"]).command == "tdam-bench run fig4 table4 --profile full"
     assert named[0].value(Query("accuracy", "resnet18"), TOP1).missing == f"not run: `{named[0].command}`"
 
 

@@ -10,7 +10,7 @@ from benchmarks.data import mini
 from benchmarks.data.boxes import ObjectBox
 from benchmarks.data.errors import DataError
 from benchmarks.data.images import ManifestRow
-from benchmarks.data.mini import DRAWN, PARTS, SIZES, Scenes, open_mini
+from benchmarks.data.mini import DRAWN, SIZES, Scenes, open_mini
 
 COUNT = 60
 DIGESTS = {
@@ -25,7 +25,7 @@ DIGESTS = {
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scenes]:
     """A few scenes of every split."""
     cache = tmp_path_factory.mktemp("cache")
-    return {split: open_mini(split, cache, COUNT) for split in SIZES}
+    return {split: open_mini(split, cache, COUNT) for split in SIZES.whole}
 
 
 def count_drawings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -41,7 +41,7 @@ def count_drawings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return drawn
 
 
-@pytest.mark.parametrize("split", SIZES)
+@pytest.mark.parametrize("split", SIZES.whole)
 def test_the_drawing_is_pinned(scenes: dict[str, Scenes], split: str) -> None:
     """After a wanted change of the drawing: raise VERSION, and put the new digests here."""
     assert scenes[split].digest == DIGESTS[split]
@@ -55,23 +55,23 @@ def test_a_smaller_draw_is_a_prefix(scenes: dict[str, Scenes]) -> None:
 
 def test_a_part_is_the_first_scenes_of_its_split(tmp_path: Path, scenes: dict[str, Scenes]) -> None:
     """So its images are known by the same names, and what rests on them is the same record."""
-    for part, (split, size) in PARTS.items():
+    for part, (split, size) in SIZES.parts.items():
         own = open_mini(part, tmp_path, COUNT)
         assert (own.digest, own.ids) == (scenes[split].digest, scenes[split].ids)
         assert own.manifest_hash == scenes[split].manifest_hash
-        assert size < SIZES[split]
+        assert size < SIZES.whole[split]
         with pytest.raises(DataError, match=f"cannot take {size + 1} scenes of the split {part}; choose 1 to {size}"):
             open_mini(part, tmp_path, size + 1)
 
 
 def test_splits_share_no_digit() -> None:
-    used = [index for split in SIZES for pool in mini.digits_of(split) for index in pool]
+    used = [index for split in SIZES.whole for pool in mini.digits_of(split) for index in pool]
     assert sorted(used) == list(range(1797))
 
 
 def test_digits_are_stratified() -> None:
     target = mini.sources()[1]
-    for split in SIZES:
+    for split in SIZES.whole:
         for label, pool in enumerate(mini.digits_of(split)):
             assert set(target[pool]) == {label}
             # 174 to 183 digits of a class; cut points are rounded down.
@@ -100,7 +100,7 @@ def test_the_manifest_hash_covers_pixels(scenes: dict[str, Scenes]) -> None:
     assert Scenes("val", lambda: val.pixels, boxes, val.digest).manifest_hash == val.manifest_hash
 
 
-@pytest.mark.parametrize("split", SIZES)
+@pytest.mark.parametrize("split", SIZES.whole)
 def test_boxes_lie_inside_and_apart(scenes: dict[str, Scenes], split: str) -> None:
     pairs = 0
     for i, label in enumerate(scenes[split].labels):
@@ -235,7 +235,9 @@ def test_an_unknown_split_is_named(tmp_path: Path) -> None:
         open_mini("test", tmp_path)
 
 
-@pytest.mark.parametrize("count", [0, -1, SIZES["val"] + 1])
+@pytest.mark.parametrize("count", [0, -1, SIZES.whole["val"] + 1])
 def test_an_impossible_count_is_named(tmp_path: Path, count: int) -> None:
-    with pytest.raises(DataError, match=rf"cannot take {count} scenes of the split val; choose 1 to {SIZES['val']}"):
+    with pytest.raises(
+        DataError, match=rf"cannot take {count} scenes of the split val; choose 1 to {SIZES.whole['val']}"
+    ):
         open_mini("val", tmp_path, count)

@@ -25,14 +25,29 @@ from benchmarks.data.boxes import ObjectBox
 from benchmarks.data.errors import DataError
 from benchmarks.data.images import ImageSet
 
+
+class Sizes(NamedTuple):
+    """How many scenes a data set has.
+
+    Attributes:
+        whole: Of each split.
+        parts: By the name of a part of one, the split and how many of its first scenes: for what would take too long on
+            all of it.
+    """
+
+    whole: Mapping[str, int]
+    parts: Mapping[str, tuple[str, int]]
+
+
 # Raise VERSION with every change of what is drawn: caches of other versions are drawn anew.
 VERSION = 6
 SEED = 2022
 RESOLUTION = 64
 DRAWN = 2 * RESOLUTION
-SIZES = {"train": 6000, "tune": 8000, "val": 8000, "val-v2": 8000}
-# The first scenes of a split, for what would take too long on all of it.
-PARTS = {"tune-part": ("tune", 2000), "val-part": ("val", 2000)}
+SIZES = Sizes(
+    {"train": 6000, "tune": 8000, "val": 8000, "val-v2": 8000},
+    {"tune-part": ("tune", 2000), "val-part": ("val", 2000)},
+)
 # Percent of each class's digits. They add up to 100, so that no digit is in two splits.
 DIGITS = {"train": 40, "tune": 12, "val": 24, "val-v2": 24}
 
@@ -66,7 +81,7 @@ class Clutter(NamedTuple):
     noise: int
 
 
-CLUTTER = {split: Clutter(fragments=(1, 3), contrast=(120, 180), noise=4) for split in SIZES}
+CLUTTER = {split: Clutter(fragments=(1, 3), contrast=(120, 180), noise=4) for split in SIZES.whole}
 CLUTTER["val-v2"] = Clutter(fragments=(2, 4), contrast=(105, 165), noise=9)
 
 
@@ -137,7 +152,7 @@ def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
     """Open a split, from the cache or drawn anew; the same bytes on every machine.
 
     Args:
-        split: A key of ``SIZES`` or of ``PARTS``.
+        split: One of ``SIZES``, whole or a part.
         cache: Folder that keeps what was drawn. A file that is damaged or of another version is replaced.
         count: The first so many scenes only, None for all.
 
@@ -145,21 +160,9 @@ def open_mini(split: str, cache: Path, count: int | None = None) -> Scenes:
         DataError: There is no such split, or it has fewer scenes.
         OSError: The cache folder cannot be written.
     """
-    split, count = wanted(count, split, Sizes(SIZES, PARTS), "mini", f"the split {split}")
+    split, count = wanted(count, split, SIZES, "mini", f"the split {split}")
     key = json.dumps({"version": VERSION, "seed": SEED, "split": split, "count": count, "side": DRAWN})
     return Scenes(split, *cached(cache / f"mini-{split}-{count}.npz", key, functools.partial(draw, split, count)))
-
-
-class Sizes(NamedTuple):
-    """How many scenes a data set has.
-
-    Attributes:
-        whole: Of each split.
-        parts: By the name of a part of one, the split and how many of its first scenes.
-    """
-
-    whole: Mapping[str, int]
-    parts: Mapping[str, tuple[str, int]]
 
 
 def wanted(count: int | None, name: str, sizes: Sizes, data_set: str, where: str) -> tuple[str, int]:
@@ -304,14 +307,14 @@ class Artist:
     """Draws the scenes of a split, one after the other.
 
     Args:
-        split: A key of ``SIZES``.
+        split: A whole one of ``SIZES``.
         salt: Of data sets that draw other scenes of the same digits.
     """
 
     def __init__(self, split: str, *salt: int) -> None:
         self.pools = digits_of(split)
         self.clutter = CLUTTER[split]
-        self.dice = Dice(SEED, list(SIZES).index(split), *salt)
+        self.dice = Dice(SEED, list(SIZES.whole).index(split), *salt)
         # One sheet of noise for all scenes, each under a window of it: fresh noise would cost half the drawing time.
         self.noise = self.dice.around(self.clutter.noise, 2 * DRAWN, 2 * DRAWN, 1).astype(np.int16)
 

@@ -13,9 +13,7 @@ from benchmarks.data.mini import DRAWN, SEED, Artist, Canvas, Drawn, Facts, Pixe
 
 # Raise VERSION with every change of what is drawn.
 VERSION = 1
-SIZES = {"train": 2000, "tune": 4000, "test": 4000}
-# The first scenes of a split, for what would take too long on all of it.
-PARTS = {"tune-part": ("tune", 500)}
+SIZES = Sizes({"train": 2000, "tune": 4000, "test": 4000}, {"tune-part": ("tune", 500)})
 DIGITS_OF = {"train": "train", "tune": "tune", "test": "val"}
 MOST = 4
 DIGIT = (36, 58)
@@ -40,7 +38,7 @@ def open_many(split: str, cache: Path, count: int | None = None) -> Many:
     """Open a split, from the cache or drawn anew; the same bytes on every machine.
 
     Args:
-        split: A key of ``SIZES`` or of ``PARTS``.
+        split: One of ``SIZES``, whole or a part.
         cache: Folder that keeps what was drawn.
         count: The first so many scenes only, None for all.
 
@@ -48,7 +46,7 @@ def open_many(split: str, cache: Path, count: int | None = None) -> Many:
         DataError: There is no such split, or it has fewer scenes.
         OSError: The cache folder cannot be written.
     """
-    split, count = mini.wanted(count, split, Sizes(SIZES, PARTS), "many", f"many/{split}")
+    split, count = mini.wanted(count, split, SIZES, "many", f"many/{split}")
     key = json.dumps({"version": [mini.VERSION, VERSION], "seed": SEED, "split": split, "count": count})
     return Many(split, *mini.cached(cache / f"mini-many-{split}-{count}.npz", key, partial(draw, split, count)))
 

@@ -18,9 +18,7 @@ from benchmarks.data.mini import DRAWN, SEED, Artist, Canvas, Drawn, Facts, Mask
 
 # Raise VERSION with every change of what is drawn.
 VERSION = 3
-SIZES = {"train": 4000, "tune": 4000, "test": 4000}
-# The first scenes of a split, for what would take too long on all of it.
-PARTS = {"tune-part": ("tune", 1000)}
+SIZES = Sizes({"train": 4000, "tune": 4000, "test": 4000}, {"tune-part": ("tune", 1000)})
 # No test scene shows a digit of a training scene, neither of these nor of those that networks are pretrained on.
 DIGITS_OF = {"train": "train", "tune": "tune", "test": "val"}
 DIGIT = (72, 100)
@@ -88,7 +86,7 @@ def open_marks(name: str, split: str, cache: Path, count: int | None = None) -> 
 
     Args:
         name: A key of ``MARKS``.
-        split: A key of ``SIZES`` or of ``PARTS``.
+        split: One of ``SIZES``, whole or a part.
         cache: Folder that keeps what was drawn.
         count: The first so many scenes only, None for all.
 
@@ -96,7 +94,7 @@ def open_marks(name: str, split: str, cache: Path, count: int | None = None) -> 
         DataError: There is no such split, or it has fewer scenes.
         OSError: The cache folder cannot be written.
     """
-    split, count = mini.wanted(count, split, Sizes(SIZES, PARTS), name, f"{name}/{split}")
+    split, count = mini.wanted(count, split, SIZES, name, f"{name}/{split}")
     key = json.dumps({"version": [mini.VERSION, VERSION], "seed": SEED, "set": name, "split": split, "count": count})
     drawn = mini.cached(cache / f"mini-{name}-{split}-{count}.npz", key, partial(draw, name, split, count))
     return Marked(name, split, *drawn)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from benchmarks.data.mini import CLASSES, PARTS, SIZES, Scenes, Sizes, draw, wanted
+from benchmarks.data.mini import CLASSES, SIZES, Scenes, draw, wanted
 
 
 class Picture(NamedTuple):
@@ -30,7 +30,7 @@ def scenes(split: str, count: int) -> tuple[Picture, ...]:
     Raises:
         DataError: There is no such split, or it has fewer scenes.
     """
-    split, count = wanted(count, split, Sizes(SIZES, PARTS), "mini", f"the split {split}")
+    split, count = wanted(count, split, SIZES, "mini", f"the split {split}")
     pixels, boxes = draw(split, count)
     drawn = Scenes(split, lambda: pixels, boxes, "")
     return tuple(Picture(drawn.ids[i], CLASSES[drawn.labels[i]], drawn.image(i)) for i in range(len(drawn)))

@@ -4,7 +4,7 @@ Each training says so itself, by the accuracy on held-out images after each epoc
 half as long again, tells what more of it would have brought, where a profile has them on more held-out images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ ENDS = (AT_THE_END, MetricKey("top1"), MetricKey("map"))
 # Points that half as many epochs again may still bring.
 STILL_GAINED = 1.0
 # A longer training that ends so many points below the usual ones went wrong and tells nothing of how these ended: seeds
-# differ by a point or so.
+# differ by a point or so. It does not count.
 WENT_WRONG = 5.0
 # Below so many times the accuracy of guessing a network was not trained at all.
 TIMES_CHANCE = 2.0
@@ -36,10 +36,12 @@ class Unfinished:
     Attributes:
         reason: In words.
         too_short: Whether more epochs are the remedy; else it is the trainings that tell.
+        tried: Seeds whose longer trainings went wrong.
     """
 
     reason: str
     too_short: bool
+    tried: Collection[int | None] = ()
 
 
 def why_barred(evidence: Evidence, rows: Rows) -> str:
@@ -60,8 +62,8 @@ def why_barred(evidence: Evidence, rows: Rows) -> str:
             continue
         epochs = epochs_of(records, evidence)
         if unfinished.too_short and epochs is not None:
-            return f"{unfinished.reason}; {by_longer_trainings(rows, seeds, round(LONGER * epochs), evidence)}"
-        return f"{unfinished.reason}; {by_checking_the_end([records], seeds, evidence)}"
+            return f"{unfinished.reason}; {by_longer_trainings(records, seeds, round(LONGER * epochs), evidence)}"
+        return f"{unfinished.reason}; {by_checking_the_end(records, seeds, evidence, unfinished.tried)}"
     if len(rows[0]) < FEWEST_SEEDS:
         few = f"{len(rows[0])} of the {FEWEST_SEEDS} seeds that a statement about a method needs"
         return f"{few}; {by_more_seeds(rows, FEWEST_SEEDS, evidence)}"
@@ -110,9 +112,8 @@ def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinish
         return Unfinished(f"{model} was not trained at all: {shares}", True)
     gain = still_gained(evidence, trainings[-1])
     if gain is None:
-        return Unfinished(f"{unknown}: {why_gain_unknown(evidence, trainings[-1])}", False)
-    if gain <= -WENT_WRONG:
-        return Unfinished(f"{unknown}: its longer training went wrong, {gain:+.1f} points", False)
+        tried = tuple(longer_gains(evidence, trainings[-1]))
+        return Unfinished(f"{unknown}: {why_gain_unknown(evidence, trainings[-1])}", False, tried)
     if gain >= STILL_GAINED:
         way = f"{np.mean([two_thirds(one) for one in trainings]):.1f} % after two thirds, "
         way += f"{np.mean([held_out(one) for one in trainings]):.1f} % at the end"
@@ -126,24 +127,40 @@ def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinish
 def still_gained(evidence: Evidence, training: Record) -> float | None:
     """Points on held-out images that half as many epochs again bring: the mean of such trainings over the usual ones'.
 
-    Of the usual trainings all seeds count, for one alone differs from the next by as much as is asked for. None without
-    a longer training.
+    None without a longer training, and where all of them went wrong.
 
     Args:
         evidence: Knows the longer trainings.
         training: One of the row's.
     """
-    usual, longer = ends(evidence, training), longer_ends(evidence, training)
-    if not usual or not longer:
-        return None
-    return float(np.mean(list(longer.values())) - np.mean(list(usual.values())))
+    gains = [gain for gain in longer_gains(evidence, training).values() if not went_wrong(gain)]
+    return float(np.mean(gains)) if gains else None
+
+
+def longer_gains(evidence: Evidence, training: Record) -> dict[int | None, float]:
+    """Points that each longer training of a row ended above the mean of its usual ones, by seed.
+
+    Of the usual trainings all seeds count, for one alone differs from the next by as much as is asked for.
+    """
+    usual = ends(evidence, training)
+    level = np.mean(list(usual.values())) if usual else None
+    longer = longer_ends(evidence, training)
+    return {seed: float(end - level) for seed, end in longer.items()} if level is not None else {}
+
+
+def went_wrong(gain: float) -> bool:
+    """Whether a longer training that ended so many points above the usual ones tells nothing of them."""
+    return gain <= -WENT_WRONG
 
 
 def why_gain_unknown(evidence: Evidence, training: Record) -> str:
     """What lacks to tell what more epochs would bring."""
     if not longer_ends(evidence, training):
         return "no longer training of it is recorded"
-    return f"its accuracy on {ended_on(evidence, training)} is not recorded"
+    gains = longer_gains(evidence, training)
+    if not gains:
+        return f"its accuracy on {ended_on(evidence, training)} is not recorded"
+    return f"its longer training went wrong, {', '.join(f'{gain:+.1f}' for gain in gains.values())} points"
 
 
 def ended_on(evidence: Evidence, training: Record) -> str | None:
@@ -154,7 +171,7 @@ def ended_on(evidence: Evidence, training: Record) -> str | None:
 def ends(evidence: Evidence, training: Record) -> dict[int | None, float]:
     """Accuracy at the end of the usual trainings of a row on what is judged by, by seed, %."""
     if ended_on(evidence, training) is None:
-        return by_seed(evidence, training, training.cell.kind)
+        return held_out_by_seed(trainings_of(evidence, training, training.cell.kind))
     shares = {seed_of(one): share_in(one) for one in judged_by(evidence, training)}
     return {seed: share for seed, share in shares.items() if share is not None}
 
@@ -166,11 +183,11 @@ def share_in(record: Record) -> float | None:
 
 def judged_by(evidence: Evidence, training: Record) -> list[Record]:
     """The records that tell how far the usual trainings of a row came."""
-    kind, model, setting = training.cell.kind, training.cell.model, dict(setting_of(training.cell))
     split = ended_on(evidence, training)
     if split is None:
-        return evidence.select(Query(kind, model, setting))
-    return evidence.select(Query(str(KINDS[kind].judged_by), model, {**setting, "data": split}))
+        return trainings_of(evidence, training, training.cell.kind)
+    setting = {**dict(setting_of(training.cell)), "data": split}
+    return evidence.select(Query(str(KINDS[training.cell.kind].judged_by), training.cell.model, setting))
 
 
 def longer_ends(evidence: Evidence, training: Record) -> dict[int | None, float]:
@@ -190,22 +207,22 @@ def longer_end(training: Record) -> float | None:
 
 def longer_trainings(evidence: Evidence, training: Record) -> list[Record]:
     """The longer trainings of a training's row."""
-    name = KINDS[training.cell.kind].longer
-    assert name is not None, training.cell.kind
-    return evidence.select(Query(name, training.cell.model, dict(setting_of(training.cell))))
+    return trainings_of(evidence, training, str(KINDS[training.cell.kind].longer))
+
+
+def trainings_of(evidence: Evidence, training: Record, kind: str) -> list[Record]:
+    """The trainings of a training's row that are of a kind."""
+    return evidence.select(Query(kind, training.cell.model, dict(setting_of(training.cell))))
 
 
 def longer_by_seed(evidence: Evidence, training: Record) -> dict[int | None, float]:
     """Accuracy on held-out images at the end of the longer trainings of a row, by seed, %."""
-    name = KINDS[training.cell.kind].longer
-    assert name is not None, training.cell.kind
-    return by_seed(evidence, training, name)
+    return held_out_by_seed(longer_trainings(evidence, training))
 
 
-def by_seed(evidence: Evidence, training: Record, kind: str) -> dict[int | None, float]:
-    """Accuracy on held-out images at the end of the trainings of a row, by seed, %."""
-    records = evidence.select(Query(kind, training.cell.model, dict(setting_of(training.cell))))
-    return {seed_of(one): held_out(one) for one in records if one.samples.get(HELD_OUT) or "diverged" in one.notes}
+def held_out_by_seed(trainings: Sequence[Record]) -> dict[int | None, float]:
+    """Accuracy on held-out images at the end of trainings, by seed, %; diverged ones guess, some kept none."""
+    return {seed_of(one): held_out(one) for one in trainings if one.samples.get(HELD_OUT) or "diverged" in one.notes}
 
 
 def held_out(training: Record) -> float:

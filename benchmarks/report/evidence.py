@@ -72,6 +72,7 @@ class Evidence:
         absences: Notes of cells that could not be run.
         models: The models asked for, None for all.
         command: What fills a gap of which no note is left.
+        program: How the suite is called on the paper.
         left_out: One line for each kind of work that has records under other conditions.
         do_nothing: Whether the plain network stands in for every network with feedback: what doing nothing would earn.
     """
@@ -82,6 +83,7 @@ class Evidence:
     absences: Sequence[Absence] = ()
     models: tuple[str, ...] | None = None
     command: str = ""
+    program: str = "tdam-bench"
     left_out: tuple[str, ...] = ()
     do_nothing: bool = False
 
@@ -93,15 +95,14 @@ class Evidence:
             grouped.setdefault((record.cell.kind, record.cell.model), []).append(record)
         return grouped
 
-    def filled_by(self, command: str) -> "Evidence":
-        """The same evidence, whose gaps are filled by another command, of the part of the images that is recorded."""
-        told = limit_told(self.records)
-        return replace(self, command=command if told in command else f"{command}{told}")
+    def filled_by(self, experiment: str) -> "Evidence":
+        """The same evidence, whose gaps are filled by an experiment on the part of the images that is recorded."""
+        run = self.run_by([experiment])
+        return replace(run, command=f"{run.command}{limit_told(self.records)}")
 
     def run_by(self, experiments: Sequence[str]) -> "Evidence":
         """The same evidence, whose gaps are filled by running some experiments, on all images: claims need them."""
-        program, run, rest = self.command.replace(limit_told(self.records), "").partition(" run")
-        return replace(self, command=f"{program}{run}{''.join(f' {name}' for name in experiments)}{rest}")
+        return replace(self, command=" ".join([self.program, "run", *experiments, "--profile", self.profile.name]))
 
     def select(self, query: Query) -> list[Record]:
         """The newest record of each seed that a query asks for, by seed; all of the setting that the newest one has."""
@@ -255,13 +256,28 @@ class Evidence:
         return [record for query in queries for record in self.select(query)]
 
     def seeds_of(self, queries: Iterable[Query]) -> str:
-        """Which seeds were recorded of a table's rows, as its notes name them; each query is of one row."""
-        by_row = [[seed_of(record) for record in self.select(query)] for query in queries]
-        every = sorted({seed for seeds in by_row for seed in seeds if seed is not None})
-        if not every:
-            return "none (given weights)" if any(by_row) else "none"
-        partly = ", not of every row" if any(seeds and seeds != every for seeds in by_row) else ""
-        return ", ".join(map(str, every)) + partly
+        """Which seeds were recorded of a table's rows, as its notes name them; each query is of one row.
+
+        Rows of fewer seeds than others are named.
+        """
+        rows: dict[tuple[int, ...], list[str]] = {}
+        for query in queries:
+            records = self.select(query)
+            if records:
+                seeds = tuple(seed for seed in map(seed_of, records) if seed is not None)
+                rows.setdefault(seeds, []).append(query.model)
+        most, *fewer = sorted(rows, key=len, reverse=True) or [()]
+        if not most:
+            return "none (given weights)" if rows else "none"
+        others = [f"{listed(seeds)} of {', '.join(dict.fromkeys(rows[seeds]))}" for seeds in fewer]
+        return listed(most) + (f" ({'; '.join(others)})" if others else "")
+
+
+def listed(seeds: Sequence[int]) -> str:
+    """Seeds in words."""
+    if len(seeds) > 3 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds)) or "none"
 
 
 def models_of(cell: Cell) -> set[str]:
@@ -315,7 +331,7 @@ def read_evidence(
         )
     counted, left_out = of_one_condition(mine)
     command = f"{program} run --profile {wanted}{limit_told(counted)}"
-    return Evidence(profiles[wanted], store.folder, counted, absences, models, command, tuple(left_out))
+    return Evidence(profiles[wanted], store.folder, counted, absences, models, command, program, tuple(left_out))
 
 
 def of_one_condition(records: Sequence[Record]) -> tuple[list[Record], list[str]]:

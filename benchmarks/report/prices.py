@@ -1,63 +1,103 @@
 """What it takes to decide what is undecided: the command, and the hours that it takes on the machine of the records."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.networks.names import TWIN
-from benchmarks.report.evidence import Evidence
+from benchmarks.report.evidence import Evidence, Query, setting_of
 from benchmarks.work.training import LONGER
 
 HOUR = 3600.0
 Rows = Sequence[Sequence[Record]]
 
 
-def seeds_of_rows(rows: Rows, seeds: int, evidence: Evidence, epochs: int | None = None) -> str:
-    """The command that trains rows from so many seeds.
+def models_of_rows(rows: Rows) -> str:
+    """The option that runs rows alone."""
+    return f" --models {','.join(dict.fromkeys(records[0].cell.model for records in rows))}"
+
+
+def command_of(options: str, evidence: Evidence) -> str:
+    """The command that trains, with more options."""
+    train = "" if evidence.profile.trains else " --train"
+    return f"`{evidence.command}{train}{options}`"
+
+
+def hours_of_rows(rows: Rows, evidence: Evidence, times: Callable[[int], float]) -> float | None:
+    """Hours that the trainings behind rows take here; None if they do not tell.
 
     Args:
         rows: Records of each row, by seed.
-        seeds: All of them, those recorded included.
-        evidence: Knows the command.
-        epochs: Of each training, None for the recipe's.
+        evidence: Knows the trainings.
+        times: How many more of each, by the number of seeds that there are of it.
     """
-    models = ",".join(dict.fromkeys(records[0].cell.model for records in rows))
-    longer = "" if epochs is None else f" --epochs {epochs}"
-    train = "" if evidence.profile.trains else " --train"
-    return f"`{evidence.command}{train} --models {models} --seeds {seeds}{longer}`"
-
-
-def hours_of_rows(rows: Rows, evidence: Evidence) -> float | None:
-    """Hours that one more seed of rows takes here, by the trainings behind them; None if they do not tell."""
-    seconds: dict[tuple[str, str], float | None] = {}
+    hours: dict[tuple[str, str], float | None] = {}
     for record in (one for records in rows for one in records):
         for training in evidence.trainings_of(record):
-            kind = training.cell.kind, training.cell.model
-            # One that diverged tells none; its row's others do.
-            seconds[kind] = training.notes.get("seconds", seconds.get(kind))
-    known = [one for one in seconds.values() if one is not None]
-    return sum(known) / HOUR if seconds and len(known) == len(seconds) else None
+            cell = training.cell
+            known = len(evidence.select(Query(cell.kind, cell.model, dict(setting_of(cell)))))
+            seconds = training.notes.get("seconds")
+            if seconds is not None:
+                hours[cell.kind, cell.model] = seconds / HOUR * times(known)
+            else:  # one that diverged tells none; its row's others do
+                hours.setdefault((cell.kind, cell.model), None)
+    told = [one for one in hours.values() if one is not None]
+    return sum(told) if hours and len(told) == len(hours) else None
 
 
 def by_more_seeds(rows: Rows, seeds: int, evidence: Evidence) -> str:
     """How to have so many seeds of rows, and its price."""
-    one = hours_of_rows(rows, evidence)
-    price = None if one is None else one * (seeds - len(rows[0]))
-    return f"{seeds_of_rows(rows, seeds, evidence)}, {in_hours(price)}"
+    hours = hours_of_rows(rows, evidence, lambda known: max(0, seeds - known))
+    return f"{command_of(f'{models_of_rows(rows)} --seeds {seeds}', evidence)}, {in_hours(hours)}"
 
 
-def by_longer_trainings(rows: Rows, seeds: int, epochs: int, evidence: Evidence) -> str:
-    """How to train rows anew for more epochs, and its price."""
-    one, now = hours_of_rows(rows, evidence), epochs_of(rows[0], evidence)
-    price = None if one is None or now is None else one * seeds * epochs / now
-    return f"{seeds_of_rows(rows, seeds, evidence, epochs)}, {in_hours(price)}"
+def by_longer_trainings(records: Sequence[Record], seeds: int, epochs: int, evidence: Evidence) -> str:
+    """How to train a row anew for more epochs, and its price.
+
+    All rows that were trained alike are trained anew with it, for accuracies after other epochs are not compared.
+
+    Args:
+        records: Of the row, by seed.
+        seeds: Of every row.
+        epochs: Of every training.
+        evidence: Knows the trainings.
+    """
+    now, alike = epochs_of(records, evidence), trained_alike(records, evidence)
+    # With a longer training of each that tells whether these have ended.
+    hours = None if now is None else hours_of_rows(alike, evidence, lambda _: (seeds + LONGER) * epochs / now)
+    command = command_of(f" --seeds {seeds} --epochs {epochs}", evidence)
+    return f"{command}, of all rows, for those of other epochs are not compared, {in_hours(hours)}"
 
 
-def by_checking_the_end(rows: Rows, seeds: int, evidence: Evidence) -> str:
-    """How to have the longer trainings that tell whether rows were trained to their end, and their price."""
-    one = hours_of_rows(rows, evidence)
-    more = max(0, seeds - len(rows[0]))
-    return f"{seeds_of_rows(rows, seeds, evidence)}, {in_hours(None if one is None else one * (LONGER + more))}"
+def trained_alike(records: Sequence[Record], evidence: Evidence) -> Rows:
+    """The trainings of all rows that were trained as that of records, on the same images by the same recipe."""
+    trainings = evidence.trainings_of(records[-1])
+    if not trainings:
+        return ()
+    alike = trainings[0].cell.kind, setting_of(trainings[0].cell)
+    rows: dict[str, list[Record]] = {}
+    for one in evidence.records:
+        if (one.cell.kind, setting_of(one.cell)) == alike:
+            rows.setdefault(one.cell.model, []).append(one)
+    return list(rows.values())
+
+
+def by_checking_the_end(
+    records: Sequence[Record], seeds: int, evidence: Evidence, tried: Collection[int | None] = ()
+) -> str:
+    """How to have the longer training that tells whether a row was trained to its end, and its price.
+
+    Args:
+        records: Of the row, by seed.
+        seeds: Of the row.
+        evidence: Knows the trainings.
+        tried: Seeds whose longer trainings tell nothing; that of the first one named is run.
+    """
+    hours = hours_of_rows([records], evidence, lambda known: LONGER + max(0, seeds - known))
+    first = next(seed for seed in range(seeds + 1) if seed not in tried)
+    others = [seed for seed in range(seeds) if seed != first]
+    named = ",".join(map(str, (first, *others))) if tried else str(seeds)
+    return f"{command_of(f'{models_of_rows([records])} --seeds {named}', evidence)}, {in_hours(hours)}"
 
 
 def epochs_of(records: Sequence[Record], evidence: Evidence) -> int | None:

@@ -220,11 +220,11 @@ def why_chance_undecided(evidence: Evidence, trainings: Sequence[Record], favors
     longer = longer_by_seed(evidence, trainings[-1])
     if favors and not longer:
         unknown = f"whether {model} learns when it is trained for longer is not known"
-        return f"{unknown}; {by_checking_the_end([trainings], seeds, evidence)}"
+        return f"{unknown}; {by_checking_the_end(trainings, seeds, evidence)}"
     if favors and max(longer.values()) > bound:
         learns = f"{model} learns when it is trained for longer: {max(longer.values()):.1f} % of held-out images"
         epochs = round(LONGER * (epochs_of(trainings, evidence) or 1))
-        return f"{learns}; {by_longer_trainings([trainings], seeds, epochs, evidence)}"
+        return f"{learns}; {by_longer_trainings(trainings, seeds, epochs, evidence)}"
     return ""
 
 

@@ -105,8 +105,34 @@ class Accuracy(Evaluation["Backbone"]):
         return {cell: AccuracyCollector(views[cell], one, session.rules) for cell, one in networks.items()}
 
     def record(self, cell: Cell, collected: "Collected", session: Session) -> Record:
-        """Numbers under every step rule."""
-        return accuracy_record(cell, collected, session)
+        """Numbers of one model under every step rule; the predictions go beside the record."""
+        from benchmarks.metrics.outcomes import images_hash
+        from benchmarks.work.collectors.accuracy import predictions_table
+
+        split = options_of(cell, AccuracyOptions).data
+        seen = len(collected.part["position"])
+        require_images(seen, split, collected.unreadable)
+        images = session.image_set(split)
+        table = predictions_table(images, collected.part)
+        status = status_of_part(status_of(seen, evaluated_images(split, session).total), images)
+        metrics: dict[MetricKey, Metric] = {}
+        outcomes: dict[MetricKey, str] = {}
+        for rule in session.rules.steps:
+            for numbers, hits in (right_under(rule, table, status), guessed_under(rule, table, status)):
+                metrics |= numbers
+                outcomes |= hits
+        record = new_record(cell, known_inputs(self, cell, session), metrics)
+        path = session.store.path("predictions", f"{cell.model}-{record.id}", ".parquet")
+        write_table(table, path)
+        notes = {
+            "predictions": path.name,
+            "unreadable": collected.unreadable,
+            "steps": int(table["step"].max()),
+            # Of the images in the order of their ids, as outcomes have them.
+            "images": images_hash(sorted(set(table["id"]))),
+            **part_notes(images),
+        }
+        return replace(record, outcomes=outcomes, notes=notes)
 
 
 ACCURACY = Accuracy()
@@ -115,37 +141,6 @@ ACCURACY = Accuracy()
 def equal_guesses(rule: str) -> MetricKey:
     """Top-1 of the steps that surely stand under a rule, with as many of their classes as the rule gives guesses."""
     return MetricKey("top1", steps=rule, of="runner-up")
-
-
-def accuracy_record(cell: Cell, collected: "Collected", session: Session) -> Record:
-    """Numbers of one model under every step rule; the predictions go beside the record."""
-    from benchmarks.metrics.outcomes import images_hash
-    from benchmarks.work.collectors.accuracy import predictions_table
-
-    split = options_of(cell, AccuracyOptions).data
-    seen = len(collected.part["position"])
-    require_images(seen, split, collected.unreadable)
-    images = session.image_set(split)
-    table = predictions_table(images, collected.part)
-    status = status_of_part(status_of(seen, evaluated_images(split, session).total), images)
-    metrics: dict[MetricKey, Metric] = {}
-    outcomes: dict[MetricKey, str] = {}
-    for rule in session.rules.steps:
-        for numbers, hits in (right_under(rule, table, status), guessed_under(rule, table, status)):
-            metrics |= numbers
-            outcomes |= hits
-    record = new_record(cell, known_inputs(ACCURACY, cell, session), metrics)
-    path = session.store.path("predictions", f"{cell.model}-{record.id}", ".parquet")
-    write_table(table, path)
-    notes = {
-        "predictions": path.name,
-        "unreadable": collected.unreadable,
-        "steps": int(table["step"].max()),
-        # Of the images in the order of their ids, as outcomes have them.
-        "images": images_hash(sorted(set(table["id"]))),
-        **part_notes(images),
-    }
-    return replace(record, outcomes=outcomes, notes=notes)
 
 
 Counted = tuple[dict[MetricKey, Metric], dict[MetricKey, str]]

@@ -12,6 +12,7 @@ from benchmarks.work.kind import evaluated_images
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.profiles import PIXELS_ON_CPU
 from benchmarks.work.session import ROOM, Session
+from benchmarks.work.training import TrainingKind
 
 FLOAT, COLORS = 4, 3
 # Of torch's random numbers.
@@ -107,37 +108,35 @@ def demand(cells: Sequence[Cell], records: Iterable[Record], session: Session) -
         if cell.kind in KEPT:
             folder = str(KINDS[cell.kind].per_image)
             by_image = LABELED + KEPT[cell.kind].step * parse(cell.model).steps
-            tables[folder] = tables.get(folder, 0.0) + images_of(cell, session) * by_image
+            tables[folder] = tables.get(folder, 0.0) + images_seen(cell, session) * by_image
     parts = max((parts_of(group, session) for group in groups_of(cells)), default=0.0)
     trained = [cell for cell in cells if KINDS[cell.kind].longer is not None]
     weights = sum(FLOAT * rates.parameters(cell.model) for cell in trained)
     memory = max((rates.memory(group) for group in groups_of(cells)), default=0.0)
-    shown = shown_in(filter(is_training, cells), session)
+    shown = shown_in([cell for cell in cells if is_training(cell)], session)
     return Demand(weights, tables, parts, shown, LIBRARIES + memory if cells else 0.0, rates.guessed)
 
 
 def parts_of(cells: Iterable[Cell], session: Session) -> float:
     """Bytes of the parts that a pass leaves, which go when it has ended."""
     kept = [(cell, KEPT[cell.kind]) for cell in cells if cell.kind in KEPT]
-    return sum(images_of(cell, session) * (one.image + one.step * parse(cell.model).steps) for cell, one in kept)
+    return sum(images_seen(cell, session) * (one.image + one.step * parse(cell.model).steps) for cell, one in kept)
 
 
-def shown_in(cells: Iterable[Cell], session: Session) -> float:
+def shown_in(cells: Sequence[Cell], session: Session) -> float:
     """Bytes of what trainings on embedded data keep for each other, once for each recipe and seed, with its states."""
     shown: dict[object, float] = {}
-    cells = list(cells)
     for cell in cells if len(cells) > 1 else ():
         kind = KINDS[cell.kind]
-        images = str(cell.options[str(kind.trains_on)])
-        if session.keeps_shown(images):
-            recipe = kind.recipe(cell, session)  # type: ignore[attr-defined]
-            key = images, recipe, cell.options.get("seed"), cell.options.get("tuning_seed")
+        if isinstance(kind, TrainingKind) and session.keeps_shown(kind.images_of(cell)):
+            recipe = kind.recipe(cell, session)
+            key = kind.images_of(cell), recipe, cell.options.get("seed"), cell.options.get("tuning_seed")
             image = COLORS * recipe.resolution**2 + 2 * STATE / recipe.batch
             shown[key] = kind.amount([cell], session).total * image
     return min(sum(shown.values()), ROOM)
 
 
-def images_of(cell: Cell, session: Session) -> int:
+def images_seen(cell: Cell, session: Session) -> int:
     """How many images a cell looks at."""
     return evaluated_images(str(cell.options["data"]), session).total
 
@@ -149,7 +148,7 @@ def shows_images(cell: Cell) -> bool:
 
 def is_training(cell: Cell) -> bool:
     """Whether a cell trains a network, from the beginning or further."""
-    return KINDS[cell.kind].trains_on is not None
+    return isinstance(KINDS[cell.kind], TrainingKind)
 
 
 def groups_of(cells: Iterable[Cell]) -> list[list[Cell]]:
@@ -219,9 +218,9 @@ class Rates:
         """Pixels of the images that a cell shows, over those that speeds are of; 1 for the small networks' images."""
         if self.session.profile.size != "paper":
             return 1.0
-        recipe = getattr(KINDS[cell.kind], "recipe", None)
-        side = cell.options.get("resolution") or (recipe(cell, self.session).resolution if recipe else SIDE)
-        return (int(str(side)) / SIDE) ** 2
+        kind = KINDS[cell.kind]
+        side = kind.recipe(cell, self.session).resolution if isinstance(kind, TrainingKind) else SIDE
+        return (int(str(cell.options.get("resolution") or side)) / SIDE) ** 2
 
     def memory(self, cells: Sequence[Cell]) -> float:
         """The most bytes that a group of cells holds: all networks, and the feature maps of one at a time."""

@@ -5,23 +5,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record, options_of
+from benchmarks.core.records import Cell, Record, new_record, options_of
 from benchmarks.data.errors import DataError
-from benchmarks.work.kind import Advance, Amount, Blocked, Inputs, Kind, Waiting
+from benchmarks.work.kind import Advance, Blocked, Inputs, Waiting
 from benchmarks.work.profiles import Recipe, Transfer
 from benchmarks.work.session import Session
 from benchmarks.work.training import (
-    LOSS,
-    TRAIN,
     HalfAsLongAgain,
+    TrainingKind,
     chance_of,
-    curves,
     keeping_of,
     on_one_thread,
     recipe_hash,
     trained_inputs,
     training_images,
-    weights_notes,
     with_epochs,
 )
 from benchmarks.work.weights import (
@@ -38,7 +35,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.work.heldout import HeldOut
-    from benchmarks.work.loop import Trained
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class FineTuneOptions(WeightsOptions):
     tuning_seed: int
 
 
-class FineTune(Kind):
+class FineTune(TrainingKind):
     """Training a head on a pretrained network, and the network with it."""
 
     name = "finetune"
@@ -69,10 +65,7 @@ class FineTune(Kind):
     judged_by: ClassVar[str | None] = "transfer"
     options = FineTuneOptions
     conditions = CONDITIONS
-    metrics = TRAIN.metrics
     trains_on = "tuned_on"
-    shared = True
-    parallel = True
 
     def options_for(self, model: str, target: str, seed: int, session: Session) -> FineTuneOptions:
         """What a fine-tuning for one of the profile's transfers is told. Its seed is that of the pretraining."""
@@ -99,20 +92,6 @@ class FineTune(Kind):
         held_out = transfer_of(options_of(cell, FineTuneOptions).target, session).held_out
         followed = {} if held_out is None else {"held_out": session.image_set(held_out).manifest_hash}
         return {**inputs, **followed, **trained_inputs(split, session)}
-
-    def group(self, cell: Cell) -> object:
-        """Each on its own."""
-        return cell
-
-    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
-        """Images of all epochs."""
-        total = 0
-        for cell in cells:
-            options = options_of(cell, FineTuneOptions)
-            images = len(session.image_set(options.tuned_on))
-            count = min(images, session.profile.train_count or images)
-            total += count * self.recipe(cell, session).epochs
-        return Amount(total, "images")
 
     def recipe(self, cell: Cell, session: Session) -> Recipe:
         """What a cell is tuned by."""
@@ -152,18 +131,6 @@ class FineTune(Kind):
         transfer = transfer_of(options_of(cell, FineTuneOptions).target, session)
         view = View(transfer.recipe.resolution, transfer.crop, squashed=True)
         return HeldOut(evaluated(split, session), view, transfer.multi_label)
-
-    def judged(self, cell: Cell, network: "nn.Module", session: Session) -> "dict[MetricKey, Metric]":
-        """What is measured of a tuned network that leaves no weights; nothing of one that does."""
-        return {}
-
-    def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
-        """The record of a fine-tuning that came to its end."""
-        missing = len(record.notes["missing"])
-        status = f"partial: {missing} training images missing" if missing else "ok"
-        metrics = {**record.metrics, LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs, status=status)}
-        notes = {**record.notes, "recipe": asdict(recipe), **weights_notes(trained)}
-        return replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
 
 
 FINETUNE = FineTune()

@@ -42,5 +42,4 @@ class HeldOut:
         images = self.show.images
         if not self.multi_label:
             return 100 / len(images.classes)
-        count = len(images) if self.show.count is None else min(self.show.count, len(images))
-        return 100 * float(self.targets(np.arange(count)).mean())
+        return 100 * float(self.targets(np.arange(self.show.total)).mean())

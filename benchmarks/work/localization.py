@@ -102,46 +102,41 @@ class Localization(Evaluation["Backbone"]):
         return {cell: LocalizationCollector(network, truths, session.rules) for cell, network in networks.items()}
 
     def record(self, cell: Cell, collected: "Collected", session: Session) -> Record:
-        """Numbers under every rule."""
-        return localization_record(cell, collected, session)
+        """Numbers of one model under every rule; the localizations go beside the record.
+
+        Raises:
+            DataError: No image could be used.
+        """
+        from benchmarks.metrics.localization import localized as hits_of
+        from benchmarks.metrics.outcomes import images_hash, pack
+        from benchmarks.work.collectors.localization import localizations_table
+
+        options = options_of(cell, LocalizationOptions)
+        require_images(len(collected.part["position"]), options.data, collected.unreadable)
+        images = session.image_set(options.data)
+        table = localizations_table(images, collected.part, session.rules)
+        ids = sorted(set(table["id"]))
+        status = status_of_part(status_of(len(ids), evaluated_images(options.data, session).total, "left out"), images)
+        metrics = localization_metrics(table, session, status)
+        moves, overlaps = moving_boxes(table, status)
+        record = new_record(cell, known_inputs(self, cell, session), {**metrics, **moves}, overlaps)
+        path = session.store.path("localizations", f"{cell.model}-{record.id}", ".parquet")
+        write_table(table, path)
+        paired = session.rules.boxes[0].name
+        outcomes = {
+            MetricKey("top1_loc", steps=rule.name, boxes=paired): pack(hits_of(table, rule, paired)["top1_loc"])
+            for rule in session.rules.steps
+        }
+        notes = {
+            "localizations": path.name,
+            "unreadable": collected.unreadable,
+            "images": images_hash(ids),
+            **part_notes(images),
+        }
+        return replace(record, outcomes=outcomes, notes=notes)
 
 
 LOCALIZATION = Localization()
-
-
-def localization_record(cell: Cell, collected: "Collected", session: Session) -> Record:
-    """Numbers of one model under every rule; the localizations go beside the record.
-
-    Raises:
-        DataError: No image could be used.
-    """
-    from benchmarks.metrics.localization import localized as hits_of
-    from benchmarks.metrics.outcomes import images_hash, pack
-    from benchmarks.work.collectors.localization import localizations_table
-
-    options = options_of(cell, LocalizationOptions)
-    require_images(len(collected.part["position"]), options.data, collected.unreadable)
-    table = localizations_table(session.image_set(options.data), collected.part, session.rules)
-    ids = sorted(set(table["id"]))
-    images = session.image_set(options.data)
-    status = status_of_part(status_of(len(ids), evaluated_images(options.data, session).total, "left out"), images)
-    metrics = localization_metrics(table, session, status)
-    moves, overlaps = moving_boxes(table, status)
-    record = new_record(cell, known_inputs(LOCALIZATION, cell, session), {**metrics, **moves}, overlaps)
-    path = session.store.path("localizations", f"{cell.model}-{record.id}", ".parquet")
-    write_table(table, path)
-    paired = session.rules.boxes[0].name
-    outcomes = {
-        MetricKey("top1_loc", steps=rule.name, boxes=paired): pack(hits_of(table, rule, paired)["top1_loc"])
-        for rule in session.rules.steps
-    }
-    notes = {
-        "localizations": path.name,
-        "unreadable": collected.unreadable,
-        "images": images_hash(ids),
-        **part_notes(images),
-    }
-    return replace(record, outcomes=outcomes, notes=notes)
 
 
 def localization_metrics(table: "pd.DataFrame", session: Session, status: str) -> Metrics:

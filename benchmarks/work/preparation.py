@@ -10,6 +10,7 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.registry import find
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
+from benchmarks.work.training import TrainingKind
 
 if TYPE_CHECKING:
     from benchmarks.data.images import ImageSet
@@ -51,8 +52,8 @@ def image_sets(cells: Iterable[Cell]) -> tuple[set[str], set[str]]:
     """The image sets that cells need, and those of them that networks are trained on."""
     trained_on, needed = set(), set()
     for cell in cells:
-        option = KINDS[cell.kind].trains_on
-        trained_on |= {str(cell.options[option])} if option else set()
+        kind = KINDS[cell.kind]
+        trained_on |= {kind.images_of(cell)} if isinstance(kind, TrainingKind) else set()
         needed |= {str(cell.options["data"])} if "data" in cell.options else set()
     return needed | trained_on, trained_on
 

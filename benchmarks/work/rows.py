@@ -19,12 +19,12 @@ def training_cells(model: str, session: Session, data: str = "train") -> list[Ce
     if not session.profile.trains or session.given_weights(model, data) is not None:
         return []
     usual = [TRAIN.cell(model, seed, session, data) for seed in session.seeds]
-    return [*usual, *(ending_cells(model, session, data) if trained_longer(session) else ())]
+    return [*usual, *(ending_cells(model, session, data) if decides(session) else ())]
 
 
-def trained_longer(session: Session) -> tuple[int, ...]:
-    """The seeds of which a longer training is run too: the first one, of as many as a verdict needs."""
-    return session.seeds[:1] if len(session.seeds) >= FEWEST_SEEDS else ()
+def decides(session: Session) -> bool:
+    """Whether there are as many seeds as a statement about a method needs."""
+    return len(session.seeds) >= FEWEST_SEEDS
 
 
 def ending_cells(model: str, session: Session, data: str = "train") -> list[Cell]:

@@ -86,41 +86,36 @@ class Selectivity(Evaluation["Backbone"]):
         return collectors
 
     def record(self, cell: Cell, collected: "Collected", session: Session) -> Record:
-        """Every step's index."""
-        return selectivity_record(cell, collected, session)
+        """Each step's median index with its interval, the middle half of the channels, and all of them as samples."""
+        import numpy as np
+
+        from benchmarks.metrics.selectivity import class_selectivity
+        from benchmarks.work.collectors.selectivity import class_means
+
+        split = options_of(cell, SelectivityOptions).data
+        images = session.image_set(split)
+        seen = int(collected.part["counts"].sum())
+        require_images(seen, split, collected.unreadable)
+        status = status_of_part(status_of(seen, evaluated_images(split, session).total), images)
+        means = class_means(collected.part)
+        metrics: dict[MetricKey, Metric] = {}
+        samples: dict[MetricKey, list[float]] = {}
+        silent: dict[str, list[int]] = {}
+        for step in range(1, len(means) + 1):
+            of = str(step)
+            try:
+                index = class_selectivity(means[step - 1])
+            except ValueError as error:  # of a network whose last map is signed; the others go on
+                metrics[MetricKey("median", of=of)] = Metric(None, "1", status=str(error))
+                continue
+            silent[of] = np.flatnonzero(np.isnan(index)).tolist()
+            samples[MetricKey("index", of=of)] = index[~np.isnan(index)].tolist()
+            metrics |= index_metrics(index, of, status)
+        notes = {"unreadable": collected.unreadable, "silent": silent, "steps": len(means), **part_notes(images)}
+        return new_record(cell, known_inputs(self, cell, session), metrics, samples, notes)
 
 
 SELECTIVITY = Selectivity()
-
-
-def selectivity_record(cell: Cell, collected: "Collected", session: Session) -> Record:
-    """Each step's median index with its interval, the middle half of the channels, and all of them as samples."""
-    import numpy as np
-
-    from benchmarks.metrics.selectivity import class_selectivity
-    from benchmarks.work.collectors.selectivity import class_means
-
-    split = options_of(cell, SelectivityOptions).data
-    images = session.image_set(split)
-    seen = int(collected.part["counts"].sum())
-    require_images(seen, split, collected.unreadable)
-    status = status_of_part(status_of(seen, evaluated_images(split, session).total), images)
-    means = class_means(collected.part)
-    metrics: dict[MetricKey, Metric] = {}
-    samples: dict[MetricKey, list[float]] = {}
-    silent: dict[str, list[int]] = {}
-    for step in range(1, len(means) + 1):
-        of = str(step)
-        try:
-            index = class_selectivity(means[step - 1])
-        except ValueError as error:  # of a network whose last map is signed; the others go on
-            metrics[MetricKey("median", of=of)] = Metric(None, "1", status=str(error))
-            continue
-        silent[of] = np.flatnonzero(np.isnan(index)).tolist()
-        samples[MetricKey("index", of=of)] = index[~np.isnan(index)].tolist()
-        metrics |= index_metrics(index, of, status)
-    notes = {"unreadable": collected.unreadable, "silent": silent, "steps": len(means), **part_notes(images)}
-    return new_record(cell, known_inputs(SELECTIVITY, cell, session), metrics, samples, notes)
 
 
 def index_metrics(index: "Floats", of: str, status: str) -> dict[MetricKey, Metric]:

@@ -174,26 +174,21 @@ class Rows:
 
     def __init__(self) -> None:
         self.arrays: Part = {}
-        self.filled = 0
+        self.filled = self.room = 0
 
     def hold(self, part: Part) -> Part:
         """The same rows, copied here."""
         count = len(part["position"])
-        if not self.fits(part, count):
-            size = max(count, TOGETHER)
-            self.arrays = {name: np.empty((size, *rows.shape[1:]), rows.dtype) for name, rows in part.items()}
-            self.filled = 0
+        if self.filled + count > self.room or shapes_of(part) != shapes_of(self.arrays):
+            self.filled, self.room = 0, max(count, TOGETHER)
+            self.arrays = {name: np.empty((self.room, *rows.shape[1:]), rows.dtype) for name, rows in part.items()}
         held = {name: array[self.filled : self.filled + count] for name, array in self.arrays.items()}
         for name, rows in part.items():
             held[name][...] = rows
         self.filled += count
         return held
 
-    def fits(self, part: Part, count: int) -> bool:
-        """Whether there is room for so many rows of this kind."""
-        if part.keys() != self.arrays.keys() or self.filled + count > len(self.arrays["position"]):
-            return False
-        return all(
-            (rows.dtype, rows.shape[1:]) == (self.arrays[name].dtype, self.arrays[name].shape[1:])
-            for name, rows in part.items()
-        )
+
+def shapes_of(part: Part) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+    """What the rows of each array are, by its name."""
+    return {name: (rows.dtype, rows.shape[1:]) for name, rows in part.items()}

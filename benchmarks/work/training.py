@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -71,7 +72,63 @@ class TrainingOptions:
     class_list: str | None
 
 
-class Train(Kind):
+class TrainingKind(Kind):
+    """What all kinds of work that train have in common.
+
+    Attributes:
+        trains_on: As of any kind; here it is always told.
+    """
+
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec(
+            "loss", Change.NEAR, "training sees other images, another recipe or another network", tolerance=0.02
+        ),
+        MetricSpec("lr", Change.NEVER, "it is the recipe's"),
+        MetricSpec("held_out", Change.NEVER, "judged through the accuracy of the weights"),
+    )
+    trains_on: ClassVar[str]
+    shared = True
+    parallel = True
+
+    @abstractmethod
+    def recipe(self, cell: Cell, session: Session) -> Recipe:
+        """What a cell is trained by."""
+
+    @abstractmethod
+    def shown(self, cell: Cell, split: str, session: Session) -> "HeldOut":
+        """Held-out images, shown as a cell's networks are evaluated."""
+
+    def images_of(self, cell: Cell) -> str:
+        """Name of the image set that a cell trains on."""
+        return str(cell.options[self.trains_on])
+
+    def group(self, cell: Cell) -> object:
+        """Each on its own."""
+        return cell
+
+    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
+        """Images of all epochs."""
+        total = 0
+        for cell in cells:
+            images = len(session.image_set(self.images_of(cell)))
+            count = min(images, session.profile.train_count or images)
+            total += count * self.recipe(cell, session).epochs
+        return Amount(total, "images")
+
+    def judged(self, cell: Cell, network: "nn.Module", session: Session) -> dict[MetricKey, Metric]:
+        """What is measured of a trained network that leaves no weights; nothing of one that does."""
+        return {}
+
+    def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
+        """The record of a training that came to its end, which is partial where images of its set were missing."""
+        missing = len(record.notes.get("missing", ()))
+        status = f"partial: {missing} training images missing" if missing else "ok"
+        metrics = {**record.metrics, LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs, status=status)}
+        notes = {**record.notes, "recipe": asdict(recipe), **weights_notes(trained)}
+        return replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
+
+
+class Train(TrainingKind):
     """Training a model on the profile's data, or on the reduced data set."""
 
     name = "train"
@@ -81,16 +138,7 @@ class Train(Kind):
     options = TrainingOptions
     choices: ClassVar[type | None] = TrainingChoices
     conditions = ("epochs", "step_loss", "device")
-    metrics: ClassVar[tuple[MetricSpec, ...]] = (
-        MetricSpec(
-            "loss", Change.NEAR, "training sees other images, another recipe or another network", tolerance=0.02
-        ),
-        MetricSpec("lr", Change.NEVER, "it is the recipe's"),
-        MetricSpec("held_out", Change.NEVER, "judged through the accuracy of the weights"),
-    )
     trains_on = "trained_on"
-    shared = True
-    parallel = True
 
     def options_for(self, model: str, seed: int, session: Session, data: str) -> TrainingOptions:
         """What a training of a model is told."""
@@ -128,19 +176,6 @@ class Train(Kind):
             **trained_inputs(split, session),
             **versions("torch", "torchvision", "pillow"),
         }
-
-    def group(self, cell: Cell) -> object:
-        """Each on its own."""
-        return cell
-
-    def amount(self, cells: Sequence[Cell], session: Session) -> Amount:
-        """Images of all epochs."""
-        total = 0
-        for cell in cells:
-            images = len(session.image_set(options_of(cell, TrainingOptions).trained_on))
-            count = min(images, session.profile.train_count or images)
-            total += count * self.recipe(cell, session).epochs
-        return Amount(total, "images")
 
     def recipe(self, cell: Cell, session: Session) -> Recipe:
         """What a cell is trained by."""
@@ -186,36 +221,26 @@ class Train(Kind):
         view = View(session.profile.resolution, session.profile.crop_of(parse(cell.model).backbone))
         return HeldOut(replace(evaluated(split, session), batch=self.recipe(cell, session).batch), view)
 
-    def judged(self, cell: Cell, network: "nn.Module", session: Session) -> dict[MetricKey, Metric]:
-        """What is measured of a trained network that leaves no weights; nothing of one that does."""
-        return {}
-
-    def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
-        """The record of a training that came to its end."""
-        metrics = {**record.metrics, LOSS: Metric(trained.history["loss"][-1], "nat", n=recipe.epochs)}
-        notes = {**record.notes, "recipe": asdict(recipe), **weights_notes(trained)}
-        return replace(record, metrics=metrics, samples=curves(trained.history), notes=notes)
-
 
 TRAIN = Train()
 
 
-class HalfAsLongAgain:
+class HalfAsLongAgain(TrainingKind):
     """Makes a kind of training one that lasts half as long again, and keeps only how far it came, no weights."""
 
     longer: ClassVar[str | None] = None
     metrics: ClassVar[tuple[MetricSpec, ...]] = (
-        *Train.metrics,
+        *TrainingKind.metrics,
         MetricSpec("ended", Change.NEVER, "judged through the accuracy of the weights"),
     )
 
     def ended_on(self, cell: Cell, session: Session) -> str | None:
         """The image set on which it is judged whether the usual training had ended; None where its curve tells."""
-        return session.profile.ended_on_after(str(cell.options[self.trains_on]))  # type: ignore[attr-defined]
+        return session.profile.ended_on_after(self.images_of(cell))
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         """The usual training's, and the images that tell whether it had ended, where they are others."""
-        inputs: Inputs | Blocked | Waiting = super().inputs(cell, session)  # type: ignore[misc]
+        inputs = super().inputs(cell, session)  # type: ignore[safe-super]
         split = self.ended_on(cell, session)
         if isinstance(inputs, Blocked | Waiting) or split is None:
             return inputs
@@ -226,16 +251,16 @@ class HalfAsLongAgain:
         split = self.ended_on(cell, session)
         if split is None:
             return {}
-        shown = self.shown(cell, split, session)  # type: ignore[attr-defined]
+        shown = self.shown(cell, split, session)
         return {ENDED: Metric(shown(network), "%", n=shown.show.total)}
 
     def recipe(self, cell: Cell, session: Session) -> Recipe:
         """The usual training's, lengthened."""
-        return lengthened(super().recipe(cell, session))  # type: ignore[misc]
+        return lengthened(super().recipe(cell, session))  # type: ignore[safe-super]
 
     def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
         """The usual training's record, without the weights."""
-        return without_weights(super().finished(record, trained, recipe), trained)  # type: ignore[misc]
+        return without_weights(super().finished(record, trained, recipe), trained)
 
 
 class TrainLonger(HalfAsLongAgain, Train):

@@ -13,6 +13,7 @@ from benchmarks.measure.stopwatch import Stopwatch
 # Steps of an epoch between two rows.
 EVERY = 50
 STEP, EPOCH = "step", "epoch"
+NO_TENSORBOARD = "--tensorboard needs the package tensorboard: pip install tensorboard"
 COLUMNS = ("row", "epoch", "step", "loss", "lr", "images_per_second", "held_out")
 
 
@@ -98,5 +99,5 @@ def board_at(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
+        raise ModuleNotFoundError(NO_TENSORBOARD) from error
     return SummaryWriter(str(folder), purge_step=step + 1 if step else None)

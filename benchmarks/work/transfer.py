@@ -120,8 +120,37 @@ class Transfer(Evaluation["nn.Module"]):
         return collectors
 
     def record(self, cell: Cell, collected: "Collected", session: Session) -> Record:
-        """Numbers of the task."""
-        return transfer_record(cell, collected, session)
+        """Numbers of one network; its probabilities go beside the record."""
+        import numpy as np
+
+        from benchmarks.metrics.outcomes import images_hash, pack
+
+        options = options_of(cell, TransferOptions)
+        images = session.image_set(options.data)
+        positions = collected.part["position"].tolist()
+        require_images(len(positions), options.data, collected.unreadable)
+        status = status_of_part(status_with_missing(len(positions), options, session), images)
+        scores, targets = collected.part["scores"], np.stack([np.asarray(images.target(i)) for i in positions])
+        samples: dict[MetricKey, list[float]] = {}
+        outcomes: dict[MetricKey, str] = {}
+        if options.threshold is not None:
+            metrics, samples = multi_label(scores, targets, options.threshold, status)
+        else:
+            metrics = single_label(scores, targets, [images.clusters[i] for i in positions], status)
+            outcomes = {TOP1: pack(scores.argmax(axis=1) == targets)}
+        record = new_record(cell, known_inputs(self, cell, session), metrics, samples)
+        path = session.store.path("scores", f"{cell.model}-{options.target}-{record.id}", ".npz")
+        ids = [images.ids[i] for i in positions]
+        write_arrays({"ids": np.array(ids), "scores": scores, "targets": targets}, path)
+        notes = {
+            "scores": path.name,
+            "missing": images.missing,
+            "unreadable": collected.unreadable,
+            "remarks": images.remarks,
+            "images": images_hash(ids),
+            **part_notes(images),
+        }
+        return replace(record, outcomes=outcomes, notes=notes)
 
 
 TRANSFER = Transfer()
@@ -145,40 +174,6 @@ def tuning_cell(cell: Cell, session: Session) -> Cell:
     """The fine-tuning whose network a cell is about."""
     options = options_of(cell, TransferOptions)
     return FINETUNE.cell(cell.model, options.target, options.tuning_seed, session)
-
-
-def transfer_record(cell: Cell, collected: "Collected", session: Session) -> Record:
-    """Numbers of one network; its probabilities go beside the record."""
-    import numpy as np
-
-    from benchmarks.metrics.outcomes import images_hash, pack
-
-    options = options_of(cell, TransferOptions)
-    images = session.image_set(options.data)
-    positions = collected.part["position"].tolist()
-    require_images(len(positions), options.data, collected.unreadable)
-    status = status_of_part(status_with_missing(len(positions), options, session), images)
-    scores, targets = collected.part["scores"], np.stack([np.asarray(images.target(i)) for i in positions])
-    samples: dict[MetricKey, list[float]] = {}
-    outcomes: dict[MetricKey, str] = {}
-    if options.threshold is not None:
-        metrics, samples = multi_label(scores, targets, options.threshold, status)
-    else:
-        metrics = single_label(scores, targets, [images.clusters[i] for i in positions], status)
-        outcomes = {TOP1: pack(scores.argmax(axis=1) == targets)}
-    record = new_record(cell, known_inputs(TRANSFER, cell, session), metrics, samples)
-    path = session.store.path("scores", f"{cell.model}-{options.target}-{record.id}", ".npz")
-    ids = [images.ids[i] for i in positions]
-    write_arrays({"ids": np.array(ids), "scores": scores, "targets": targets}, path)
-    notes = {
-        "scores": path.name,
-        "missing": images.missing,
-        "unreadable": collected.unreadable,
-        "remarks": images.remarks,
-        "images": images_hash(ids),
-        **part_notes(images),
-    }
-    return replace(record, outcomes=outcomes, notes=notes)
 
 
 def status_with_missing(seen: int, options: TransferOptions, session: Session) -> str:

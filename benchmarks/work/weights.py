@@ -42,14 +42,10 @@ def weights_options(model: str, seed: int, session: Session, data: str = "train"
     return WeightsOptions(**{**dict.fromkeys(own), **known}, weights=GIVEN)
 
 
-def seeds_of(model: str, session: Session, data: str = "train") -> tuple[int, ...]:
-    """The run's seeds; given weights are one set."""
-    return session.seeds if session.given_weights(model, data) is None else session.seeds[:1]
-
-
 def for_seeds(model: str, session: Session, cell: Callable[[int], Cell], data: str = "train") -> list[Cell]:
-    """A cell for each seed of a model's weights."""
-    return [cell(seed) for seed in seeds_of(model, session, data)]
+    """A cell for each seed of a model's weights; given weights are one set."""
+    seeds = session.seeds if session.given_weights(model, data) is None else session.seeds[:1]
+    return [cell(seed) for seed in seeds]
 
 
 def weights_name(cell: Cell) -> str:

@@ -142,7 +142,7 @@ def columns(profile: Profile) -> list[Column]:
 
 def table(evidence: Evidence) -> Table:
     """All networks under every rule, with their differences to the plain one."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     lines = [line(model, evidence) for model in evidence.rows(ROWS)]
     title = f"Controls, profile {evidence.profile.name}: what gains are due to"
     return Table(NAME, title, notes(evidence), columns(evidence.profile), lines)
@@ -199,7 +199,7 @@ def printed_dots(split: str, evidence: Evidence) -> Iterator[Dot]:
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
     """The gains of each network over the plain one, beside those of equal guesses and the paper's."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     profile = evidence.profile
     measured = {split: list(dots(split, evidence)) for split in SETS}
     panels = {

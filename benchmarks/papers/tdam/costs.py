@@ -47,7 +47,7 @@ def values_of(model: str, evidence: Evidence) -> Mapping[str, Value]:
 
 def table(evidence: Evidence) -> Table:
     """Counts of every row."""
-    evidence = evidence.filled_by(f"tdam-bench run costs --profile {evidence.profile.name}")
+    evidence = evidence.filled_by("costs")
     named, lines = labels(), []
     for model in evidence.rows(ROWS):
         group, label = named.get(model, (parse(model).backbone, model))

@@ -155,7 +155,7 @@ def paper_ratio(model: str, column: str) -> float | None:
 
 def table(evidence: Evidence) -> Table:
     """Absolute figures and ratios of every model."""
-    evidence = evidence.filled_by(f"tdam-bench run efficiency --profile {evidence.profile.name}")
+    evidence = evidence.filled_by("efficiency")
     columns, lines = [], []
     keys = [f"{phase}_{quantity}" for quantity in QUANTITIES for phase in MODES]
     for key in keys:

@@ -22,13 +22,15 @@ from benchmarks.report.endings import (
     ends,
     held_out,
     judged_by,
+    longer_gains,
     longer_trainings,
     still_gained,
     two_thirds,
+    went_wrong,
     why_gain_unknown,
     why_not_trained,
 )
-from benchmarks.report.evidence import Evidence, Query, line_of
+from benchmarks.report.evidence import Evidence, Query, ids, line_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
 from benchmarks.work.finetuning import FINETUNE
@@ -43,12 +45,13 @@ COLUMNS = (
     Column("two_thirds", "after two thirds", "%", "", 1),
     Column("end", "at the end", "%", "", 1, "higher"),
     Column("judged", "at the end, where judged", "%", "", 1, "higher"),
-    Column("gain", "half as much again", "points", "", 1),
+    Column("gain", "half as much again", "points", "", 2),
+    Column("longer", "longer trainings", "", "", 0),
 )
 
 
-def rows() -> dict[str, str]:
-    """All rows that are trained on the profile's own data, with the image set: a model of figure 8 may be reduced."""
+def rows(profile: Profile) -> list[tuple[str, str]]:
+    """All rows that are trained on the profile's own data, each with its images: models of figure 8 may be reduced."""
     reduced = {variant.model for variant in fig8.variants() if variant.reduced}
     own = [
         *TABLE1.values(),
@@ -56,20 +59,14 @@ def rows() -> dict[str, str]:
         *supplement.ROWS,
         *(one.model for one in fig8.variants() if not one.reduced),
     ]
-    return {**dict.fromkeys(own, "whole"), **{f"{model}@reduced": "reduced" for model in sorted(reduced)}}
-
-
-def split_of(row: str, session_train: str, reduced_train: str) -> tuple[str, str]:
-    """Model and training images of a row."""
-    model, _, part = row.partition("@")
-    return model, reduced_train if part else session_train
+    whole = [(model, "train") for model in dict.fromkeys(own)]
+    return [*whole, *((model, profile.reduced.train) for model in sorted(reduced))]
 
 
 def cells(session: Session) -> list[Cell]:
     """The usual trainings and fine-tunings of every seed, longer ones of the first, and how far all of them came."""
     planned: list[Cell] = []
-    for row in rows():
-        model, data = split_of(row, "train", session.profile.reduced.train)
+    for model, data in rows(session.profile):
         if session.models is None or model in session.models:
             planned += [TRAIN.cell(model, seed, session, data) for seed in session.seeds]
             planned += ending_cells(model, session, data)
@@ -84,10 +81,9 @@ def cells(session: Session) -> list[Cell]:
 def table(evidence: Evidence) -> Table:
     """Held-out accuracies of all trainings."""
     profile = evidence.profile
-    evidence = evidence.filled_by(f"tdam-bench run endings --profile {profile.name}")
+    evidence = evidence.filled_by("endings")
     lines = []
-    for row in rows():
-        model, data = split_of(row, "train", profile.reduced.train)
+    for model, data in rows(profile):
         if evidence.models is None or model in evidence.models:
             group = TITLES[parse(model).backbone] + (", reduced data" if data != "train" else "")
             lines.append(line(group, model, queries.trained(model, data), evidence))
@@ -107,12 +103,12 @@ def line(group: str, model: str, query: Query, evidence: Evidence) -> Line:
     if not records or not all(record.samples.get(HELD_OUT) for record in records):
         missing = Value(missing=evidence.why_missing(query))
         return line_of(group, model, model, dict.fromkeys((column.key for column in COLUMNS), missing))
-    ids = " ".join(record.id for record in records)
     values = {
-        "two_thirds": mean([two_thirds(record) for record in records], ids),
-        "end": mean([held_out(record) for record in records], ids),
+        "two_thirds": mean([two_thirds(record) for record in records], " ".join(ids(records))),
+        "end": mean([held_out(record) for record in records], " ".join(ids(records))),
         "judged": judged(records[-1], evidence),
         "gain": gain(records[-1], evidence),
+        "longer": counted(records[-1], evidence),
     }
     why = why_not_trained(evidence, records)
     remark = None if why is None or values["gain"].measured is None else why.reason
@@ -131,7 +127,7 @@ def judged(training: Record, evidence: Evidence) -> Value:
     known = ends(evidence, training)
     if not known:
         return Value(missing=f"no accuracy on {ended_on(evidence, training)} is recorded: `{evidence.command}`")
-    return mean(list(known.values()), " ".join(record.id for record in judged_by(evidence, training)))
+    return mean(list(known.values()), " ".join(ids(judged_by(evidence, training))))
 
 
 def gain(training: Record, evidence: Evidence) -> Value:
@@ -139,7 +135,17 @@ def gain(training: Record, evidence: Evidence) -> Value:
     gained = still_gained(evidence, training)
     if gained is None:
         return Value(missing=f"{why_gain_unknown(evidence, training)}: `{evidence.command}`")
-    return Value(measured=gained, record=" ".join(record.id for record in longer_trainings(evidence, training)))
+    return Value(measured=gained, record=" ".join(ids(longer_trainings(evidence, training))))
+
+
+def counted(training: Record, evidence: Evidence) -> Value:
+    """Of how many longer trainings that is the mean."""
+    gains = longer_gains(evidence, training).values()
+    if not gains:
+        return Value(missing=f"{why_gain_unknown(evidence, training)}: `{evidence.command}`")
+    wrong = sum(map(went_wrong, gains))
+    note = f"{wrong} more went wrong" if wrong else None
+    return Value(measured=len(gains) - wrong, record=" ".join(ids(longer_trainings(evidence, training))), note=note)
 
 
 def where_judged(profile: Profile) -> str:

@@ -88,7 +88,7 @@ def rows(evidence: Evidence) -> list[Row]:
 
 def table(evidence: Evidence) -> Table:
     """The figure's numbers: top-1 at each resolution under the released and the last-step rule."""
-    evidence = evidence.filled_by(f"tdam-bench run fig4 --profile {evidence.profile.name}")
+    evidence = evidence.filled_by("fig4")
     printed = {METHODS[row["method"]]: row for row in read_paper("fig4")}
     columns = [
         Column(f"r{at}_{steps}", str(at), "%", group_title(evidence.profile), 2, "higher", view=steps)
@@ -109,7 +109,7 @@ def table(evidence: Evidence) -> Table:
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
     """The curves."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     side, data = scaled(224, evidence.profile), group_title(evidence.profile)
     scale = "" if side == 224 else f" Resolutions are told at the paper's scale: 224 stands for {side} pixels here."
     asked = [swept(model, evidence, at) for model in shown(evidence).values() for at in RESOLUTIONS]

@@ -71,7 +71,7 @@ def looked_first(model: str, evidence: Evidence) -> tuple[Query, Record | None]:
 
 def table(evidence: Evidence) -> Table:
     """The share of images whose box moves between the first and the last step, and the boxes' mean overlap."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     columns = [Column(f"moved_{kind}", "box moves", "%", title, 1) for kind, title in OBJECTS.items()]
     columns += [Column(f"iou_{kind}", "mean IoU", "", title, 3) for kind, title in OBJECTS.items()]
     columns.append(Column("telling", "telling images", "", "first seed", 0))
@@ -205,7 +205,7 @@ def overlaps(model: str, evidence: Evidence) -> list[Curve]:
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
     """The grids and how far boxes move."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     models = chosen(evidence.rows(METHODS))
     for model, method in models.items():
         yield grid(model, method, evidence)

@@ -164,7 +164,7 @@ def query_of(variant: Variant, evidence: Evidence) -> Query:
 
 def table(evidence: Evidence) -> Table:
     """The figure's numbers."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     columns = [Column("params_m", "Params", "M", "paper's size", 2)]
     columns += [
         Column(key, title, "%", evidence.profile.name, 2, "higher", view=metric.steps) for key, metric, title in COLUMNS
@@ -320,7 +320,7 @@ def training(evidence: Evidence) -> Captioned:
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
     """The figure, and how the techniques are trained."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     yield ablations(evidence)
     yield training(evidence)
 

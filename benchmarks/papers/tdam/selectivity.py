@@ -66,7 +66,7 @@ def steps_of(model: str, evidence: Evidence) -> range:
 
 def table(evidence: Evidence) -> Table:
     """Median index and silent channels of every network and step."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     columns = [
         Column("median", "median", "", "index", 3),
         Column("p25", "lower quarter", "", "index", 3),
@@ -112,7 +112,7 @@ def distribution(look: Look, model: str, step: int, evidence: Evidence) -> list[
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
     """The distributions: the plain network against each other one at each step."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     charts, absent, asked = [], [], with_plain(evidence.rows(METHODS))
     legend = {"plain network": BEHIND}
     for model, label in asked.items():

@@ -65,7 +65,7 @@ def cells(session: Session) -> list[Cell]:
 def table(evidence: Evidence) -> Table:
     """Parameters, FLOPs and accuracies."""
     profile = evidence.profile
-    evidence = evidence.filled_by(f"tdam-bench run supplement --profile {profile.name}")
+    evidence = evidence.filled_by("supplement")
     released = {row["model"]: row for row in read_paper("released_weights")}
     columns = [Column("params_m", "Params", "M", "", 2), Column("flops_g", "FLOPs", "G", "", 2)]
     for split, data in profile.splits.items():
@@ -109,7 +109,7 @@ def notes(evidence: Evidence) -> list[str]:
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
     """The gains in top-1 of each network over its plain one, on both sets."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     networks = {model: row_title(model, evidence) for model in evidence.rows(ROWS) if not parse(model).is_plain}
     found = {split: list(dots(networks, split, evidence)) for split in SETS}
     known = {dot.row for dots in found.values() for dot in dots}

@@ -193,14 +193,14 @@ def labels() -> dict[str, tuple[str, str]]:
 
 def table(evidence: Evidence) -> Table:
     """The whole table."""
-    evidence = evidence.filled_by(f"tdam-bench run table1 --profile {evidence.profile.name}")
+    evidence = evidence.filled_by("table1")
     lines, named = [], labels()
     for model in (name for name in efficiency.rows(evidence) if name not in CONTROL_ROWS):
         values = dict(counts_and_accuracies(model, evidence))
         values |= {key: efficiency.ratio_of(model, key, evidence) for key in EFFICIENCY_COLUMNS}
         group, label = named.get(model, (parse(model).backbone, model))
         lines.append(line_of(group, label, model, values))
-    lines += control_lines(evidence.filled_by(f"tdam-bench run controls --profile {evidence.profile.name}"))
+    lines += control_lines(evidence.filled_by("controls"))
     return Table("table1", title(evidence.profile), notes(evidence), columns(evidence.profile), lines)
 
 
@@ -425,7 +425,7 @@ def sooner_value(model: str, evidence: Evidence) -> Value:
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
     """Accuracy against cost, and how each backbone's rows are trained."""
-    evidence = evidence.filled_by(f"tdam-bench run table1 --profile {evidence.profile.name}")
+    evidence = evidence.filled_by("table1")
     yield accuracy_cost(evidence)
     for backbone in dict.fromkeys(own for own, _ in TABLE1):
         yield trainings(evidence, backbone)

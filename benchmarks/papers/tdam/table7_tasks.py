@@ -22,7 +22,7 @@ from benchmarks.report.paper import Experiment
 from benchmarks.report.shares import printed_in, share_value
 from benchmarks.work.finetuning import FINETUNE
 from benchmarks.work.profiles import Profile
-from benchmarks.work.rows import trained_longer, training_cells, tuned_ending_cells
+from benchmarks.work.rows import decides, training_cells, tuned_ending_cells
 from benchmarks.work.session import Session
 from benchmarks.work.transfer import TRANSFER
 from benchmarks.work.weights import TRAINED
@@ -74,14 +74,14 @@ def cells(session: Session) -> list[Cell]:
         planned += training_cells(model, session)
         for target in session.profile.transfers:
             planned += [FINETUNE.cell(model, target, seed, session) for seed in session.seeds]
-            planned += tuned_ending_cells(model, target, session) if trained_longer(session) else []
+            planned += tuned_ending_cells(model, target, session) if decides(session) else []
             planned += [TRANSFER.cell(model, target, seed, session) for seed in session.seeds]
     return planned
 
 
 def table(evidence: Evidence) -> Table:
     """All metrics of every model."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     columns = [
         Column(key, title, "%", group_title(target, evidence.profile), 2, "higher")
         for key, target, _, title, _ in COLUMNS

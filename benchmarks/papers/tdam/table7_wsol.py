@@ -79,7 +79,7 @@ def column_key(metric: MetricKey) -> str:
 
 def table(evidence: Evidence) -> Table:
     """All metrics of every model."""
-    evidence = evidence.filled_by(f"tdam-bench run {NAME} --profile {evidence.profile.name}")
+    evidence = evidence.filled_by(NAME)
     columns = [
         Column(column_key(metric), title, "%", group, 2, "higher", view=metric.steps)
         for metric, title, group, _ in COLUMNS
