@@ -233,7 +233,7 @@ def test_of_some_models_only_these_are_shown(tmp_path: Path, models: tuple[str, 
 def test_the_figure_has_a_dot_for_each_rule_and_control(tmp_path: Path) -> None:
     session = make_session(tmp_path, "mini", seeds=(0, 1))
     seen = evidence(recorded_all(session, ["controls"]))
-    drawn = list(controls.dots("v1", seen))
+    drawn = list(controls.dots(controls.titles(seen), controls.DRAWN, "v1", seen))
     assert len(drawn) == 5 * 8
     assert {dot.series for dot in drawn} == set(controls.DRAWN)
     assert all(dot.low < dot.x < dot.high for dot in drawn)
@@ -244,7 +244,7 @@ def test_the_figure_has_a_dot_for_each_rule_and_control(tmp_path: Path) -> None:
 
 def test_the_papers_gains_stand_beside(tmp_path: Path) -> None:
     """Of the three rows that table 1 has, on its own data: TDjoint's top-1 on V1 is 78.96 against 77.51."""
-    theirs = {dot.row: dot.x for dot in controls.printed_dots("v1", evidence([]))}
+    theirs = {dot.row: dot.x for dot in controls.printed_dots(controls.titles(evidence([])), "v1")}
     assert list(theirs) == ["TDjoint (t=2, m=1)", "TDtop (t=2, m=1)", "TDtop (t=2, m=3)"]
     assert theirs["TDjoint (t=2, m=1)"] == pytest.approx(78.96 - 77.51)
 

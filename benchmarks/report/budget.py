@@ -17,7 +17,6 @@ from benchmarks.work.cluster.jobs import jobs_of
 from benchmarks.work.demand import demand, in_bytes
 from benchmarks.work.forecast import in_words, spread
 from benchmarks.work.hours import How, Price, Prices, device_seconds, makespan
-from benchmarks.work.kind import Waiting
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.preparation import image_sets
 from benchmarks.work.rows import FEWEST_SEEDS
@@ -68,6 +67,7 @@ class Budget:
         self.sized = with_expected(self.cells, session)
         self.records = session.store.records()
         planned = plan(self.cells, self.sized)
+        self.awaits = {one.cell: one.awaits for one in planned}
         self.blocked = {one.cell: one.reason for one in planned if one.state == "blocked"}
         self.left = [one.cell for one in planned if one.state in ("run", "wait")]
         rates = Prices(self.records, self.sized)
@@ -125,9 +125,7 @@ class Budget:
 
     def awaited(self, cell: Cell) -> list[Cell]:
         """What a cell waits for, directly."""
-        kind = KINDS[cell.kind]
-        inputs = kind.inputs(cell, self.sized)
-        return [*([inputs.cell] if isinstance(inputs, Waiting) else []), *kind.rests_on(cell, self.sized)]
+        return [*self.awaits[cell], *KINDS[cell.kind].rests_on(cell, self.sized)]
 
     def endings(self, cell: Cell) -> list[Cell]:
         """What tells whether a training had ended: longer ones of its row, and its accuracy where that is judged."""

@@ -8,12 +8,11 @@ from benchmarks.core.records import Cell, Record
 from benchmarks.data.errors import DataError
 from benchmarks.report.paper import CLAIMS, Paper
 from benchmarks.work.demand import Rates, demand, shows_images
-from benchmarks.work.forecast import Forecast, forecast, likeness, spread
+from benchmarks.work.forecast import Forecast, Took, forecast, spread
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import Planned, in_order, plan
 from benchmarks.work.session import Session
 from benchmarks.work.weights import data_command
-from benchmarks.work.workers import SECONDS
 
 # The name in whose place a reason or command holds for several networks.
 ANY_MODEL = "MODEL"
@@ -176,8 +175,8 @@ def time_of(left: Sequence[Cell], records: Sequence[Record], told: Sequence[str]
         told: What the experiments say of their time.
         session: The run's settings.
     """
-    timed = {key for record in records if SECONDS in record.notes for key in likeness(record.cell)}
-    unlike = [cell for cell in left if not timed.intersection(likeness(cell))]
+    took = Took(records)
+    unlike = [cell for cell in left if took.of(cell) is None]
     rates = Rates(records, session)
     by_speed = {cell: seconds for cell in unlike if (seconds := rates.seconds(cell)) is not None}
     predicted = forecast([cell for cell in left if cell not in by_speed], records, session)

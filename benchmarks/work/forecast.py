@@ -1,7 +1,7 @@
 """How long cells will take, from how long like ones took."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -40,30 +40,48 @@ def in_words(seconds: float) -> str:
     return f"about {hours} h {minutes:02d} min" if hours else f"about {minutes} min"
 
 
+def likeness(cell: Cell) -> list[tuple[str, ...]]:
+    """What a cell is looked up by, the closest first."""
+    return [(cell.kind, cell.profile, cell.model), (cell.kind, cell.profile)]
+
+
+def own_seconds(record: Record) -> float:
+    """How long a record's cell took."""
+    return float(record.notes[SECONDS])
+
+
+class Took:
+    """How long cells like others took: its network's of the same kind of work and profile, else all networks'.
+
+    Args:
+        records: What was run before, by this or another machine.
+        seconds_of: What counts of a record that tells how long it took.
+    """
+
+    def __init__(self, records: Iterable[Record], seconds_of: Callable[[Record], float] = own_seconds) -> None:
+        self.seconds: dict[tuple[str, ...], list[float]] = {}
+        for record in records:
+            if SECONDS in record.notes:
+                for key in likeness(record.cell):
+                    self.seconds.setdefault(key, []).append(seconds_of(record))
+
+    def of(self, cell: Cell) -> float | None:
+        """The median of those that are closest to a cell; None where nothing like it was run."""
+        return next((median(self.seconds[key]) for key in likeness(cell) if key in self.seconds), None)
+
+
 def forecast(cells: Sequence[Cell], records: Iterable[Record], session: Session) -> Forecast:
     """How long a run of cells will take.
 
-    A cell takes the median time of its network's cells of the same kind of work and profile; where there is none, that
-    of all networks' cells of that kind.
-
     Args:
-        cells: What is to be run.
+        cells: What is to be run, each once.
         records: What was run before, by this or another machine.
         session: The run's settings.
     """
-    took: dict[tuple[str, ...], list[float]] = {}
-    for record in records:
-        if SECONDS in record.notes:
-            for key in likeness(record.cell):
-                took.setdefault(key, []).append(float(record.notes[SECONDS]))
-    seconds, unknown = 0.0, 0
-    for name, kind in KINDS.items():
-        mine = [cell for cell in cells if cell.kind == name]
-        alike = [next((took[key] for key in likeness(cell) if key in took), None) for cell in mine]
-        unknown += alike.count(None)
-        groups = len({kind.group(cell) for cell in mine})
-        seconds += sum(median(times) for times in alike if times) / max(1, jobs_of(kind, groups, session))
-    return Forecast(seconds, unknown)
+    took = Took(records)
+    seconds = {cell: took.of(cell) for cell in cells}
+    unknown = sum(one is None for one in seconds.values())
+    return Forecast(spread({cell: one or 0.0 for cell, one in seconds.items()}, session), unknown)
 
 
 def spread(seconds: Mapping[Cell, float], session: Session) -> float:
@@ -79,8 +97,3 @@ def spread(seconds: Mapping[Cell, float], session: Session) -> float:
         groups = len({kind.group(cell) for cell in mine})
         total += sum(seconds[cell] for cell in mine) / max(1, jobs_of(kind, groups, session))
     return total
-
-
-def likeness(cell: Cell) -> list[tuple[str, ...]]:
-    """What a cell is looked up by, the closest first."""
-    return [(cell.kind, cell.profile, cell.model), (cell.kind, cell.profile)]

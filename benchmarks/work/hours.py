@@ -4,15 +4,14 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from statistics import median
 
 from benchmarks.core.records import Cell, Record
 from benchmarks.work.cluster.jobs import Job
 from benchmarks.work.demand import SIDE, Rates
-from benchmarks.work.forecast import likeness
+from benchmarks.work.forecast import Took, own_seconds
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
-from benchmarks.work.workers import PROCESSES, SECONDS
+from benchmarks.work.workers import PROCESSES
 
 # Seconds of a cell that shows no image and is no measurement of speed; and, of a measurement, of what comes before its
 # rounds besides as many seconds as these take. Guessed, as mini was seen to take.
@@ -52,18 +51,13 @@ class Prices:
         self.session = session
         own = [one for one in records if one.inputs.get("device", session.device_kind) == session.device_kind]
         self.rates = Rates(own, session)
-        self.took: dict[tuple[str, ...], list[float]] = {}
-        for record in own:
-            if SECONDS in record.notes:
-                seconds = float(record.notes[SECONDS]) * int(record.notes.get(PROCESSES, 1))
-                for key in likeness(record.cell):
-                    self.took.setdefault(key, []).append(seconds)
+        self.took = Took(own, lambda record: own_seconds(record) * int(record.notes.get(PROCESSES, 1)))
 
     def of(self, cell: Cell) -> Price:
         """The price of a cell: as like ones took, else by measured speed, else a guess."""
-        like = next((self.took[key] for key in likeness(cell) if key in self.took), None)
+        like = self.took.of(cell)
         if like is not None:
-            return Price(median(like), How.LIKE)
+            return Price(like, How.LIKE)
         seconds = self.rates.seconds(cell)
         if seconds is None:
             kind, plan = KINDS[cell.kind], self.session.profile.efficiency

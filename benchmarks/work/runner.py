@@ -26,6 +26,7 @@ class Planned:
         record: The valid record of a cell that is done.
         reason: Why it is blocked.
         command: What would fill it.
+        awaits: The cell that it waits for, if it does.
     """
 
     cell: Cell
@@ -33,6 +34,7 @@ class Planned:
     record: Record | None = None
     reason: str = ""
     command: str = ""
+    awaits: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def plan_cell(cell: Cell, session: Session) -> Planned:
     if isinstance(inputs, Blocked):
         return Planned(cell, "blocked", reason=inputs.reason, command=inputs.command)
     if isinstance(inputs, Waiting):
-        return Planned(cell, "wait", reason=f"waits for: {inputs.cell}", command=run_command(session))
+        why = f"waits for: {inputs.cell}"
+        return Planned(cell, "wait", reason=why, command=run_command(session), awaits=(inputs.cell,))
     record = session.store.find(cell, inputs)
     return Planned(cell, "run" if record is None else "done", record)
 

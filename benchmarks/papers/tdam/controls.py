@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.core.records import Cell, MetricKey
 from benchmarks.networks.names import parse
-from benchmarks.papers.tdam import PAPER, selectivity, table4, table7_wsol
+from benchmarks.papers.tdam import selectivity, table4, table7_wsol
 from benchmarks.papers.tdam.captions import PAIRED_BARS, recorded, unmeasured
 from benchmarks.papers.tdam.guesses import NOTE as GUESSES_NOTE
 from benchmarks.papers.tdam.guesses import OWN, SECOND, guess_columns, guess_values
@@ -30,6 +30,7 @@ from benchmarks.papers.tdam.table1 import (
     SETS,
     WITH_CONTROLS,
     accuracy_cells,
+    count_cells,
     data_title,
     set_title,
 )
@@ -41,7 +42,6 @@ from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import Captioned, Look
 from benchmarks.report.tests import Term, seen
-from benchmarks.work.cost import COST
 from benchmarks.work.profiles import Profile
 from benchmarks.work.rows import training_cells
 from benchmarks.work.session import Session
@@ -55,13 +55,15 @@ ROWS = {PLAIN: "ResNet", **WITH_CONTROLS}
 TOP1 = {rule: MetricKey("top1", steps=rule) for rule in ("last", "confident", "released")}
 # A difference in points of two networks: the one that is looked at and the plain one.
 Difference = Callable[[Evidence, Query, Query], Seen]
+# By the name of a series of dots.
+Drawn = Mapping[str, tuple[Difference, Look]]
 
 
 def cells(session: Session) -> list[Cell]:
     """Counts, training and accuracies of every network; of controls all that claims ask of them besides."""
     planned: list[Cell] = []
     for model in session.rows(tuple(ROWS)):
-        planned += [COST.cell(model, by) for by in ("fvcore", PAPER.convention)]
+        planned += count_cells(model)
         planned += training_cells(model, session)
         planned += [cell for split in session.profile.splits for cell in accuracy_cells(model, split, session)]
         if parse(model).is_control:
@@ -96,12 +98,12 @@ DIFFERENCES: Mapping[str, tuple[str, str, Difference]] = {
 }
 # What figures show, in points above the plain network with one guess. Filled: steps of the network's own; hollow:
 # runner-up classes in place of further steps.
-BY_RULE: Mapping[str, tuple[Difference, Look]] = {
+BY_RULE: Drawn = {
     "last step": (between(TOP1["last"], TOP1["last"]), Look("#000000", "o")),
     "most confident step": (between(TOP1["confident"], TOP1["confident"]), Look("#0072B2", "s")),
     "released rule, with its second guesses": (between(TOP1[SECOND], TOP1[SECOND]), Look("#D55E00", "D")),
 }
-DRAWN: Mapping[str, tuple[Difference, Look]] = {
+DRAWN: Drawn = {
     **BY_RULE,
     "most confident step, own runner-up on the same images": (
         between(OWN, TOP1[SECOND]),
@@ -180,34 +182,39 @@ def notes(evidence: Evidence) -> list[str]:
 # ---------------------------------------------------------------- figure
 
 
-def dots(split: str, evidence: Evidence) -> Iterator[Dot]:
-    """What is measured of each row on one of the two sets."""
-    for model in evidence.rows(ROWS):
-        for series, (measure, _) in DRAWN.items() if not parse(model).is_plain else ():
+def titles(evidence: Evidence) -> dict[str, str]:
+    """The networks that are compared with the plain one, with their titles."""
+    return {model: ROWS.get(model, model) for model in evidence.rows(ROWS) if not parse(model).is_plain}
+
+
+def dots(networks: Mapping[str, str], drawn: Drawn, split: str, evidence: Evidence) -> Iterator[Dot]:
+    """What is measured of some networks, by their titles, on one of the two sets."""
+    for model, row in networks.items():
+        for series, (measure, _) in drawn.items():
             value = difference(measure, model, split, evidence)
             if value.measured is not None:
-                yield Dot(ROWS.get(model, model), series, value.measured, value.low, value.high)
+                yield Dot(row, series, value.measured, value.low, value.high)
 
 
-def printed_dots(split: str, evidence: Evidence) -> Iterator[Dot]:
-    """The paper's own gain of each row that it has, on its data."""
+def printed_dots(networks: Mapping[str, str], split: str) -> Iterator[Dot]:
+    """The paper's own gain of each network that it has, on its data."""
     printed = {model: float(row[f"{split}_top1"]) for model, row in paper_rows().items()}
-    for model in evidence.rows(ROWS):
-        if model in printed and not parse(model).is_plain:
-            yield Dot(ROWS.get(model, model), THEIRS, printed[model] - printed[parse(model).backbone])
+    for model, row in networks.items():
+        if model in printed:
+            yield Dot(row, THEIRS, printed[model] - printed[parse(model).backbone])
 
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
     """The gains of each network over the plain one, beside those of equal guesses and the paper's."""
     evidence = evidence.filled_by(NAME)
     profile = evidence.profile
-    measured = {split: list(dots(split, evidence)) for split in SETS}
+    networks = titles(evidence)
+    measured = {split: list(dots(networks, DRAWN, split, evidence)) for split in SETS}
     panels = {
-        data_title(profile, split): [*found, *printed_dots(split, evidence)]
+        data_title(profile, split): [*found, *printed_dots(networks, split)]
         for split, found in measured.items()
         if found
     }
-    networks = {model: ROWS.get(model, model) for model in evidence.rows(ROWS) if not parse(model).is_plain}
     known = {dot.row for found in measured.values() for dot in found}
     absent = [row for row in networks.values() if row not in known]
     stands = "" if profile.papers_data else ", whose sets they stand for"

@@ -5,23 +5,18 @@ The claim: TD needs fewer parameters than SE, CBAM and FCA. Nothing is trained a
     tdam-bench run costs
 """
 
-from collections.abc import Mapping
-
 from benchmarks.core.records import Cell
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.efficiency import ROWS
-from benchmarks.papers.tdam.queries import counted
-from benchmarks.papers.tdam.table1 import flops_value, labels, parameters_value
+from benchmarks.papers.tdam.table1 import count_cells, counts, labels
 from benchmarks.report.evidence import Evidence, line_of
-from benchmarks.report.layout import Column, Table, Value
+from benchmarks.report.layout import Column, Table
 from benchmarks.report.paper import Experiment
-from benchmarks.work.cost import COST, FLOPS
 from benchmarks.work.session import Session
 
 TITLE = "Table 1's parameters and FLOPs"
 TIME = "half a minute on two CPU cores"
-COUNTERS = (PAPER.convention, "fvcore")
 COLUMNS = (
     Column("params_m", "Params", "M", "", 2),
     Column("flops_g", "FLOPs", "G", "", 2),
@@ -32,17 +27,7 @@ COLUMNS = (
 def cells(session: Session) -> list[Cell]:
     """Each row and its plain network, by each counter."""
     names = dict.fromkeys(name for model in session.rows(ROWS) for name in (model, parse(model).backbone))
-    return [COST.cell(name, by) for name in names for by in COUNTERS]
-
-
-def values_of(model: str, evidence: Evidence) -> Mapping[str, Value]:
-    """A row's counts, those that the paper prints against its digits."""
-    fvcore = evidence.value(counted(model), FLOPS, 1e-9)
-    return {
-        "params_m": parameters_value(model, evidence),
-        "flops_g": flops_value(model, evidence),
-        "fvcore_g": fvcore,
-    }
+    return [cell for name in names for cell in count_cells(name)]
 
 
 def table(evidence: Evidence) -> Table:
@@ -51,7 +36,7 @@ def table(evidence: Evidence) -> Table:
     named, lines = labels(), []
     for model in evidence.rows(ROWS):
         group, label = named.get(model, (parse(model).backbone, model))
-        lines.append(line_of(group, label, model, values_of(model, evidence)))
+        lines.append(line_of(group, label, model, counts(model, evidence)))
     note = (
         "FLOPs are multiply-accumulates of one 224x224 image. Counters leave different work out: judged are those "
         f"of {PAPER.convention}, which is the paper's; fvcore's stand beside them."

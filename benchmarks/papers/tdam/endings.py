@@ -88,12 +88,11 @@ def table(evidence: Evidence) -> Table:
             group = TITLES[parse(model).backbone] + (", reduced data" if data != "train" else "")
             lines.append(line(group, model, queries.trained(model, data), evidence))
     lines.sort(key=lambda one: one.group)
-    for model in printed_rows():
-        for target in profile.transfers:
+    for target in profile.transfers:
+        for model in printed_rows():
             if evidence.models is None or model in evidence.models:
                 query = Query(FINETUNE.name, model, {"target": target})
                 lines.append(line(f"fine-tuned for {PAPERS[target]}", model, query, evidence))
-    lines.sort(key=lambda one: one.group.startswith("fine-tuned"))
     return Table("endings", f"{TITLE} Profile {profile.name}", notes(evidence), COLUMNS, lines)
 
 

@@ -5,16 +5,16 @@ The claim (section 4.4): TD on MobileNetV3-Large has 15 % fewer parameters than 
     make supplement
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from benchmarks.core.records import Cell, MetricKey
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam.captions import PAIRED_BARS, recorded, unmeasured
-from benchmarks.papers.tdam.controls import BY_RULE, difference
+from benchmarks.papers.tdam.controls import BY_RULE, dots
 from benchmarks.papers.tdam.numbers import TITLES, read_paper
 from benchmarks.papers.tdam.queries import accuracy, counted
 from benchmarks.papers.tdam.table1 import INTERVALS, SETS, accuracy_cells, accuracy_column, data_title
-from benchmarks.report.dots import Dot, dots_figure
+from benchmarks.report.dots import dots_figure
 from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.layout import Column, Table
 from benchmarks.report.paper import Experiment
@@ -111,8 +111,8 @@ def figures(evidence: Evidence) -> Iterator[Captioned]:
     """The gains in top-1 of each network over its plain one, on both sets."""
     evidence = evidence.filled_by(NAME)
     networks = {model: row_title(model, evidence) for model in evidence.rows(ROWS) if not parse(model).is_plain}
-    found = {split: list(dots(networks, split, evidence)) for split in SETS}
-    known = {dot.row for dots in found.values() for dot in dots}
+    found = {split: list(dots(networks, BY_RULE, split, evidence)) for split in SETS}
+    known = {dot.row for some in found.values() for dot in some}
     absent = [row for row in networks.values() if row not in known]
     caption = (
         "Supplement: top-1 above the plain network of the same backbone and seed [points], under each step rule; "
@@ -120,7 +120,7 @@ def figures(evidence: Evidence) -> Iterator[Captioned]:
         "hand. "
         f"{recorded(evidence, [accuracy(model, evidence, split) for model in networks for split in found])}"
     )
-    panels = {data_title(evidence.profile, split): dots for split, dots in found.items() if dots}
+    panels = {data_title(evidence.profile, split): some for split, some in found.items() if some}
     rows = [row for row in networks.values() if row in known]
     label = "gain over the plain network [points]"
     looks = {rule: look for rule, (_, look) in BY_RULE.items()}
@@ -138,15 +138,6 @@ def row_title(model: str, evidence: Evidence) -> str:
         return title
     more = f"{100 * (own / theirs - 1):+.0f}".replace("-", "\N{MINUS SIGN}")
     return f"{title}\n{more} % parameters"
-
-
-def dots(networks: Mapping[str, str], split: str, evidence: Evidence) -> Iterator[Dot]:
-    """What is measured of some networks, by their titles, on one of the two sets."""
-    for model, row in networks.items():
-        for rule, (measure, _) in BY_RULE.items():
-            value = difference(measure, model, split, evidence)
-            if value.measured is not None:
-                yield Dot(row, rule, value.measured, value.low, value.high)
 
 
 EXPERIMENT = Experiment(TITLE, TIME, cells, table, figures)

@@ -104,9 +104,7 @@ def cells(session: Session) -> list[Cell]:
     """Cost, training, accuracy on both sets and efficiency of every chosen model."""
     planned: list[Cell] = []
     for model in session.rows(ROWS):
-        planned += [
-            COST.cell(name, by) for name in (model, parse(model).backbone) for by in ("fvcore", PAPER.convention)
-        ]
+        planned += [*count_cells(model), *count_cells(parse(model).backbone)]
         if parse(model).reduced:  # its weights and accuracies are those of the row that it reduces
             continue
         planned += training_cells(model, session)
@@ -204,10 +202,23 @@ def table(evidence: Evidence) -> Table:
     return Table("table1", title(evidence.profile), notes(evidence), columns(evidence.profile), lines)
 
 
+def count_cells(model: str) -> list[Cell]:
+    """Counts of a network, by fvcore and as the paper counted."""
+    return [COST.cell(model, by) for by in ("fvcore", PAPER.convention)]
+
+
+def counts(model: str, evidence: Evidence) -> dict[str, Value]:
+    """A row's counts, those that the paper prints against its digits."""
+    return {
+        "params_m": parameters_value(model, evidence),
+        "flops_g": flops_value(model, evidence),
+        "fvcore_g": evidence.value(counted(model), FLOPS, 1e-9),
+    }
+
+
 def counts_and_accuracies(model: str, evidence: Evidence) -> Mapping[str, Value]:
     """What a row has besides speed and memory."""
-    values = {"params_m": parameters_value(model, evidence), "flops_g": flops_value(model, evidence)}
-    values["fvcore_g"] = evidence.value(counted(model), FLOPS, 1e-9)
+    values = counts(model, evidence)
     values |= {} if parse(model).reduced else {"sooner": sooner_value(model, evidence)}
     for split in SETS:
         for key, _, against_paper in ACCURACY_COLUMNS:

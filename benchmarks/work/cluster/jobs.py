@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.core.files import short_hash
 from benchmarks.core.records import Cell
-from benchmarks.work.kind import Kind, Waiting
+from benchmarks.work.kind import Kind
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import Planned, describe, in_order, plan
 from benchmarks.work.session import WHOLE, Session
@@ -68,7 +68,7 @@ def jobs_of(
     makers, jobs = dict(under_way), list[Job]()
     for name, kind in KINDS.items():
         left = [one for one in planned if one.cell.kind == name and one.state in ("run", "wait")]
-        awaited = {one.cell: awaited_by(one, session) for one in left}
+        awaited = {one.cell: one.awaits for one in left}
         blocked += [one for one in left if any(cell not in makers for cell in awaited[one.cell])]
         grouped: dict[object, list[Cell]] = {}
         for cell in (one.cell for one in left if one not in blocked):
@@ -86,14 +86,6 @@ def jobs_of(
 def gpus_of(kind: Kind, gpus: int) -> int:
     """How many GPUs a kind's jobs take of those that a job may have: one where its work is not shared by processes."""
     return (gpus if kind.shared else min(gpus, 1)) if kind.on_device else 0
-
-
-def awaited_by(one: Planned, session: Session) -> list[Cell]:
-    """The cells that a planned one waits for."""
-    if one.state != "wait":
-        return []
-    inputs = KINDS[one.cell.kind].inputs(one.cell, session)
-    return [inputs.cell] if isinstance(inputs, Waiting) else []
 
 
 def waves(jobs: Sequence[Job]) -> list[list[Job]]:
