@@ -123,7 +123,7 @@ bench-data: $(READY)  ## images per second for training and evaluation against t
 bench-pass: $(READY)  ## what accuracy and localization cost above their networks' forward passes, on one thread
 	$(BIN)/python -m benchmarks.suite.passes --networks $(PASSED) $(ARGS)
 
-calibration: $(READY)  ## how often verdicts are wrong where the truth is known, and what they find (five minutes)
+calibration: $(READY)  ## how often verdicts are wrong where the truth is known, and what they find (seven minutes)
 	$(BIN)/python -m benchmarks.suite.calibration $(ARGS)
 
 kill-test: $(READY)  ## kill smoke runs 25 times at random (20 SIGKILL, 5 SIGTERM) and compare what they leave with an undisturbed one
