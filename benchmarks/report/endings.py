@@ -207,7 +207,9 @@ def longer_end(training: Record) -> float | None:
 
 def longer_trainings(evidence: Evidence, training: Record) -> list[Record]:
     """The longer trainings of a training's row."""
-    return trainings_of(evidence, training, str(KINDS[training.cell.kind].longer))
+    kind = KINDS[training.cell.kind].longer
+    assert kind is not None, training.cell.kind
+    return trainings_of(evidence, training, kind)
 
 
 def trainings_of(evidence: Evidence, training: Record, kind: str) -> list[Record]:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import count
 
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.networks.names import TWIN
@@ -94,7 +95,7 @@ def by_checking_the_end(
         tried: Seeds whose longer trainings tell nothing; that of the first one named is run.
     """
     hours = hours_of_rows([records], evidence, lambda known: LONGER + max(0, seeds - known))
-    first = next(seed for seed in range(seeds + 1) if seed not in tried)
+    first = next(seed for seed in count() if seed not in tried)
     others = [seed for seed in range(seeds) if seed != first]
     named = ",".join(map(str, (first, *others))) if tried else str(seeds)
     return f"{command_of(f'{models_of_rows([records])} --seeds {named}', evidence)}, {in_hours(hours)}"
