@@ -22,7 +22,7 @@ from benchmarks.work.preparation import image_sets
 from benchmarks.work.rows import FEWEST_SEEDS
 from benchmarks.work.runner import in_order, plan
 from benchmarks.work.session import Session
-from benchmarks.work.training import held_out_of
+from benchmarks.work.training import TrainingKind, held_out_of
 
 if TYPE_CHECKING:
     from benchmarks.data.images import ImageSet
@@ -130,11 +130,11 @@ class Budget:
     def endings(self, cell: Cell) -> list[Cell]:
         """What tells whether a training had ended: longer ones of its row, and its accuracy where that is judged."""
         kind = KINDS[cell.kind]
-        if kind.longer is None:
+        if not isinstance(kind, TrainingKind) or kind.longer is None:
             return []
         same = [one for one in self.cells if (one.kind, one.model) == (kind.longer, cell.model)]
         longer = [one for one in same if but_seeds(one) == but_seeds(cell)]
-        split = self.session.profile.ended_on_after(str(cell.options[str(kind.trains_on)]))
+        split = self.session.profile.ended_on_after(kind.images_of(cell))
         judged = Query(str(kind.judged_by), cell.model, {**cell.options, "data": split})
         return longer if split is None else [*longer, *(one for one in self.cells if judged.matches(one))]
 

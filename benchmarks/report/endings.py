@@ -15,7 +15,7 @@ from benchmarks.report.evidence import Evidence, Missing, Query, seed_of, settin
 from benchmarks.report.prices import Rows, by_checking_the_end, by_longer_trainings, by_more_seeds, epochs_of
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.rows import FEWEST_SEEDS
-from benchmarks.work.training import ENDED, HELD_OUT, LONGER
+from benchmarks.work.training import ENDED, HELD_OUT, LONGER, TrainingKind
 
 # How far a network came, the first that its record has: by its last step, of a tuned one, of one for several classes.
 AT_THE_END = MetricKey("top1", steps=LAST.name)
@@ -163,9 +163,16 @@ def why_gain_unknown(evidence: Evidence, training: Record) -> str:
     return f"its longer training went wrong, {', '.join(f'{gain:+.1f}' for gain in gains.values())} points"
 
 
+def kind_of(training: Record) -> TrainingKind:
+    """The kind of work that a training is of."""
+    kind = KINDS[training.cell.kind]
+    assert isinstance(kind, TrainingKind), training.cell.kind
+    return kind
+
+
 def ended_on(evidence: Evidence, training: Record) -> str | None:
     """The image set on which it is judged whether a training had ended; None where its own curve tells."""
-    return evidence.profile.ended_on_after(str(training.cell.options[str(KINDS[training.cell.kind].trains_on)]))
+    return evidence.profile.ended_on_after(kind_of(training).images_of(training.cell))
 
 
 def ends(evidence: Evidence, training: Record) -> dict[int | None, float]:
@@ -187,7 +194,7 @@ def judged_by(evidence: Evidence, training: Record) -> list[Record]:
     if split is None:
         return trainings_of(evidence, training, training.cell.kind)
     setting = {**dict(setting_of(training.cell)), "data": split}
-    return evidence.select(Query(str(KINDS[training.cell.kind].judged_by), training.cell.model, setting))
+    return evidence.select(Query(str(kind_of(training).judged_by), training.cell.model, setting))
 
 
 def longer_ends(evidence: Evidence, training: Record) -> dict[int | None, float]:
@@ -207,7 +214,7 @@ def longer_end(training: Record) -> float | None:
 
 def longer_trainings(evidence: Evidence, training: Record) -> list[Record]:
     """The longer trainings of a training's row."""
-    kind = KINDS[training.cell.kind].longer
+    kind = kind_of(training).longer
     assert kind is not None, training.cell.kind
     return trainings_of(evidence, training, kind)
 

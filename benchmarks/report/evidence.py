@@ -446,6 +446,18 @@ def ids(*records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(record.id for group in records for record in group)
 
 
+def effect_value(effect: Effect, records: Iterable[str]) -> Value:
+    """An effect as a table's number, with Student's interval, which a single unit has not.
+
+    Args:
+        effect: Of seeds.
+        records: Ids of those behind it.
+    """
+    ends = effect.interval()
+    low, high = ends if math.isfinite(ends[0]) else (None, None)
+    return Value(measured=effect.value, low=low, high=high, record=" ".join(dict.fromkeys(records)))
+
+
 # ---------------------------------------------------------------- numbers beside the paper's
 
 

@@ -4,15 +4,24 @@ A step rule that lets several steps stand gives further guesses. In their place 
 class: at as many images, those of smallest margin.
 """
 
-import math
 from collections.abc import Callable, Sequence
 
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.metrics.outcomes import won
 from benchmarks.metrics.rules import LAST
-from benchmarks.metrics.statistics import Effect, over
+from benchmarks.metrics.statistics import over
 from benchmarks.report.differences import Seen
-from benchmarks.report.evidence import Evidence, Missing, Query, ids, number, outcomes, same_images, seed_of
+from benchmarks.report.evidence import (
+    Evidence,
+    Missing,
+    Query,
+    effect_value,
+    ids,
+    number,
+    outcomes,
+    same_images,
+    seed_of,
+)
 from benchmarks.report.layout import Value
 from benchmarks.work.accuracy import GUESSES, RUNNER_UP
 
@@ -102,11 +111,4 @@ def seen_value(see: Callable[[], Seen]) -> Value:
         one = see()
     except Missing as absent:
         return Value(missing=str(absent))
-    low, high = ends(one.effect)
-    return Value(measured=one.effect.value, low=low, high=high, record=" ".join(dict.fromkeys(one.records)))
-
-
-def ends(effect: Effect) -> tuple[float | None, float | None]:
-    """The interval's ends; none of a single unit."""
-    low, high = effect.interval()
-    return (low, high) if math.isfinite(low) else (None, None)
+    return effect_value(one.effect, one.records)

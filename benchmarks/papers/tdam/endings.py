@@ -6,7 +6,6 @@ and it is above twice chance. See ``benchmarks.report.endings``.
     make endings
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks.core.records import Cell, Record
@@ -30,7 +29,7 @@ from benchmarks.report.endings import (
     why_gain_unknown,
     why_not_trained,
 )
-from benchmarks.report.evidence import Evidence, Query, ids, line_of
+from benchmarks.report.evidence import Evidence, Query, effect_value, ids, line_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
 from benchmarks.work.finetuning import FINETUNE
@@ -103,8 +102,8 @@ def line(group: str, model: str, query: Query, evidence: Evidence) -> Line:
         missing = Value(missing=evidence.why_missing(query))
         return line_of(group, model, model, dict.fromkeys((column.key for column in COLUMNS), missing))
     values = {
-        "two_thirds": mean([two_thirds(record) for record in records], " ".join(ids(records))),
-        "end": mean([held_out(record) for record in records], " ".join(ids(records))),
+        "two_thirds": effect_value(over([two_thirds(record) for record in records], "seeds"), ids(records)),
+        "end": effect_value(over([held_out(record) for record in records], "seeds"), ids(records)),
         "judged": judged(records[-1], evidence),
         "gain": gain(records[-1], evidence),
         "longer": counted(records[-1], evidence),
@@ -114,19 +113,12 @@ def line(group: str, model: str, query: Query, evidence: Evidence) -> Line:
     return line_of(group, model, model, {**values, "gain": replace(values["gain"], note=remark)})
 
 
-def mean(numbers: Sequence[float], ids: str) -> Value:
-    """The mean over seeds with Student's interval."""
-    effect = over(numbers, "seeds")
-    low, high = effect.interval() if effect.n > 1 else (None, None)
-    return Value(measured=effect.value, low=low, high=high, record=ids)
-
-
 def judged(training: Record, evidence: Evidence) -> Value:
     """How far the usual trainings of a row came on the images on which it is judged whether they had ended, %."""
     known = ends(evidence, training)
     if not known:
         return Value(missing=f"no accuracy on {ended_on(evidence, training)} is recorded: `{evidence.command}`")
-    return mean(list(known.values()), " ".join(ids(judged_by(evidence, training))))
+    return effect_value(over(list(known.values()), "seeds"), ids(judged_by(evidence, training)))
 
 
 def gain(training: Record, evidence: Evidence) -> Value:

@@ -20,7 +20,7 @@ from benchmarks.papers.tdam.guesses import guess_columns, guess_values
 from benchmarks.papers.tdam.numbers import FITTED, TABLE1, TITLES, paper_rows
 from benchmarks.papers.tdam.queries import accuracy, counted, trained
 from benchmarks.report.curves import BEHIND, Chart, Curve, Row, charts_figure, level, over_seeds
-from benchmarks.report.evidence import Evidence, judged, line_of, seed_of
+from benchmarks.report.evidence import Evidence, effect_value, ids, judged, line_of, seed_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.paper import Experiment
 from benchmarks.report.plots import Captioned, Look, Panel, Point, scatter_figure
@@ -429,9 +429,7 @@ def sooner_value(model: str, evidence: Evidence) -> Value:
     epochs = [epoch for epoch in reached if epoch is not None]
     if len(epochs) < len(records):
         return Value(missing=f"{len(records) - len(epochs)} of {len(records)} trainings never come that far")
-    effect = over(epochs, "seeds")
-    low, high = effect.interval() if effect.n > 1 else (None, None)
-    return Value(measured=effect.value, low=low, high=high, record=" ".join(one.id for one in records))
+    return effect_value(over(epochs, "seeds"), ids(records))
 
 
 def figures(evidence: Evidence) -> Iterator[Captioned]:
