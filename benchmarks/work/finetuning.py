@@ -85,13 +85,11 @@ class FineTune(TrainingKind):
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         """Pretrained weights, training images, versions, what the processor computes with."""
-        split = options_of(cell, FineTuneOptions).tuned_on
+        split = self.images_of(cell)
         inputs = shown_inputs(self, cell, weights_of(cell, session), split, session)
         if isinstance(inputs, Blocked | Waiting):
             return inputs
-        held_out = transfer_of(options_of(cell, FineTuneOptions).target, session).held_out
-        followed = {} if held_out is None else {"held_out": session.image_set(held_out).manifest_hash}
-        return {**inputs, **followed, **trained_inputs(split, session)}
+        return {**inputs, **self.followed_inputs(cell, session), **trained_inputs(split, session)}
 
     def recipe(self, cell: Cell, session: Session) -> Recipe:
         """What a cell is tuned by."""
@@ -107,8 +105,7 @@ class FineTune(TrainingKind):
         (cell,) = cells
         options = options_of(cell, FineTuneOptions)
         images, recipe = session.image_set(options.tuned_on), self.recipe(cell, session)
-        split = transfer_of(options.target, session).held_out
-        followed = None if split is None else self.shown(cell, split, session)
+        followed = self.followed(cell, session)
         chance = chance_of(followed, len(images.classes))
         record = new_record(cell, known_inputs(self, cell, session), {}, notes={**chance, "missing": images.missing})
         backbone = loaded_network(cell, session)
@@ -122,6 +119,10 @@ class FineTune(TrainingKind):
             trained = train(training, weights, advance, keeping_of(record, session))
             record = replace(record, metrics=self.judged(cell, training.result, session))
         yield self.finished(record, trained, recipe)
+
+    def held_out(self, cell: Cell, session: Session) -> str | None:
+        """The image set that a fine-tuning is followed on: its target's."""
+        return transfer_of(options_of(cell, FineTuneOptions).target, session).held_out
 
     def shown(self, cell: Cell, split: str, session: Session) -> "HeldOut":
         """Held-out images, shown as a fine-tuning's networks are evaluated."""

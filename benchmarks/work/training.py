@@ -95,12 +95,30 @@ class TrainingKind(Kind):
         """What a cell is trained by."""
 
     @abstractmethod
+    def held_out(self, cell: Cell, session: Session) -> str | None:
+        """The image set that a cell's training is followed on, None for none."""
+
+    @abstractmethod
     def shown(self, cell: Cell, split: str, session: Session) -> "HeldOut":
         """Held-out images, shown as a cell's networks are evaluated."""
 
     def images_of(self, cell: Cell) -> str:
         """Name of the image set that a cell trains on."""
         return str(cell.options[self.trains_on])
+
+    def followed(self, cell: Cell, session: Session) -> "HeldOut | None":
+        """The images that a cell's training is followed on, None for none."""
+        split = self.held_out(cell, session)
+        return None if split is None else self.shown(cell, split, session)
+
+    def followed_inputs(self, cell: Cell, session: Session) -> Inputs:
+        """What a cell's numbers depend on of the images that its training is followed on.
+
+        Raises:
+            DataError: They cannot be opened.
+        """
+        split = self.held_out(cell, session)
+        return {} if split is None else {"held_out": session.image_set(split).manifest_hash}
 
     def group(self, cell: Cell) -> object:
         """Each on its own."""
@@ -160,11 +178,10 @@ class Train(TrainingKind):
 
     def inputs(self, cell: Cell, session: Session) -> Inputs | Blocked | Waiting:
         """Training images, versions, what the processor computes with."""
-        split = options_of(cell, TrainingOptions).trained_on
-        held_out = held_out_of(split, session)
+        split = self.images_of(cell)
         try:
             data = session.image_set(split).manifest_hash
-            followed = {} if held_out is None else {"held_out": session.image_set(held_out).manifest_hash}
+            followed = self.followed_inputs(cell, session)
         except DataError as error:
             return Blocked(str(error), train_command(cell, session))
         return {
@@ -179,7 +196,11 @@ class Train(TrainingKind):
 
     def recipe(self, cell: Cell, session: Session) -> Recipe:
         """What a cell is trained by."""
-        return recipe_of(cell.model, session, options_of(cell, TrainingOptions).trained_on)
+        return recipe_of(cell.model, session, self.images_of(cell))
+
+    def held_out(self, cell: Cell, session: Session) -> str | None:
+        """The image set that a training is followed on: the profile's, or that of its reduced data."""
+        return held_out_of(self.images_of(cell), session)
 
     def run(self, cells: Sequence[Cell], session: Session, advance: Advance) -> Iterator[Record]:
         """Train one model."""
@@ -196,8 +217,7 @@ class Train(TrainingKind):
         recipe = self.recipe(cell, session)
         network = create(cell.model, options.classes, session.profile.size)
         objective = Classification(network, str(options.step_loss), recipe.label_smoothing)
-        split = held_out_of(options.trained_on, session)
-        followed = None if split is None else self.shown(cell, split, session)
+        followed = self.followed(cell, session)
         training = Training(objective, recipe, options.seed, training_images(options.trained_on, session, followed))
         record = new_record(cell, known_inputs(self, cell, session), {}, notes=chance_of(followed, options.classes))
         weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
