@@ -416,6 +416,29 @@ def test_a_fine_tuned_network_rests_on_its_pretraining_too() -> None:
     assert judged(part, evidence(*as_given)).verdict is HOLDS
 
 
+def test_a_longer_fine_tuning_shortens_no_pretraining() -> None:
+    """The number of epochs is one for all trainings: half as many again as the longest behind the row.
+
+    Whatever rests on that pretraining is tuned anew with it, dogs too, and all of it is priced by its own epochs.
+    """
+    part = above("a gain", versus(*(tuned(model) for model in (TD, PLAIN)), lambda rule: MetricKey("top1")))
+    world = World(gain=1.5, seconds=3600.0)
+    shown = [*world.transferred(TD, "cub", 92.0), *world.transferred(PLAIN, "cub", 90.0)]
+    shown += [*world.transferred(TD, "dogs", 92.0), *world.transferred(PLAIN, "dogs", 90.0)]
+    records = [with_epochs(one, 12) if one.cell.kind == "train" else one for one in world.evidence(shown).records]
+    ended = [replace(one, metrics={ENDED: Metric(90.1, "%")}) if one.cell.kind == "train_longer" else one
+             for one in records]  # fmt: skip
+    reason = judged(part, evidence(*ended)).reason
+    assert "half as many epochs again bring +1.5 points" in reason
+    # Six seeds and the longer one; of two networks each a pretraining of 12 epochs and two fine-tunings of 3.
+    assert "--seeds 6 --epochs 18`" in reason
+    assert f"about {2 * 7.5 * (18 / 12 + 2 * 18 / 3):,.1f} hours here" in reason
+
+
+def with_epochs(training: Record, epochs: int) -> Record:
+    return replace(training, notes={**training.notes, "recipe": {"epochs": epochs}})
+
+
 def tuned(model: str) -> Ask:
     return lambda evidence: queries.transferred(model, "cub", evidence)
 

@@ -18,7 +18,7 @@ from benchmarks.metrics.outcomes import pack
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.recipes import GATE
 from benchmarks.report.gate.compare import compare_runs, compare_with_reference
-from benchmarks.report.gate.images import FLIPPED, MOVED, OTHER_DEVICE, TIED
+from benchmarks.report.gate.images import FLIPPED, MOVED, OTHER_DEVICE, OTHER_PROCESSOR
 from benchmarks.report.gate.numbers import Comparison, State
 from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.localization import LOCALIZATION
@@ -40,7 +40,7 @@ def table() -> pd.DataFrame:
     spread = draw.uniform(0, 0.1, ROWS)
     columns |= {name: (0.5 - 0.1 * rank - spread).astype(np.float32) for rank, name in enumerate(SCORES)}
     made = pd.DataFrame(columns)
-    made.loc[:9, "score_2"] = made.loc[:9, "score_1"] - TIED / 4
+    made.loc[:9, "score_2"] = made.loc[:9, "score_1"] - OTHER_PROCESSOR.tied / 4
     made["box_x"] = draw.integers(0, 64, ROWS).astype(np.float32)
     made.loc[20, "box_x"] = np.nan
     made["iou"] = draw.uniform(0, 1, ROWS).astype(np.float32)
@@ -163,7 +163,7 @@ ON_GPU = {"device": "cuda"}
 def stood() -> pd.DataFrame:
     """The table with the steps that stand, the more probable ones; of one image both steps are as probable."""
     made = table()
-    made.loc[2 * NEAR + 1, "score_1"] = made.loc[2 * NEAR, "score_1"] - TIED / 4
+    made.loc[2 * NEAR + 1, "score_1"] = made.loc[2 * NEAR, "score_1"] - OTHER_PROCESSOR.tied / 4
     first = made["score_1"].to_numpy().reshape(-1, 2).argmax(axis=1) == 0
     return made.assign(stands_confident=np.stack([first, ~first], axis=1).reshape(-1))
 

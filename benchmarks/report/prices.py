@@ -2,12 +2,13 @@
 
 import statistics
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import fields
 from itertools import count
 
-from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.records import Cell, MetricKey, Record, Scalar
 from benchmarks.networks.names import TWIN
 from benchmarks.report.evidence import Evidence, Query, setting_of
-from benchmarks.work.training import LONGER
+from benchmarks.work.training import LONGER, TrainingOptions
 
 HOUR = 3600.0
 Rows = Sequence[Sequence[Record]]
@@ -24,31 +25,31 @@ def command_of(options: str, evidence: Evidence) -> str:
     return f"`{evidence.command}{train}{options}`"
 
 
-def hours_of_rows(rows: Rows, evidence: Evidence, times: Callable[[int], float]) -> float | None:
+def hours_of_rows(rows: Rows, evidence: Evidence, times: Callable[[Record, int], float]) -> float | None:
     """Hours that the trainings behind rows take here; None if they do not tell.
 
     Args:
         rows: Records of each row, by seed.
         evidence: Knows the trainings.
-        times: How many more of each, by the number of seeds that there are of it.
+        times: How many more of a training, by it and the number of seeds that there are of it.
     """
-    hours: dict[tuple[str, str], float | None] = {}
+    hours: dict[object, float | None] = {}
     for record in (one for records in rows for one in records):
         for training in evidence.trainings_of(record):
-            cell = training.cell
-            known = len(evidence.select(Query(cell.kind, cell.model, dict(setting_of(cell)))))
-            seconds = training.notes.get("seconds")
+            cell, setting = training.cell, setting_of(training.cell)
+            known = len(evidence.select(Query(cell.kind, cell.model, dict(setting))))
+            seconds, row = training.notes.get("seconds"), (cell.kind, cell.model, setting)
             if seconds is not None:
-                hours[cell.kind, cell.model] = seconds / HOUR * times(known)
+                hours[row] = seconds / HOUR * times(training, known)
             else:  # one that diverged tells none; its row's others do
-                hours.setdefault((cell.kind, cell.model), None)
+                hours.setdefault(row, None)
     told = [one for one in hours.values() if one is not None]
     return sum(told) if hours and len(told) == len(hours) else None
 
 
 def by_more_seeds(rows: Rows, seeds: int, evidence: Evidence) -> str:
     """How to have so many seeds of rows, and its price."""
-    hours = hours_of_rows(rows, evidence, lambda known: max(0, seeds - known))
+    hours = hours_of_rows(rows, evidence, lambda _, known: max(0, seeds - known))
     return f"{command_of(f'{models_of_rows(rows)} --seeds {seeds}', evidence)}, {in_hours(hours)}"
 
 
@@ -60,27 +61,38 @@ def by_longer_trainings(records: Sequence[Record], seeds: int, epochs: int, evid
     Args:
         records: Of the row, by seed.
         seeds: Of every row.
-        epochs: Of every training.
+        epochs: Of every training, of what is fine-tuned also of that.
         evidence: Knows the trainings.
     """
-    now, alike = epochs_of(records, evidence), trained_alike(records, evidence)
-    # With a longer training of each that tells whether these have ended.
-    hours = None if now is None else hours_of_rows(alike, evidence, lambda _: (seeds + LONGER) * epochs / now)
+
+    def times(training: Record, _: int) -> float:
+        # With a longer training of each that tells whether these have ended.
+        return (seeds + LONGER) * epochs / (recipe_epochs(training) or epochs)
+
+    hours = hours_of_rows(trained_alike(records, evidence), evidence, times)
     command = command_of(f" --seeds {seeds} --epochs {epochs}", evidence)
     return f"{command}, of all rows, for those of other epochs are not compared, {in_hours(hours)}"
 
 
 def trained_alike(records: Sequence[Record], evidence: Evidence) -> Rows:
-    """The trainings of all rows that were trained as that of records, on the same images by the same recipe."""
+    """The trainings of all rows that were trained as that of records, on the same images by the same recipe.
+
+    Fine-tunings are alike whose pretraining is: whatever these are for is tuned anew with that.
+    """
     trainings = evidence.trainings_of(records[-1])
     if not trainings:
         return ()
-    alike = trainings[0].cell.kind, setting_of(trainings[0].cell)
-    rows: dict[str, list[Record]] = {}
+    kind, base = trainings[0].cell.kind, based_on(trainings[0].cell)
+    rows: dict[tuple[str, Scalar], list[Record]] = {}
     for one in evidence.records:
-        if (one.cell.kind, setting_of(one.cell)) == alike:
-            rows.setdefault(one.cell.model, []).append(one)
+        if one.cell.kind == kind and based_on(one.cell) == base:
+            rows.setdefault((one.cell.model, one.cell.options.get("target")), []).append(one)
     return list(rows.values())
+
+
+def based_on(cell: Cell) -> dict[str, Scalar]:
+    """How the network of a cell was trained before any fine-tuning."""
+    return {one.name: cell.options.get(one.name) for one in fields(TrainingOptions) if one.name != "seed"}
 
 
 def by_checking_the_end(
@@ -94,7 +106,7 @@ def by_checking_the_end(
         evidence: Knows the trainings.
         tried: Seeds whose longer trainings tell nothing; that of the first one named is run.
     """
-    hours = hours_of_rows([records], evidence, lambda known: LONGER + max(0, seeds - known))
+    hours = hours_of_rows([records], evidence, lambda _, known: LONGER + max(0, seeds - known))
     first = next(seed for seed in count() if seed not in tried)
     others = [seed for seed in range(seeds) if seed != first]
     named = ",".join(map(str, (first, *others))) if tried else str(seeds)
@@ -102,9 +114,15 @@ def by_checking_the_end(
 
 
 def epochs_of(records: Sequence[Record], evidence: Evidence) -> int | None:
-    """Epochs of the newest training of a row; None where it does not tell."""
-    trainings = evidence.trainings_of(records[-1])
-    return trainings[0].notes.get("recipe", {}).get("epochs") if trainings else None
+    """Epochs of the longest training behind a row, its pretraining's included; None where it does not tell."""
+    told = [recipe_epochs(one) for one in evidence.trainings_of(records[-1])]
+    return max((epochs for epochs in told if epochs is not None), default=None)
+
+
+def recipe_epochs(training: Record) -> int | None:
+    """Epochs of a training; None where it does not tell."""
+    epochs: int | None = training.notes.get("recipe", {}).get("epochs")
+    return epochs
 
 
 def by_more_images(models: Iterable[str], images: int, evidence: Evidence) -> str:

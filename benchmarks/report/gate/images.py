@@ -33,8 +33,6 @@ Folders = tuple[Path, Path]
 # What rounding may do on another processor: ten times what was seen there, AVX2 and SSE against AVX-512. Probabilities
 # and indices move by so much;
 MOVED = 1e-5
-# two classes that are nearer to each other than this in the reference may change places;
-TIED = 2 * MOVED
 # of so many images, at least of one, a box or what follows from it may be another.
 FLIPPED = 0.005
 
