@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
 from benchmarks.data.imagenet import open_training
 from benchmarks.networks.models import create
+from benchmarks.work import loop
 from benchmarks.work.training import HELD_OUT
 from tests.sessions import TWO_PROCESSES
 from tests.trees import draw_coco, draw_cub, draw_dogs, draw_imagenet
@@ -149,6 +151,23 @@ def test_two_processes_tune_and_evaluate_every_image_once(tree: Path, tmp_path: 
     }
     tuned = [record for record in Store(tmp_path).records() if record.cell.kind == "finetune"]
     assert [record.inputs["processes"] for record in tuned] == [2, 2, 2]
+
+
+def test_a_fine_tuning_that_diverges_leaves_a_record_and_no_weights(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its seed is not passed over, and what would have looked at its network says why it cannot."""
+
+    def diverging(*arguments: Any) -> None:
+        raise loop.Diverged("the loss is nan")
+
+    monkeypatch.setattr(loop, "train", diverging)
+    result = run(tree, tmp_path, "--tasks", "finetune,transfer", "--jobs", "1")
+    assert result.exit_code == 1
+    tuned = [record for record in Store(tmp_path).records() if record.cell.kind == "finetune"]
+    assert [record.notes["diverged"] for record in tuned] == ["the loss is nan"] * 3
+    assert not list((tmp_path / "weights").glob("*"))
+    assert f"the fine-tuning of {MODEL} left no weights: the loss is nan" in result.output
 
 
 def test_missing_data_are_told_with_the_reason(tree: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ half as long again, tells what more of it would have brought, where a profile ha
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 
@@ -35,13 +36,21 @@ class Unfinished:
 
     Attributes:
         reason: In words.
-        too_short: Whether more epochs are the remedy; else it is the trainings that tell.
+        remedy: What would tell or mend it.
         tried: Seeds whose longer trainings went wrong.
     """
 
     reason: str
-    too_short: bool
+    remedy: "Remedy"
     tried: Collection[int | None] = ()
+
+
+class Remedy(Enum):
+    """What helps where networks decide nothing: trainings that tell, longer ones, or nothing that is a run's option."""
+
+    TOLD = auto()
+    LONGER = auto()
+    RECIPE = auto()
 
 
 def why_barred(evidence: Evidence, rows: Rows) -> str:
@@ -60,8 +69,12 @@ def why_barred(evidence: Evidence, rows: Rows) -> str:
         unfinished = why_not_ended(evidence, records)
         if unfinished is None:
             continue
+        if unfinished.remedy is Remedy.RECIPE:
+            return (
+                f"{unfinished.reason}; another recipe may train it, such as a lower rate, and no option of a run does"
+            )
         epochs = epochs_of(records, evidence)
-        if unfinished.too_short and epochs is not None:
+        if unfinished.remedy is Remedy.LONGER and epochs is not None:
             return f"{unfinished.reason}; {by_longer_trainings(records, seeds, round(LONGER * epochs), evidence)}"
         return f"{unfinished.reason}; {by_checking_the_end(records, seeds, evidence, unfinished.tried)}"
     if len(rows[0]) < FEWEST_SEEDS:
@@ -83,9 +96,18 @@ def why_not_ended(evidence: Evidence, records: Sequence[Record]) -> Unfinished |
     trainings = [training for training in map(evidence.trained_by, made) if training is not None]
     if len(trainings) < len(made):
         model = made[0].cell.model
-        return Unfinished(f"whether {model} was trained to its end is not known: its training is not recorded", False)
+        unknown = f"whether {model} was trained to its end is not known: its training is not recorded"
+        return Unfinished(unknown, Remedy.TOLD)
     # A fine-tuned network is no better than what it was tuned from.
-    return why_not_ended(evidence, trainings) or why_not_trained(evidence, trainings)
+    whole = [*trainings, *left_none(evidence, trainings)]
+    return why_not_ended(evidence, trainings) or why_not_trained(evidence, whole)
+
+
+def left_none(evidence: Evidence, trainings: Sequence[Record]) -> list[Record]:
+    """The trainings of a row that diverged and left no weights: comparing only the others would choose among seeds."""
+    known = {one.id for one in trainings}
+    row = trainings_of(evidence, trainings[-1], trainings[-1].cell.kind)
+    return [one for one in row if "diverged" in one.notes and one.id not in known]
 
 
 def rests_on_training(record: Record) -> bool:
@@ -102,25 +124,25 @@ def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinish
     unknown = f"whether {model} was trained to its end is not known"
     diverged = sum("diverged" in one.notes for one in trainings)
     if diverged:
-        return Unfinished(f"the training of {model} diverged from {diverged} of {len(trainings)} seeds", True)
+        return Unfinished(f"the training of {model} diverged from {diverged} of {len(trainings)} seeds", Remedy.RECIPE)
     if any(not one.samples.get(HELD_OUT) for one in trainings):
-        return Unfinished(f"{unknown}: its training kept no held-out accuracy", False)
+        return Unfinished(f"{unknown}: its training kept no held-out accuracy", Remedy.TOLD)
     lowest = min(held_out(one) for one in trainings)
     chance = max(float(one.notes["chance"]) for one in trainings)
     if lowest < TIMES_CHANCE * chance:
         shares = f"{lowest:.1f} % of held-out images, chance is {chance:.1f} %"
-        return Unfinished(f"{model} was not trained at all: {shares}", True)
+        return Unfinished(f"{model} was not trained at all: {shares}", Remedy.LONGER)
     gain = still_gained(evidence, trainings[-1])
     if gain is None:
         tried = tuple(longer_gains(evidence, trainings[-1]))
-        return Unfinished(f"{unknown}: {why_gain_unknown(evidence, trainings[-1])}", False, tried)
+        return Unfinished(f"{unknown}: {why_gain_unknown(evidence, trainings[-1])}", Remedy.TOLD, tried)
     if gain >= STILL_GAINED:
         way = f"{np.mean([two_thirds(one) for one in trainings]):.1f} % after two thirds, "
         way += f"{np.mean([held_out(one) for one in trainings]):.1f} % at the end"
         judged = ended_on(evidence, trainings[-1])
         way += f", half as many epochs again bring {gain:+.1f} points{f' on {judged}' if judged else ''}"
         reason = f"{model} was not trained to its end: {way}"
-        return Unfinished(reason, True)
+        return Unfinished(reason, Remedy.LONGER)
     return None
 
 

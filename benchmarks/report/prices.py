@@ -39,10 +39,10 @@ def hours_of_rows(rows: Rows, evidence: Evidence, times: Callable[[Record, int],
             cell, setting = training.cell, setting_of(training.cell)
             known = len(evidence.select(Query(cell.kind, cell.model, dict(setting))))
             seconds, row = training.notes.get("seconds"), (cell.kind, cell.model, setting)
-            if seconds is not None:
-                hours[row] = seconds / HOUR * times(training, known)
-            else:  # one that diverged tells none; its row's others do
+            if seconds is None or "diverged" in training.notes:  # one that broke off tells none; its row's others do
                 hours.setdefault(row, None)
+            else:
+                hours[row] = seconds / HOUR * times(training, known)
     told = [one for one in hours.values() if one is not None]
     return sum(told) if hours and len(told) == len(hours) else None
 

@@ -1,7 +1,7 @@
 """Fine-tuning trained networks for another task, by the method of another paper."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,8 +14,6 @@ from benchmarks.work.training import (
     HalfAsLongAgain,
     TrainingKind,
     chance_of,
-    keeping_of,
-    on_one_thread,
     recipe_hash,
     trained_inputs,
     training_images,
@@ -99,7 +97,7 @@ class FineTune(TrainingKind):
         """Fine-tune one network."""
         import torch
 
-        from benchmarks.work.loop import Training, train
+        from benchmarks.work.loop import Training
         from benchmarks.work.methods import METHODS
 
         (cell,) = cells
@@ -115,10 +113,7 @@ class FineTune(TrainingKind):
         data = training_images(options.tuned_on, session, followed)
         training = Training(objective, recipe, options.tuning_seed, data)
         weights = session.store.path("weights", f"{cell.model}-{options.target}-{record.id}", ".safetensors")
-        with on_one_thread(session):
-            trained = train(training, weights, advance, keeping_of(record, session))
-            record = replace(record, metrics=self.judged(cell, training.result, session))
-        yield self.finished(record, trained, recipe)
+        yield self.trained(record, training, weights, advance, session)
 
     def held_out(self, cell: Cell, session: Session) -> str | None:
         """The image set that a fine-tuning is followed on: its target's."""
@@ -172,6 +167,8 @@ def tuned_weights(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | 
     record = session.store.find(cell, inputs)
     if record is None:
         return Waiting(cell)
+    if "weights" not in record.notes:
+        return Blocked(f"the fine-tuning of {cell.model} left no weights: {record.notes['diverged']}", "")
     return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
 
 

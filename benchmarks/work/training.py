@@ -6,6 +6,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from benchmarks.core.files import canonical
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.work.heldout import HeldOut
-    from benchmarks.work.loop import Trained, TrainingData
+    from benchmarks.work.loop import Trained, Training, TrainingData
 
 LOSS, LR, HELD_OUT = MetricKey("loss"), MetricKey("lr"), MetricKey("held_out")
 ENDED = MetricKey("ended")
@@ -137,6 +138,28 @@ class TrainingKind(Kind):
         """What is measured of a trained network that leaves no weights; nothing of one that does."""
         return {}
 
+    def trained(
+        self, record: Record, training: "Training", weights: Path, advance: Advance, session: Session
+    ) -> Record:
+        """Train, and the whole record: of what came to its end, or of a loss that is no longer a number.
+
+        Args:
+            record: What is known before.
+            training: What to train, on which images.
+            weights: Where the weights go.
+            advance: Told of images.
+            session: The run's settings.
+        """
+        from benchmarks.work.loop import Diverged, train
+
+        try:
+            with on_one_thread(session):
+                trained = train(training, weights, advance, keeping_of(record, session))
+                record = replace(record, metrics=self.judged(record.cell, training.result, session))
+        except Diverged as error:
+            return diverged(record, training.history, str(error))
+        return self.finished(record, trained, training.recipe)
+
     def finished(self, record: Record, trained: "Trained", recipe: Recipe) -> Record:
         """The record of a training that came to its end, which is partial where images of its set were missing."""
         missing = len(record.notes.get("missing", ()))
@@ -207,7 +230,7 @@ class Train(TrainingKind):
         import torch
 
         from benchmarks.networks.models import create
-        from benchmarks.work.loop import Classification, Diverged, Training, train
+        from benchmarks.work.loop import Classification, Training
         from benchmarks.work.weights import known_inputs
 
         (cell,) = cells
@@ -221,14 +244,7 @@ class Train(TrainingKind):
         training = Training(objective, recipe, options.seed, training_images(options.trained_on, session, followed))
         record = new_record(cell, known_inputs(self, cell, session), {}, notes=chance_of(followed, options.classes))
         weights = session.store.path("weights", f"{cell.model}-{record.id}", ".safetensors")
-        try:
-            with on_one_thread(session):
-                trained = train(training, weights, advance, keeping_of(record, session))
-                record = replace(record, metrics=self.judged(cell, training.result, session))
-        except Diverged as error:
-            yield diverged(record, training.history, str(error))
-            return
-        yield self.finished(record, trained, recipe)
+        yield self.trained(record, training, weights, advance, session)
 
     def shown(self, cell: Cell, split: str, session: Session) -> "HeldOut":
         """Held-out images, shown as a training's networks are evaluated, in batches of the training's size.
@@ -295,7 +311,7 @@ TRAIN_LONGER = TrainLonger()
 
 
 def lengthened(recipe: Recipe) -> Recipe:
-    """A recipe for a longer training; its stages lengthen with it."""
+    """A recipe for a longer training: all of its rate's course lengthens with it, but for the warm-up."""
     return replace(recipe, epochs=round(LONGER * recipe.epochs))
 
 

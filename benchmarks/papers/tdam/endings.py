@@ -99,7 +99,8 @@ def line(group: str, model: str, query: Query, evidence: Evidence) -> Line:
     """What the trainings of one row tell of their end; the last value says in words why they decide nothing."""
     records = evidence.select(query)
     if not records or not all(record.samples.get(HELD_OUT) for record in records):
-        missing = Value(missing=evidence.why_missing(query))
+        unfinished = why_not_trained(evidence, records) if records else None
+        missing = Value(missing=evidence.why_missing(query) if unfinished is None else unfinished.reason)
         return line_of(group, model, model, dict.fromkeys((column.key for column in COLUMNS), missing))
     values = {
         "two_thirds": effect_value(over([two_thirds(record) for record in records], "seeds"), ids(records)),

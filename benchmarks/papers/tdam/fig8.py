@@ -260,8 +260,8 @@ def marks_of(curve: str, points: Sequence[Variant], evidence: Evidence, measured
 
 
 def loss(variant: Variant, look: Look, evidence: Evidence) -> list[Curve]:
-    """Training loss of a technique by epoch; none where nothing is recorded."""
-    runs = [one.samples[LOSS] for one in evidence.select(queries.trained(variant.model)) if LOSS in one.samples]
+    """Training loss of a technique by epoch; none where nothing is recorded, or it was a number in no epoch."""
+    runs = [one.samples[LOSS] for one in evidence.select(queries.trained(variant.model)) if one.samples.get(LOSS)]
     return over_seeds(look, range(1, 1 + max(map(len, runs), default=0)), runs)
 
 

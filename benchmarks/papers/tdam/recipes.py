@@ -1,6 +1,7 @@
 """The profiles and their recipes: the authors' published ones on full, small ones on the embedded data."""
 
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.work.profiles import EfficiencyPlan, Profile, Recipe, Reduced, Transfer
 
@@ -108,10 +109,10 @@ MINI_FINE_GRAINED = Recipe(
 MINI_MULTI_LABEL = replace(MINI_FINE_GRAINED, crop_scale=1.0)
 
 
-def fine_grained(data: str) -> Transfer:
-    """The task of one of the embedded fine-grained sets."""
+def fine_grained(data: str, **changes: Any) -> Transfer:
+    """The task of one of the embedded fine-grained sets, with what its recipe differs in."""
     held_out, ended_on = f"{data}/tune-part", f"{data}/tune"
-    recipe = MINI_FINE_GRAINED
+    recipe = replace(MINI_FINE_GRAINED, **changes)
     return Transfer(f"{data}/train", f"{data}/test", "ws-dan", recipe, 0.9, held_out=held_out, ended_on=ended_on)
 
 
@@ -148,7 +149,8 @@ MINI = Profile(
         "mini-reduced/train", "mini-reduced/val", 5, "mini-reduced/tune-part", "mini-reduced/tune", {"epochs": 24}
     ),
     transfers={
-        "cub": fine_grained("dots"),
+        # Dots are learned more slowly: after 10 epochs at 3e-3 half as many again brought the plain network 1.9 points.
+        "cub": fine_grained("dots", epochs=16, lr=5e-3),
         "dogs": fine_grained("strokes"),
         "coco": Transfer("many/train", "many/test", "asl", MINI_MULTI_LABEL, 1.0, True, "many/tune-part", "many/tune"),
     },

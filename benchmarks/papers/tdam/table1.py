@@ -415,10 +415,8 @@ def sooner_value(model: str, evidence: Evidence) -> Value:
     The mean over seeds of the first epoch whose held-out accuracy is at most ``NEAR`` points below the plain network's
     last.
     """
-    plain = [
-        one.samples[HELD_OUT][-1] for one in evidence.select(trained(parse(model).backbone)) if HELD_OUT in one.samples
-    ]
-    records = [one for one in evidence.select(trained(model)) if HELD_OUT in one.samples]
+    plain = [curve[-1] for curve in epochs_of(parse(model).backbone, HELD_OUT, evidence).values()]
+    records = [one for one in evidence.select(trained(model)) if one.samples.get(HELD_OUT)]
     if not plain or not records:
         return Value(missing=evidence.why_missing(trained(model)))
     goal = sum(plain) / len(plain) - NEAR
