@@ -29,7 +29,7 @@ from benchmarks.work.forecast import in_words
 from benchmarks.work.hours import How, Price, Prices, makespan
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
-from benchmarks.work.training import TRAIN
+from benchmarks.work.training import TRAIN, TrainingChoices
 from benchmarks.work.workers import PROCESSES, SECONDS
 from tests.recorded import recorded, recorded_all
 from tests.sessions import make_session
@@ -64,7 +64,10 @@ def test_without_records_a_cell_costs_a_stated_guess(tmp_path: Path) -> None:
     assert prices.of(TRAIN.cell(PLAIN, 0, session)).seconds == pytest.approx(3 * 384 / 2000)
     assert prices.of(ACCURACY.cell(PLAIN, "val", 0, session)).seconds == pytest.approx(0.125)
     assert prices.of(COST.cell(PLAIN)) == Price(1.0, How.GUESS)
-    assert prices.guesses() == "2,000 images a second shown to a network, 667 in training"
+    (timed, *_) = PAPER.experiment("efficiency").cells(session)
+    longer = replace(timed, options={**timed.options, "budget": 600.0})
+    assert prices.of(longer).seconds - prices.of(timed).seconds == 2 * (600.0 - float(str(timed.options["budget"])))
+    assert prices.rates.guesses() == "2,000 images a second shown to a network, 667 in training"
 
 
 def test_a_measured_speed_counts_for_more_than_a_guess(tmp_path: Path) -> None:
@@ -80,6 +83,24 @@ def test_a_measured_speed_counts_for_more_than_a_guess(tmp_path: Path) -> None:
     assert prices.of(shown) == Price(pytest.approx(100.0), How.SPEED)
     larger = replace(shown, options={**shown.options, "resolution": 448})
     assert prices.of(larger).seconds == pytest.approx(400.0)
+
+
+def test_what_another_device_or_another_number_of_epochs_took_is_no_price(tmp_path: Path) -> None:
+    """Measurements name their device among their options, trainings among their inputs."""
+    session = make_session(tmp_path)
+    (timed, *_) = PAPER.experiment("efficiency").cells(session)
+    shown = ACCURACY.cell(PLAIN, "val", 0, session)
+    for cell in (timed, shown):
+        took = replace(recorded(cell), notes={"seconds": 77.0}, inputs={})
+        assert Prices([took], session).of(cell) == Price(77.0, How.LIKE)
+        told = {"cell": replace(cell, options={**cell.options, "device": "cuda"})} if cell is timed else {}
+        other = replace(took, **(told or {"inputs": {"device": "cuda"}}))
+        assert Prices([other], session).of(cell).how is not How.LIKE
+    training = TRAIN.cell(PLAIN, 0, session)
+    took = replace(recorded(training), notes={"seconds": 77.0})
+    longer = replace(session, choices={TrainingChoices: TrainingChoices(epochs=9)})
+    assert Prices([took], session).of(training) == Price(77.0, How.LIKE)
+    assert Prices([took], longer).of(TRAIN.cell(PLAIN, 0, longer)).how is not How.LIKE
 
 
 def test_jobs_take_as_long_as_the_longest_way_through_them(tmp_path: Path) -> None:

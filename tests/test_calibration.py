@@ -15,7 +15,7 @@ from benchmarks.papers.tdam.queries import RESOLUTIONS, scaled
 from benchmarks.papers.tdam.recipes import MINI, PROFILES
 from benchmarks.report import calibration as shown
 from benchmarks.report.calibration import Rate, Variation, resolution_spreads, variation_of
-from benchmarks.report.report import Wanted, write_report
+from benchmarks.report.report import Wanted, calibration_of, write_report
 from benchmarks.report.verification import verify
 from benchmarks.suite import calibration
 from benchmarks.suite.calibration import FAMILIES, KINDS, Kind, main
@@ -122,6 +122,18 @@ def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFix
     assert read[1] == Variation(source=read[1].source)
     assert {rate.draws for rate in read[0]} == {40}
     assert len(read[0]) == 10 + 4
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_profile_without_records_is_refused(tmp_path: Path) -> None:
+    """What a folder has of other profiles does not stand in, and no defaults; its calibration stays."""
+    world = World()
+    for record in world.top1("resnet50", 90.0):
+        Store(tmp_path).write(record)
+    for profile in ("ful", "smoke"):
+        with pytest.raises(SystemExit, match=profile):
+            main(["--results", str(tmp_path), "--profile", profile, "--draws", "40"])
+    assert shown.read(tmp_path) is None
 
 
 @pytest.mark.usefixtures("quick")
@@ -267,6 +279,5 @@ def test_a_report_is_verified_with_its_calibration(report: Path) -> None:
 
 
 def test_without_a_calibration_nothing_is_shown(tmp_path: Path) -> None:
-    world = World()
     assert shown.read(tmp_path) is None
-    assert world.evidence().folder / shown.FILE == Path("results") / "calibration.json"
+    assert calibration_of(replace(World().evidence(), folder=tmp_path), tmp_path / "report") == ([], [])

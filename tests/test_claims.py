@@ -1,6 +1,8 @@
 """Claims are decided by their tests, corrected for their number, never without records or by too few seeds."""
 
 import csv
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +33,7 @@ from benchmarks.report.claims import (
 )
 from benchmarks.report.endings import AT_THE_END
 from benchmarks.report.evidence import Evidence, Missing, Query
+from benchmarks.report.prices import in_hours
 from benchmarks.report.tables import FORMATS
 from benchmarks.report.tests import Ask, above, alike, by_size, count, quicker, smaller, versus
 from benchmarks.work.cost import FLOPS, PARAMETERS
@@ -619,6 +622,27 @@ def test_the_newest_run_of_both_networks_counts() -> None:
     assert "both a and b (b: out of memory): `tdam-bench" in missing(A_BEFORE_B, evidence(full))
 
 
+def test_more_rounds_are_asked_for_as_a_budget() -> None:
+    """A run of its own, of the two networks and their plain one: all rounds anew, with its warm-up, in both modes."""
+    level = [factor * one for factor, one in zip((1.2, 0.9, 1.2, 0.9, 1.0), SLOWLY, strict=True)]
+    run = run_of({"a": SLOWLY, "b": level, "other": SLOWLY})
+    timed_for = 2 * sum(map(sum, run.samples.values()))
+    result = judged(A_BEFORE_B, evidence(replace(run, notes={"seconds": timed_for})))
+    assert result.verdict is UNDECIDED
+    (rounds,) = re.findall(r"about ([\d,]+) rounds", result.reason)
+    budget = math.ceil(int(rounds.replace(",", "")) * 2 * (np.median(SLOWLY) + np.median(level)))
+    assert f"--budget {budget}`, {in_hours(2 * budget / 3600)}" in result.reason
+
+
+def test_what_is_to_be_run_is_run_on_the_device_of_the_records() -> None:
+    """What another device measured is not compared with them."""
+    records = [replace(one, inputs={**one.inputs, "device": "cuda"}) for one in two(90.1, 90.0).records]
+    assert " --device cuda --models " in judged(GAIN, evidence(*records)).reason
+    some = [one for one in records if one.cell.model == TD]
+    assert missing(GAIN, evidence(*some)) == "not run: `tdam-bench run --profile mini --device cuda`"
+    assert "--device" not in judged(GAIN, two(90.1, 90.0)).reason
+
+
 def test_memory_of_one_run() -> None:
     less, more, unknown = Metric(1e9, "bytes"), Metric(2e9, "bytes"), Metric(None, "bytes", status="out of memory")
     part = smaller("a below b", timed, "memory", "a", "b")
@@ -666,10 +690,14 @@ def test_all_claims_are_there_and_rest_on_what_experiments_run() -> None:
                 assert not part.finding.barred
 
 
-def test_claims_are_run_by_experiments_that_there_are() -> None:
+def test_the_experiments_that_a_claim_names_run_all_that_it_rests_on() -> None:
+    """Else what it says to run would not fill what it lacks, such as the controls of the claims of cause."""
+    session = make_session(Path("results"), "mini", seeds=(0,))
+    seen = evidence()
     for claim in CLAIMS:
-        assert claim.experiments
-        assert set(claim.experiments) <= set(PAPER.experiments)
+        cells = [cell for name in claim.experiments for cell in PAPER.experiment(name).cells(session)]
+        for query in (ask(seen) for part in claim.parts for ask in part.asks):
+            assert any(query.matches(cell) and cell.kind == query.kind for cell in cells), (claim.number, query)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

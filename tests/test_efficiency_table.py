@@ -50,6 +50,14 @@ def values(seen: Evidence, model: str) -> Mapping[str, Value]:
     return line.values
 
 
+def test_what_the_paper_has_is_not_run_where_nothing_was_measured() -> None:
+    """Its ratio stands there, whether the row was not measured, or did not fit."""
+    for seen in (evidence(), evidence(run({PLAIN: 1.0, SE: 0.0}))):
+        value = values(seen, SE)["val_fps_ratio"]
+        assert (value.paper, value.measured, value.verdict) == ("0.89", None, Verdict.NOT_RUN)
+        assert value.missing
+
+
 def test_ratios_are_to_the_plain_network_of_the_same_run() -> None:
     """A few networks at a time, the machine twice as slow the second time: no ratio mixes two runs."""
     first = run({PLAIN: 1.0, SE: 1.25, TD: 1.5})

@@ -227,7 +227,7 @@ def test_unknown_boxes_that_could_decide_are_refused(images: Scenes, networks: d
     table[list(BOX)] = np.nan
     assert len(correct(table, LAST, 1)) == COUNT
     with pytest.raises(ValueError, match="unknown boxes where they decide"):
-        correct(table, RULES.step("released"), 1)
+        correct(table, RULES.steps[-1], 1)
 
 
 def test_a_subset_is_some_images_in_their_order(images: Scenes) -> None:

@@ -13,6 +13,7 @@ from benchmarks.papers.tdam import PAPER
 from benchmarks.report.claims import ClaimVerdict, judge_claims
 from benchmarks.report.evidence import Evidence, Missing, Query, number, read_evidence
 from benchmarks.report.report import Wanted
+from benchmarks.report.verdicts import Verdict
 from tests.recorded import recorded_all
 from tests.sessions import make_session
 from tests.worlds import given
@@ -55,6 +56,24 @@ def test_each_table_names_its_own_seeds() -> None:
     assert "Seeds recorded: 0;" in notes["fig8"]
     assert "Seeds recorded: none" in notes["selectivity"]
     assert {name for name, said in notes.items() if "eeds recorded: " in said} == SEEDED
+
+
+def test_the_best_resolution_needs_the_whole_sweep() -> None:
+    """Without it the paper's number is NOT RUN; of a part of the images both remarks stand."""
+    session = make_session(Path("results"), "mini", seeds=(0,), models=("resnet50",))
+    sweep = [one for one in recorded_all(session, ["table4"]) if one.cell.kind == "accuracy"]
+    (line,) = [line for line in PAPER.experiment("table4").table(evidence(sweep[:3])).lines if line.model == "resnet50"]
+    lacking = line.values["best_released"]
+    assert (lacking.paper is None, lacking.measured, lacking.verdict) == (False, None, Verdict.NOT_RUN)
+    broken = [
+        replace(one, metrics={key: replace(metric, status="partial") for key, metric in one.metrics.items()})
+        for one in sweep
+    ]
+    (line,) = [line for line in PAPER.experiment("table4").table(evidence(broken)).lines if line.model == "resnet50"]
+    note = line.values["best_released"].note
+    assert note is not None
+    assert note.startswith("at ")
+    assert note.endswith("; partial")
 
 
 # ---------------------------------------------------------------- parts of the images

@@ -16,7 +16,7 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.plots import Captioned
 from benchmarks.report.report import Wanted, render_one, write_report
 from benchmarks.work.attention import TELLING
-from benchmarks.work.training import HELD_OUT
+from benchmarks.work.training import HELD_OUT, diverged
 from tests.recorded import kept, recorded_all
 from tests.sessions import make_session
 from tests.test_plots import font_types
@@ -181,6 +181,25 @@ def test_the_papers_points_stand_in_a_row_of_their_own(figures: list[Captioned])
     printed = {(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in theirs[0].lines}
     assert (27.65, 78.96) in printed
     assert here[0].get_ylabel() == "here: released top-1 on mini val [%]"
+
+
+def test_a_training_that_broke_off_in_its_first_epoch_hides_no_other(whole: Evidence) -> None:
+    """It has no curve: how soon the rest learned is told, what they lost drawn, and why the row decides nothing."""
+    technique = next(one.model for one in fig8.variants() if one.panel == fig8.TECHNIQUE and one.model != JOINT)
+    records = [
+        diverged(replace(one, notes={"chance": 10.0}), {"loss": [], "held_out": []}, "the loss is nan")
+        if one.cell.kind == "train" and one.cell.model in (PLAIN, technique) and one.cell.options["seed"] == 0
+        else one
+        for one in whole.records
+    ]
+    seen = evidence(records, whole.folder)
+    assert table1.sooner_value(JOINT, seen).measured is not None
+    variant = next(one for one in fig8.variants() if one.model == technique)
+    assert fig8.loss(variant, table1.look_of(JOINT), seen)
+    lines = PAPER.experiment("endings").table(seen).lines
+    said = {line.values["end"].missing for line in lines if line.model == PLAIN and line.group == "ResNet50"}
+    assert said == {f"the training of {PLAIN} diverged from 1 of 2 seeds"}
+    assert list(drawn(seen, ["table1", "fig8"]))
 
 
 def test_gains_by_epoch_are_paired_by_seed(whole: Evidence) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from click.testing import CliRunner, Result
 
 import tdam
 from benchmarks.cli import main
-from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.records import MetricKey, Record, new_record
 from benchmarks.core.store import Store
-from benchmarks.work.training import HELD_OUT
+from benchmarks.work.accuracy import ACCURACY
+from benchmarks.work.kind import Blocked
+from benchmarks.work.training import HELD_OUT, TRAIN, TrainingChoices
+from benchmarks.work.weights import weights_of
 from tests.sessions import TWO_PROCESSES, make_session
 from tests.test_checkpoints import released_layout
 from tests.trees import draw_imagenet, draw_imagenet_v2
@@ -110,13 +114,44 @@ def training_in(results: Path) -> Record:
 
 
 def test_two_processes_follow_a_training_together(tree: Path, tmp_path: Path) -> None:
+    """What they leave is found by one process that evaluates."""
     command = [*TWO_PROCESSES, "train"]
     given = ["--profile", "full", "--data-root", str(tree), "--num-classes", "10", "--epochs", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     told = [*command, MODEL, *given, "--results", str(tmp_path)]
     subprocess.run(told, check=True, env=environment, capture_output=True)
-    (share,) = training_in(tmp_path).samples[HELD_OUT]
+    record = training_in(tmp_path)
+    (share,) = record.samples[HELD_OUT]
     assert share in [10.0 * hits for hits in range(11)]
+    assert record.inputs["processes"] == 2
+    result = run(*options(tree, tmp_path))
+    assert result.exit_code == 0, result.output
+    assert {one.inputs["weights"] for one in accuracies(tmp_path).values()} == {record.notes["sha256"]}
+
+
+def test_weights_of_another_training_are_not_taken(tree: Path, trained: Path, tmp_path: Path) -> None:
+    """Where it was made may differ, and which libraries; not the images, nor the version of what trains."""
+    results = Path(shutil.copytree(trained, tmp_path / "results"))
+    record = training_in(results)
+    session = make_session(results, "full", data_root=tree, num_classes=10)
+    session = replace(session, store=Store(results), choices={TrainingChoices: TrainingChoices(epochs=1)})
+    source = TRAIN.cell(MODEL, 0, session)
+    assert source == record.cell
+    shown = ACCURACY.cell(MODEL, "val", 0, session)
+    for name, value, found in (
+        ("device", "cuda", True),
+        ("processes", 4, True),
+        ("torch", "2.4.0", True),
+        ("data", "other", False),
+        ("version", 1, False),
+        ("network", "other", False),
+    ):
+        Store(results).clear()
+        Store(results).write(new_record(source, {**record.inputs, name: value}, {}, notes=record.notes))
+        for packed in (False, True):
+            if packed:
+                Store(results).pack()
+            assert isinstance(weights_of(shown, session), Blocked) is not found, name
 
 
 def test_two_processes_give_the_same_accuracy(tree: Path, trained: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from benchmarks.work.collectors.accuracy import UNKNOWN, AccuracyCollector
 from benchmarks.work.collectors.localization import LocalizationCollector, Truths
 from benchmarks.work.cost import PARAMETERS
 from benchmarks.work.demand import FLOAT, GUESSED_INFERENCE, KEPT, Rates, demand, in_bytes
+from benchmarks.work.finetuning import FINETUNE
 from benchmarks.work.localization import LOCALIZATION
 from benchmarks.work.passes import Collector, Show, View, run_pass
 from benchmarks.work.profiles import PIXELS_ON_CPU
@@ -100,7 +101,9 @@ def test_blocked_cells_stop_no_other(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "4 cells: 2 to run (2 accuracy), 2 blocked (2 accuracy)"
     assert lines[1].startswith(f"  blocked: 2 accuracy: no weights of resnet18-se in {tmp_path}: tdam-bench train resn")
-    assert lines[2] == "time: about 1 min; 2 cells by a guess, 10 images a second"
+    assert lines[2] == (
+        "time: about 1 min; 2 cells by a guess, 10 images of 224 pixels a second shown to a network, 3 in training"
+    )
     assert lines[3].startswith("disk: ")
     assert lines[4].startswith("memory: about ")
     assert lines[4].endswith("(guessed: no record here tells what these networks hold)")
@@ -242,6 +245,12 @@ def test_parameters_and_memory_from_records(tmp_path: Path) -> None:
     expected = FLOAT * rates.parameters("resnet50-se") + held / pixels * PIXELS_ON_CPU
     assert rates.memory([cell]) == pytest.approx(expected)
     assert not rates.guessed
+    # Of what is fine-tuned at 448 pixels a batch is that of its own recipe.
+    tuned = FINETUNE.cell("resnet50-se", "coco", 0, session)
+    recipe = FINETUNE.recipe(tuned, session)
+    held = rates.by_pixel("resnet50-se", "training") * recipe.batch * recipe.resolution**2
+    assert rates.memory([tuned]) == pytest.approx(held + 4 * FLOAT * rates.parameters("resnet50-se"))
+    assert recipe.resolution == 448
     small = Rates(records, replace(session, profile=make_session(tmp_path).profile))
     assert small.by_pixel("resnet50-se", "inference") == GUESSED_INFERENCE
     assert small.guessed
@@ -277,7 +286,8 @@ def test_time_by_speed_counts_what_is_trained_side_by_side(tmp_path: Path) -> No
         session = replace(session, choices={TrainingChoices: TrainingChoices(epochs=600)})
         cells = [TRAIN.cell(model, 0, session) for model in session.models or ()]
         said = opening.time_of(cells, [], [], session)
-        assert said == f"about {minutes} min; 2 cells by a guess, 2000 images a second"
+        guess = "a guess, 2,000 images a second shown to a network, 667 in training"
+        assert said == f"about {minutes} min; 2 cells by {guess}"
 
 
 def test_a_plan_says_what_a_run_takes_as_the_run_says_it(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REPRODUCED = Judgement(Verdict.REPRODUCED, "25.56 against 25.56")
 DIFFERS = Judgement(Verdict.DIFFERS, "off by 50 %, allowed 5 %")
 UNDECIDED = Judgement(Verdict.UNDECIDED, "differences below 3 % cannot be told")
-NOT_RUN = Judgement(Verdict.NOT_RUN, "digits are not ImageNet: `make table1 PROFILE=full` can be compared")
+OTHER_TASK = Judgement(Verdict.NOT_COMPARABLE, "digits are not ImageNet: `make table1 PROFILE=full` can be compared")
 MISSING = "out of memory at batch 256: `tdam-bench run table1 --batch 128` fills it"
 
 COLUMNS = (
@@ -33,8 +33,8 @@ COLUMNS = (
 def line(group: str, label: str, number: int, params: float, fps: float | None, top1: float) -> Line:
     """A row; its records are named after its number."""
     record = f"{number:016x}"
-    speed = Value("704", fps, REPRODUCED, record) if fps else Value("704", None, NOT_RUN, missing=MISSING)
-    accuracy = Value("66.39", top1, NOT_RUN, record, low=top1 - 1.0, high=top1 + 1.2)
+    speed = Value("704", fps, REPRODUCED, record) if fps else Value("704", None, None, missing=MISSING)
+    accuracy = Value("66.39", top1, OTHER_TASK, record, low=top1 - 1.0, high=top1 + 1.2)
     values = {"params": Value("25.56", params, DIFFERS, record), "fps": speed, "top1": accuracy}
     return Line(group, label, f"model-{number}", {**values, "top5": Value(None, 97.04, None, record)})
 
@@ -93,9 +93,9 @@ def test_rows_tell_paper_measured_and_verdict_apart(table: Table) -> None:
     start = next(index for index, row in enumerate(rows) if row[0] == "**ResNet**")
     assert rows[start] == ["**ResNet**", "paper", "*25.56*", "*704*", "*66.39*", ""]
     assert rows[start + 1] == ["", "measured", "**25.56**", "700", "84.2±1.1", "97.0"]
-    assert rows[start + 2] == ["", "verdict", "✓", "✓", "○ [1]", ""]
+    assert rows[start + 2] == ["", "verdict", "✓", "✓", "·", ""]
     assert (
-        "✓ REPRODUCED (3), ≈ CONSISTENT (0), ✗ DIFFERS (3), ? UNDECIDED (1), · NOT COMPARABLE (0), ○ NOT RUN (5)"
+        "✓ REPRODUCED (3), ≈ CONSISTENT (0), ✗ DIFFERS (3), ? UNDECIDED (1), · NOT COMPARABLE (4), ○ NOT RUN (1)"
         in text
     )
     assert all(heading in text for heading in ("ImageNet-V2", "(images/s)", "### ResNet50", "### ResNet101"))
@@ -125,22 +125,30 @@ def test_differences_are_shown_with_their_interval(table: Table) -> None:
 
 
 def test_missing_reasons_are_listed_once_with_their_command(table: Table) -> None:
-    """Equal reasons share a mark; a number that cannot be judged and a partial one have theirs."""
+    """Equal reasons share a mark; a partial number has its own."""
     lines = [replace(each, values={**each.values, "params": Value(missing=MISSING)}) for each in table.lines]
     text = to_markdown(replace(table, lines=lines))
     assert text.count(MISSING) == 1
     assert f"- [1] {MISSING}" in text
     assert len(re.findall(r"\| +\[1\] ", text)) == 5
     assert text.count("partial, n=9,998") == 1
-    assert "512** [3]" in text
+    assert "512** [2]" in text
     latex = to_latex(table)
     assert latex.count(r"\texttt{tdam-bench run table1 -{}-batch 128}") == 1
 
 
-def test_what_did_not_run_says_why_without_a_missing_text(table: Table) -> None:
-    """The judgement's reason stands in."""
-    lines = [replace(table.lines[0], values={"params": Value("25.56", None, NOT_RUN)})]
-    assert f"- [1] {NOT_RUN.reason}" in to_markdown(replace(table, lines=lines))
+def test_a_number_of_the_papers_that_was_not_measured_is_not_run(table: Table) -> None:
+    """In every format, and counted; where the paper prints none, nothing is lacking."""
+    lines = [
+        replace(table.lines[0], values={"params": Value("25.56", missing=MISSING), "top5": Value(missing=MISSING)})
+    ]
+    lacking = replace(table, lines=lines)
+    text = to_markdown(lacking)
+    assert "○ NOT RUN (1)" in text
+    (verdicts,) = (row for row in text.splitlines() if "| verdict" in row)
+    assert [cell.strip() for cell in verdicts.strip("|").split(" | ")][2:] == ["○", "", "", ""]
+    assert "NOT RUN (1)" in to_latex(lacking)
+    assert [row["verdict"] for row in csv.DictReader(io.StringIO(to_csv(lacking)))] == ["NOT RUN", ""]
 
 
 def test_markdown_escapes_outside_code_only(table: Table) -> None:
@@ -167,7 +175,7 @@ def test_csv_keeps_everything(table: Table) -> None:
         assert [float(row[key]) if row[key] else None for key in ("measured", "low", "high")] == [
             value.measured, value.low, value.high,
         ]  # fmt: skip
-        judged = (str(value.judgement.verdict), value.judgement.reason) if value.judgement else ("", "")
+        judged = (str(value.verdict or ""), value.judgement.reason if value.judgement else "")
         assert (row["verdict"], row["reason"]) == judged
         for key in ("paper", "missing", "note", "record"):
             assert (row[key] or None) == getattr(value, key)

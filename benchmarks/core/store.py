@@ -95,6 +95,20 @@ class Store:
         self.require_equal(loose, read_pack(self.pack_path).get(record_id))
         return loose.record
 
+    def of(self, cell: Cell) -> list[Record]:
+        """All records of a cell, whatever else their numbers depend on, oldest first.
+
+        Raises:
+            StoreError: As :meth:`records`, of these records or of the pack.
+        """
+        told = f'"model":{json.dumps(cell.model)}'
+        packed = [self.unpacked(name, line) for name, line in read_pack(self.pack_path).items() if told in line]
+        # An id has 16 digits.
+        paths = sorted((self.folder / "records").glob(f"{self.record_path(cell, '?' * 16).name}"))
+        loose = [self.read(path).record for path in paths]
+        mine = {record.id: record for record in (*packed, *loose) if record.cell == cell}
+        return sorted(mine.values(), key=lambda record: (record.created, record.id))
+
     def holds(self, record_id: str) -> bool:
         """Whether there is a record of an id."""
         loose = (self.folder / "records").glob(f"*-{record_id}.json")

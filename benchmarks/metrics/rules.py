@@ -5,9 +5,8 @@ any step that stands is correct. A box rule makes a box from a class activation 
 their session, so their functions are named ones: lambdas cannot be pickled.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -103,37 +102,6 @@ class Rules:
     steps: tuple[StepRule, ...]
     step_box: BoxRule
     boxes: tuple[BoxRule, ...]
-
-    def step(self, name: str) -> StepRule:
-        """A step rule by its name.
-
-        Raises:
-            ValueError: There is none of that name.
-        """
-        return by_name("step rule", self.steps, name)
-
-    def box(self, name: str) -> BoxRule:
-        """A box rule by its name.
-
-        Raises:
-            ValueError: There is none of that name.
-        """
-        return by_name("box rule", self.boxes, name)
-
-
-RuleT = TypeVar("RuleT", StepRule, BoxRule)
-
-
-def by_name(what: str, rules: Sequence[RuleT], name: str) -> RuleT:
-    """The rule of a name.
-
-    Raises:
-        ValueError: There is none.
-    """
-    for rule in rules:
-        if rule.name == name:
-            return rule
-    raise ValueError(f"unknown {what} {name!r}; choose one of {', '.join(rule.name for rule in rules)}")
 
 
 def one_step(scores: Floats, step: npt.NDArray[np.intp] | int) -> Bools:

@@ -70,9 +70,9 @@ class Budget:
         self.awaits = {one.cell: one.awaits for one in planned}
         self.blocked = {one.cell: one.reason for one in planned if one.state == "blocked"}
         self.left = [one.cell for one in planned if one.state in ("run", "wait")]
-        rates = Prices(self.records, self.sized)
-        self.prices: dict[Cell, Price] = {cell: rates.of(cell) for cell in self.left}
-        self.guesses = rates.guesses()
+        prices = Prices(self.records, self.sized)
+        self.prices: dict[Cell, Price] = {cell: prices.of(cell) for cell in self.left}
+        self.guesses = prices.rates.guesses()
 
     def hours(self, cells: Iterable[Cell]) -> float:
         """GPU-hours of those of some cells that are left."""

@@ -102,13 +102,9 @@ def told_by(table: Table, evidence: Evidence) -> Iterator[Told]:
     for column in table.columns:
         for line in table.lines:
             value = line.values.get(column.key, Value())
-            judgement = value.judgement
-            if judgement is None and (value.paper is None or value.measured is not None):
-                continue
-            verdict = Verdict.NOT_RUN if judgement is None else judgement.verdict
-            if verdict is not Verdict.NEW:
+            if value.verdict not in (None, Verdict.NEW):
                 scope = scope_of(family_of(value, column, kinds), evidence)
-                yield Told(table, line, column, value, verdict, scope)
+                yield Told(table, line, column, value, value.verdict, scope)
 
 
 def family_of(value: Value, column: Column, kinds: dict[str, str]) -> str:

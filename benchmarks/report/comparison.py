@@ -17,7 +17,7 @@ from tabulate import tabulate
 
 from benchmarks.core.files import write_text
 from benchmarks.report.layout import Column, Line, Table, Value
-from benchmarks.report.verdicts import SIGNS, Judgement, Verdict, earned_by_plain
+from benchmarks.report.verdicts import SIGNS, Verdict, earned_by_plain
 
 NOTHING = Value()
 # Units of numbers that are shown with half of their interval.
@@ -102,27 +102,12 @@ def paper_cell(value: Value, markup: Markup) -> str:
 def measured_cell(value: Value, column: Column, best: str | None, markup: Markup, remarks: Remarks) -> str:
     """The measured number with its interval, or the mark of the reason why there is none."""
     if value.measured is None:
-        return remarks.marks([missing_reason(value), value.note], markup)
+        return remarks.marks([value.missing, value.note], markup)
     shown = digits(value.measured, column)
     is_best = shown == best
     if column.unit in WITH_INTERVAL and value.low is not None and value.high is not None:
         shown += markup.text("±" + digits((value.high - value.low) / 2, column))
     return (markup.bold(shown) if is_best else shown) + remarks.marks([value.note], markup)
-
-
-def missing_reason(value: Value) -> str | None:
-    """Why there is no measured number."""
-    not_run = value.judgement if value.judgement and value.judgement.verdict is Verdict.NOT_RUN else None
-    return value.missing or (not_run.reason if not_run else None)
-
-
-def verdict_cell(value: Value, markup: Markup, remarks: Remarks) -> str:
-    """The verdict's symbol, with a mark where a number was measured but cannot be compared."""
-    if value.judgement is None:
-        return ""
-    unexplained = value.judgement.verdict is Verdict.NOT_RUN and value.measured is not None
-    reason = value.judgement.reason if unexplained else None
-    return markup.symbols[value.judgement.verdict] + remarks.marks([reason], markup)
 
 
 def block_rows(table: Table, block: Sequence[Line], markup: Markup, remarks: Remarks) -> list[list[list[str]]]:
@@ -134,7 +119,7 @@ def block_rows(table: Table, block: Sequence[Line], markup: Markup, remarks: Rem
         kinds = {
             "paper": [paper_cell(value, markup) for value, _ in values],
             "measured": [measured_cell(value, column, best[column.key], markup, remarks) for value, column in values],
-            "verdict": [verdict_cell(value, markup, remarks) for value, _ in values],
+            "verdict": ["" if value.verdict is None else markup.symbols[value.verdict] for value, _ in values],
         }
         rows = [["", kind, *cells] for kind, cells in kinds.items() if any(cells)]
         rows = rows or [["", "", *[""] * len(values)]]
@@ -150,16 +135,11 @@ def heading_rows(table: Table, markup: Markup) -> tuple[list[str], list[str]]:
     return titles, units
 
 
-def judgements_of(table: Table) -> list[Judgement]:
-    """The verdicts on a table's numbers, with their reasons."""
-    values = [value_of(line, column) for line in table.lines for column in table.columns]
-    return [value.judgement for value in values if value.judgement is not None]
-
-
 def legend(table: Table, markup: Markup) -> list[str]:
     """What the symbols mean and how often each occurs, and how to read the numbers."""
-    judgements = judgements_of(table)
-    counts = Counter(judgement.verdict for judgement in judgements)
+    values = [value_of(line, column) for line in table.lines for column in table.columns]
+    counts = Counter(value.verdict for value in values if value.verdict is not None)
+    judgements = [value.judgement for value in values if value.judgement is not None]
     shown = [verdict for verdict in Verdict if counts[verdict] or verdict is not Verdict.NEW]
     verdicts = ", ".join(f"{markup.symbols[verdict]} {verdict} ({counts[verdict]})" for verdict in shown)
     said = [f"Verdicts: {verdicts}."] if counts else []
@@ -385,7 +365,7 @@ def csv_row(table: Table, line: Line, column: Column) -> dict[str, object]:
         "measured": value.measured,
         "low": value.low,
         "high": value.high,
-        "verdict": judgement.verdict if judgement else None,
+        "verdict": value.verdict,
         "plain": judgement.plain if judgement else None,
         "reason": judgement.reason if judgement else None,
         "missing": value.missing,

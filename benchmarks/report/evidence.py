@@ -154,7 +154,8 @@ class Evidence:
         for absence in self.told:
             if query.matches(absence.cell):
                 return f"{absence.reason}: `{absence.command}`" if absence.command else absence.reason
-        return f"not run: `{self.command}`"
+        alike = [record for record in self.records if record.cell.kind == query.kind]
+        return f"not run: `{self.command}{device_told(alike)}`"
 
     def value(self, query: Query, key: MetricKey, scale: float = 1.0) -> Value:
         """One number for a table, of one record or the mean over several seeds.
@@ -347,6 +348,12 @@ def of_one_condition(records: Sequence[Record]) -> tuple[list[Record], list[str]
     return counted, left_out
 
 
+def device_told(records: Sequence[Record]) -> str:
+    """The option by which a run measures on the device that the newest record is of; nothing for the CPU."""
+    devices = [{**record.inputs, **record.cell.options}.get("device") for record in records]
+    return f" --device {devices[-1]}" if devices and devices[-1] not in (None, "cpu") else ""
+
+
 def limit_told(records: Sequence[Record]) -> str:
     """The option by which a run goes on with the part of the images that the newest record is of; nothing for all."""
     limits = [record.notes.get("limit") for record in records if "data" in record.cell.options]
@@ -400,15 +407,6 @@ def mean(records: Sequence[Record], key: MetricKey) -> float:
             raise Missing(f"the record of {record.cell.kind} {record.cell.model} has {key} {metric.value}; run it anew")
         values.append(metric.value)
     return float(np.mean(values))
-
-
-def samples(records: Sequence[Record], key: MetricKey) -> list[list[float]]:
-    """Raw samples of each record.
-
-    Raises:
-        Missing: A record lacks them.
-    """
-    return [kept(record.samples, key, record) for record in records]
 
 
 def outcomes(records: Sequence[Record], key: MetricKey) -> list[Bools]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.core.records import MetricKey
-from benchmarks.report.verdicts import Judgement
+from benchmarks.report.verdicts import Judgement, Verdict
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,13 @@ class Value:
     high: float | None = None
     note: str | None = None
     key: MetricKey | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Its verdict, NOT RUN where nothing was measured of the paper's number; None where nothing is compared."""
+        if self.measured is None:
+            return None if self.paper is None else Verdict.NOT_RUN
+        return None if self.judgement is None else self.judgement.verdict
 
 
 @dataclass(frozen=True)

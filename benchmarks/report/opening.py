@@ -8,7 +8,7 @@ from benchmarks.core.records import Cell, Record
 from benchmarks.data.errors import DataError
 from benchmarks.report.paper import CLAIMS, Paper
 from benchmarks.work.demand import Rates, demand, shows_images
-from benchmarks.work.forecast import Forecast, Took, forecast, spread
+from benchmarks.work.forecast import Forecast, Took, forecast, of_its_device, spread
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import Planned, in_order, plan
 from benchmarks.work.session import Session
@@ -70,7 +70,7 @@ def needs(paper: Paper, names: Sequence[str], planned: Sequence[Planned], sessio
     left = [one.cell for one in planned if one.state in ("run", "wait")]
     if not left or is_idle(paper, names, [one for one in planned if shows_images(one.cell)], session):
         return []
-    records = session.store.records()
+    records = of_its_device(session.store.records(), session)
     told = [paper.experiment(name).time for name in names if name != CLAIMS]
     # Of jobs that run side by side `plan --gpu-hours` tells.
     what = "time, one job after the other" if session.elsewhere else "time"
@@ -183,5 +183,5 @@ def time_of(left: Sequence[Cell], records: Sequence[Record], told: Sequence[str]
     untold = f" ({told[0]})" if predicted.unknown and len(told) == 1 else ""
     rest = f"{predicted + Forecast(spread(by_speed, session), 0)}{untold}"
     measured = any(rates.speed(cell) is not None for cell in by_speed)
-    how = "the speed measured here" if measured else f"a guess, {rates.guessed_speed(False):g} images a second"
+    how = "the speed measured here" if measured else f"a guess, {rates.guesses()}"
     return f"{rest}; {len(by_speed)} cells by {how}" if by_speed else rest

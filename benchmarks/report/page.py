@@ -21,7 +21,7 @@ from benchmarks.report.flips import Flips
 from benchmarks.report.layout import Table
 from benchmarks.report.packing import as_lines, as_webp, packed
 from benchmarks.report.page_claims import claim_context
-from benchmarks.report.page_tables import PageFacts, command_of, facts_of, slug, table_context, verdict_of
+from benchmarks.report.page_tables import PageFacts, command_of, facts_of, slug, table_context
 from benchmarks.report.sources import Source, source_of
 from benchmarks.report.verdicts import Judgement, Verdict, earned_by_plain
 from benchmarks.work.attention import Attention
@@ -150,7 +150,7 @@ def words_of(page: Page) -> list[str]:
     """The verdicts that occur, those of claims first."""
     lines = [(section.table, line) for section in page.sections for line in section.table.lines]
     values = [value_of(line, column) for table, line in lines for column in table.columns]
-    seen = {str(verdict_of(value)) for value in values} | {str(result.verdict) for result in page.claims}
+    seen = {str(value.verdict) for value in values} | {str(result.verdict) for result in page.claims}
     return [word for word in dict.fromkeys([*map(str, ClaimVerdict), *map(str, Verdict)]) if word in seen]
 
 

@@ -8,11 +8,10 @@ from itertools import groupby
 from typing import Any
 
 from benchmarks.core.records import MetricKey, Record
-from benchmarks.report.comparison import WITH_INTERVAL, best_digits, blocks, digits, missing_reason, value_of
+from benchmarks.report.comparison import WITH_INTERVAL, best_digits, blocks, digits, value_of
 from benchmarks.report.evidence import seed_of
 from benchmarks.report.layout import Column, Line, Table, Value
 from benchmarks.report.sources import Source, own_of, source_of
-from benchmarks.report.verdicts import Verdict
 
 # What tells a recorded number, see :meth:`PageFacts.ground`.
 Ground = tuple[str, ...]
@@ -111,8 +110,8 @@ def rows_context(
 def cell_context(line: Line, column: Column, best: str | None) -> dict[str, Any]:
     """One value."""
     value = value_of(line, column)
-    verdict = verdict_of(value)
-    missing = missing_reason(value) or value.note if value.measured is None else None
+    verdict = value.verdict
+    missing = value.missing or value.note if value.measured is None else None
     return {
         "text": "" if value.measured is None else digits(value.measured, column),
         "spread": spread(value, column),
@@ -122,13 +121,6 @@ def cell_context(line: Line, column: Column, best: str | None) -> dict[str, Any]
         "verdict": verdict,
         "said": f"{verdict.sign} {str(verdict).lower()}" if verdict else "",
     }
-
-
-def verdict_of(value: Value) -> Verdict | None:
-    """A value's verdict; also where the paper has a number and nothing was measured. None where nothing is compared."""
-    if value.judgement is not None:
-        return value.judgement.verdict if value.paper or value.measured is not None else None
-    return Verdict.NOT_RUN if value.paper and value.measured is None else None
 
 
 def spread(value: Value, column: Column) -> str:
@@ -173,7 +165,7 @@ def facts_of_value(name: str, line: Line, column: Column, told: PageFacts) -> di
         "paper": value.paper,
         "verdict": f"{judgement.verdict}: {judgement.reason}" if judgement else None,
         "plain": str(judgement.plain) if judgement and judgement.plain else None,
-        "missing": missing_reason(value) if value.measured is None else None,
+        "missing": value.missing if value.measured is None else None,
         "note": value.note,
         "seeds": ", ".join(map(str, seeds)),
         "command": command_of(name, told.command, line.model, seeds) if known and line.model else None,

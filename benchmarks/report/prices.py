@@ -1,17 +1,21 @@
 """What it takes to decide what is undecided: the command, and the hours that it takes on the machine of the records."""
 
+import math
 import statistics
 from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import fields
 from itertools import count
 
 from benchmarks.core.records import Cell, MetricKey, Record, Scalar
 from benchmarks.networks.names import TWIN
-from benchmarks.report.evidence import Evidence, Query, setting_of
+from benchmarks.report.evidence import Evidence, Query, device_told, seed_of, setting_of
 from benchmarks.work.training import LONGER, TrainingOptions
 
 HOUR = 3600.0
+BOTH_MODES = 2  # a run measures training and inference
 Rows = Sequence[Sequence[Record]]
+Seeds = AbstractSet[int | None]
 
 
 def models_of_rows(rows: Rows) -> str:
@@ -19,25 +23,25 @@ def models_of_rows(rows: Rows) -> str:
     return f" --models {','.join(dict.fromkeys(records[0].cell.model for records in rows))}"
 
 
-def command_of(options: str, evidence: Evidence) -> str:
-    """The command that trains, with more options."""
+def command_of(options: str, evidence: Evidence, records: Sequence[Record]) -> str:
+    """The command that trains, with more options, on the device that records are of: others are not compared."""
     train = "" if evidence.profile.trains else " --train"
-    return f"`{evidence.command}{train}{options}`"
+    return f"`{evidence.command}{train}{device_told(records)}{options}`"
 
 
-def hours_of_rows(rows: Rows, evidence: Evidence, times: Callable[[Record, int], float]) -> float | None:
+def hours_of_rows(rows: Rows, evidence: Evidence, times: Callable[[Record, Seeds], float]) -> float | None:
     """Hours that the trainings behind rows take here; None if they do not tell.
 
     Args:
         rows: Records of each row, by seed.
         evidence: Knows the trainings.
-        times: How many more of a training, by it and the number of seeds that there are of it.
+        times: How many more of a training, by it and the seeds that there are of it.
     """
     hours: dict[object, float | None] = {}
     for record in (one for records in rows for one in records):
         for training in evidence.trainings_of(record):
             cell, setting = training.cell, setting_of(training.cell)
-            known = len(evidence.select(Query(cell.kind, cell.model, dict(setting))))
+            known = {seed_of(one) for one in evidence.select(Query(cell.kind, cell.model, dict(setting)))}
             seconds, row = training.notes.get("seconds"), (cell.kind, cell.model, setting)
             if seconds is None or "diverged" in training.notes:  # one that broke off tells none; its row's others do
                 hours.setdefault(row, None)
@@ -49,8 +53,8 @@ def hours_of_rows(rows: Rows, evidence: Evidence, times: Callable[[Record, int],
 
 def by_more_seeds(rows: Rows, seeds: int, evidence: Evidence) -> str:
     """How to have so many seeds of rows, and its price."""
-    hours = hours_of_rows(rows, evidence, lambda _, known: max(0, seeds - known))
-    return f"{command_of(f'{models_of_rows(rows)} --seeds {seeds}', evidence)}, {in_hours(hours)}"
+    hours = hours_of_rows(rows, evidence, lambda _, known: len({*range(seeds)} - known))
+    return f"{command_of(f'{models_of_rows(rows)} --seeds {seeds}', evidence, rows[0])}, {in_hours(hours)}"
 
 
 def by_longer_trainings(records: Sequence[Record], seeds: int, epochs: int, evidence: Evidence) -> str:
@@ -65,13 +69,13 @@ def by_longer_trainings(records: Sequence[Record], seeds: int, epochs: int, evid
         evidence: Knows the trainings.
     """
 
-    def times(training: Record, _: int) -> float:
+    def times(training: Record, _: Seeds) -> float:
         # With a longer training of each that tells whether these have ended.
         return (seeds + LONGER) * epochs / (recipe_epochs(training) or epochs)
 
     hours = hours_of_rows(trained_alike(records, evidence), evidence, times)
-    command = command_of(f" --seeds {seeds} --epochs {epochs}", evidence)
-    return f"{command}, of all rows, for those of other epochs are not compared, {in_hours(hours)}"
+    command = command_of(f" --seeds {seeds} --epochs {epochs}", evidence, records)
+    return f"{command}, of all rows, for those of other epochs are not compared, {in_hours(hours)} (of those trained alike)"
 
 
 def trained_alike(records: Sequence[Record], evidence: Evidence) -> Rows:
@@ -106,11 +110,11 @@ def by_checking_the_end(
         evidence: Knows the trainings.
         tried: Seeds whose longer trainings tell nothing; that of the first one named is run.
     """
-    hours = hours_of_rows([records], evidence, lambda _, known: LONGER + max(0, seeds - known))
     first = next(seed for seed in count() if seed not in tried)
-    others = [seed for seed in range(seeds) if seed != first]
-    named = ",".join(map(str, (first, *others))) if tried else str(seeds)
-    return f"{command_of(f'{models_of_rows([records])} --seeds {named}', evidence)}, {in_hours(hours)}"
+    asked = (first, *(seed for seed in range(seeds) if seed != first))
+    named = ",".join(map(str, asked)) if tried else str(seeds)
+    hours = hours_of_rows([records], evidence, lambda _, known: LONGER + len({*asked} - known))
+    return f"{command_of(f'{models_of_rows([records])} --seeds {named}', evidence, records)}, {in_hours(hours)}"
 
 
 def epochs_of(records: Sequence[Record], evidence: Evidence) -> int | None:
@@ -134,7 +138,7 @@ def by_more_images(models: Iterable[str], images: int, evidence: Evidence) -> st
 
 
 def seconds_of_image(model: str, evidence: Evidence) -> float | None:
-    """Seconds that a network takes for an image in inference, in the newest run that measured it; None without one."""
+    """Seconds that a network takes for an image, in the fastest run that measured it; None without one."""
     key = MetricKey("fps", of=model)
     speeds = [one.metrics[key].value for one in evidence.records if key in one.metrics and "mode" in one.cell.options]
     known = [speed for speed in speeds if speed]
@@ -143,12 +147,16 @@ def seconds_of_image(model: str, evidence: Evidence) -> float | None:
 
 
 def by_more_rounds(run: Record, models: Iterable[str], rounds: int, evidence: Evidence) -> str:
-    """How to measure networks for so many more rounds, and its price."""
+    """How to measure networks anew for so many rounds, and the price: a run of its own, in both modes."""
     names = dict.fromkeys((run.cell.model, *models, f"{run.cell.model}{TWIN}"))
-    turns = [run.samples.get(MetricKey("seconds", of=name)) for name in names]
-    hours = rounds * sum(statistics.median(turn) for turn in turns if turn) / HOUR
+    turns = {key.of: values for key, values in run.samples.items() if key.name == "seconds" and values}
+    timed = sum(map(sum, turns.values()))
+    # Warm-up and memory are measured besides, and of a GPU a round's time is that of one of its steps.
+    besides = run.notes.get("seconds", timed) / timed
+    budget = math.ceil(rounds * besides * sum(statistics.median(turns[name]) for name in names if name in turns))
     measured = ",".join(name for name in names if not name.endswith(TWIN))
-    return f"`{evidence.command} --models {measured}`, {in_hours(hours)}"
+    command = f"{evidence.command}{device_told([run])} --models {measured} --budget {budget}"
+    return f"`{command}`, {in_hours(BOTH_MODES * budget / HOUR)}"
 
 
 def in_hours(hours: float | None) -> str:

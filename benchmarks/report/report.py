@@ -324,8 +324,7 @@ def latex(page: Page, files: Sequence[Path], out: Path) -> str:
         for section in page.sections
         for caption, path in section.figures.items()
     ]
-    summary = page.claims_summary.replace("%", r"\%").replace("_", r"\_")
-    return LATEX % (latex_text(page.title), summary, "\n\n".join([*inputs, *figures]))
+    return LATEX % (latex_text(page.title), latex_text(page.claims_summary), "\n\n".join([*inputs, *figures]))
 
 
 def pdf(out: Path) -> None:

@@ -256,7 +256,7 @@ def quicker(says: str, ask: Ask, first: str, second: str, paper: float) -> Part:
             raise Missing("a single round tells nothing of noise; measure with a profile of several rounds")
 
         def way(rounds: int) -> str:
-            return f": {by_more_rounds(run, (first, second), rounds - speed.n, evidence)}"
+            return f": {by_more_rounds(run, (first, second), rounds, evidence)}"
 
         decided = above_zero(Seen(speed, ids([run]), way=way), 2 * margin)
         low, high = (math.exp(end) for end in speed.interval())

@@ -319,11 +319,10 @@ def steps() -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw, print and write; see the module."""
     options = parsed(arguments)
-    try:
-        evidence = read_evidence(Store(options.results), PAPER.profiles, options.profile, None)
+    store, variation = Store(options.results), Variation()
+    if store.records():
+        evidence = read_evidence(store, PAPER.profiles, options.profile, None)
         variation = variation_of(evidence.records, evidence.profile)
-    except ValueError:
-        variation = Variation()
     with Bar(sys.stderr) as bar:
         bar.start("calibration", steps(), "truths")
         measured = list(rates(variation, options.draws, lambda: bar.advance(1)))

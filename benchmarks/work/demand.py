@@ -214,6 +214,12 @@ class Rates:
         speed = SMALL_SPEED if is_small else GUESSED_SPEED[self.session.device_kind]
         return speed / (TRAINING_TAKES if training else 1)
 
+    def guesses(self) -> str:
+        """What guessed speeds are, in words."""
+        shown, trained = self.guessed_speed(False), self.guessed_speed(True)
+        of = f" of {SIDE} pixels" if self.session.profile.size == "paper" else ""
+        return f"{shown:,.0f} images{of} a second shown to a network, {trained:,.0f} in training"
+
     def pixels(self, cell: Cell) -> float:
         """Pixels of the images that a cell shows, over those that speeds are of; 1 for the small networks' images."""
         if self.session.profile.size != "paper":
@@ -226,9 +232,10 @@ class Rates:
         """The most bytes that a group of cells holds: all networks, and the feature maps of one at a time."""
         models = {cell.model for cell in cells}
         weights = sum(FLOAT * self.parameters(model) for model in models)
-        recipe = self.session.profile.recipe
-        if is_training(cells[0]) and recipe is not None:
-            pixels = float(recipe.batch * self.session.profile.resolution**2)
+        kind = KINDS[cells[0].kind]
+        if isinstance(kind, TrainingKind):
+            recipe = kind.recipe(cells[0], self.session)
+            pixels = float(recipe.batch * recipe.resolution**2)
             own = max(self.by_pixel(model, "training") for model in models) * pixels
             # Gradients and the optimizer's two moments at most, of as many networks as are trained at a time.
             return (own + 4 * weights) * (self.session.jobs if self.session.device_kind == "cpu" else 1)

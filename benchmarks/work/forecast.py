@@ -40,9 +40,16 @@ def in_words(seconds: float) -> str:
     return f"about {hours} h {minutes:02d} min" if hours else f"about {minutes} min"
 
 
-def likeness(cell: Cell) -> list[tuple[str, ...]]:
-    """What a cell is looked up by, the closest first."""
-    return [(cell.kind, cell.profile, cell.model), (cell.kind, cell.profile)]
+def likeness(cell: Cell) -> list[tuple[object, ...]]:
+    """What a cell is looked up by, the closest first; trainings of another number of epochs are not like it."""
+    alike = (cell.kind, cell.profile, cell.options.get("epochs"))
+    return [(*alike, cell.model), alike]
+
+
+def of_its_device(records: Iterable[Record], session: Session) -> list[Record]:
+    """The records that a session's kind of device made, and those that no device has to do with."""
+    own = (None, session.device_kind)
+    return [record for record in records if {**record.cell.options, **record.inputs}.get("device") in own]
 
 
 def own_seconds(record: Record) -> float:
@@ -59,7 +66,7 @@ class Took:
     """
 
     def __init__(self, records: Iterable[Record], seconds_of: Callable[[Record], float] = own_seconds) -> None:
-        self.seconds: dict[tuple[str, ...], list[float]] = {}
+        self.seconds: dict[tuple[object, ...], list[float]] = {}
         for record in records:
             if SECONDS in record.notes:
                 for key in likeness(record.cell):

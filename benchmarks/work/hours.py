@@ -7,8 +7,8 @@ from enum import Enum
 
 from benchmarks.core.records import Cell, Record
 from benchmarks.work.cluster.jobs import Job
-from benchmarks.work.demand import SIDE, Rates
-from benchmarks.work.forecast import Took, own_seconds
+from benchmarks.work.demand import Rates
+from benchmarks.work.forecast import Took, of_its_device, own_seconds
 from benchmarks.work.kinds import KINDS
 from benchmarks.work.session import Session
 from benchmarks.work.workers import PROCESSES
@@ -49,7 +49,7 @@ class Prices:
 
     def __init__(self, records: Iterable[Record], session: Session) -> None:
         self.session = session
-        own = [one for one in records if one.inputs.get("device", session.device_kind) == session.device_kind]
+        own = of_its_device(records, session)
         self.rates = Rates(own, session)
         self.took = Took(own, lambda record: own_seconds(record) * int(record.notes.get(PROCESSES, 1)))
 
@@ -60,16 +60,10 @@ class Prices:
             return Price(like, How.LIKE)
         seconds = self.rates.seconds(cell)
         if seconds is None:
-            kind, plan = KINDS[cell.kind], self.session.profile.efficiency
             # It warms up and measures memory before the rounds that its budget is for.
-            return Price(2 * plan.budget + STARTING if kind.alone else COUNTING, How.GUESS)
+            rounds = 2 * float(str(cell.options.get("budget") or 0)) + STARTING
+            return Price(rounds if KINDS[cell.kind].alone else COUNTING, How.GUESS)
         return Price(seconds, How.GUESS if self.rates.speed(cell) is None else How.SPEED)
-
-    def guesses(self) -> str:
-        """What guesses are, in words."""
-        shown, trained = self.rates.guessed_speed(False), self.rates.guessed_speed(True)
-        of = f" of {SIDE} pixels" if self.session.profile.size == "paper" else ""
-        return f"{shown:,.0f} images{of} a second shown to a network, {trained:,.0f} in training"
 
 
 def device_seconds(cells: Iterable[Cell], prices: Mapping[Cell, Price]) -> float:

@@ -1,12 +1,12 @@
 """Trained networks for the kinds of work that look at them: which weights a cell needs, and where they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.core.files import file_hash
-from benchmarks.core.records import Cell, Scalar, options_of
+from benchmarks.core.records import Cell, Record, Scalar, options_of
 from benchmarks.core.versions import versions
 from benchmarks.data.errors import DataError
 from benchmarks.networks.plugins import fingerprint
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from baselines.backbone import Backbone
 
 TRAINED, GIVEN = "trained", "given"
+# What tells where a training was made, by which devices and libraries, and not what was trained by what recipe.
+WHERE = ("device", "computes_with", "processes", "drawn", "torch", "torchvision", "pillow")
 # Options and inputs that all rows of a table of trained networks must share.
 CONDITIONS = ("weights", "epochs", "step_loss", "device")
 
@@ -70,8 +72,27 @@ def weights_of(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Wai
         return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
     if session.profile.trains:
         return inputs if isinstance(inputs, Blocked) else Waiting(source)
+    record = None if isinstance(inputs, Blocked | Waiting) else trained_elsewhere(source, inputs, session)
+    if record is not None:
+        return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
     where = f" in {session.weights}" if session.weights else ""
     return Blocked(f"no weights of {cell.model}{where}", f"{train_command(source, session)} (or --weights DIR)")
+
+
+def trained_elsewhere(source: Cell, inputs: Inputs, session: Session) -> Record | None:
+    """The newest training of a cell that left weights and differs only in where it was made; None without one.
+
+    Such as one that several processes shared, on four GPUs: what looks at its weights in one process, or on the CPU, is
+    told apart by their hash.
+    """
+
+    def of_what(inputs: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        return {name: value for name, value in inputs.items() if name not in WHERE}
+
+    made = [
+        one for one in session.store.of(source) if "weights" in one.notes and of_what(one.inputs) == of_what(inputs)
+    ]
+    return made[-1] if made else None
 
 
 def loaded_network(cell: Cell, session: Session) -> "Backbone":

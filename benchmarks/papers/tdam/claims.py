@@ -21,7 +21,10 @@ BY_NUMBER = {
     8: ("supplement",),
     9: ("table1", "fig8"),
     32: ("supplement",),
-    34: ("table7-wsol", "selectivity"),
+    # Their control is the same loop without attention.
+    24: ("table7-wsol", "controls"),
+    33: ("table4", "controls"),
+    34: ("table7-wsol", "selectivity", "controls"),
 }
 
 

@@ -118,25 +118,25 @@ def figure_in(run: Record, model: str, column: str, evidence: Evidence) -> Value
 def ratio_of(model: str, column: str, evidence: Evidence) -> Value:
     """Ratio to the plain network of the same run, judged against the paper's ratio."""
     backbone = parse(model).backbone
-    run = run_of(model, MODES[column.split("_")[0]], evidence)
+    run, paper = run_of(model, MODES[column.split("_")[0]], evidence), paper_ratio(model, column)
+    printed = None if paper is None else f"{paper:.2f}"
     if isinstance(run, str):
-        return Value(missing=run)
+        return Value(printed, missing=run)
     own, plain = (figure_in(run, name, column, evidence) for name in (model, backbone))
     if own.measured is None or plain.measured is None:
-        return own if own.measured is None else plain
+        return judged(own if own.measured is None else plain, printed, None)
     effect = (
         speed_over(run, model, backbone) if column.endswith("fps") else certain(math.log(own.measured / plain.measured))
     )
     low, high = effect.interval()
     ends = (math.exp(low), math.exp(high)) if math.isfinite(low) else (None, None)  # of a single round it is not
     value = replace(own, measured=math.exp(effect.value), low=ends[0], high=ends[1])
-    paper = paper_ratio(model, column)
     if paper is None or model == backbone:
-        return judged(value, None if paper is None else f"{paper:.2f}", None)
+        return judged(value, printed, None)
     beside = {paper_ratio(other, column) for other in paper_rows() if parse(other).backbone == backbone}
     others = [math.log(other) for other in beside if other and f"{other:.2f}" != f"{paper:.2f}"]
     target = Target(math.log(paper), 0.0, math.log(1 + WIDE), others)
-    return judged(value, f"{paper:.2f}", judge(effect, target, lambda log: f"{math.exp(log):.2f}"))
+    return judged(value, printed, judge(effect, target, lambda log: f"{math.exp(log):.2f}"))
 
 
 def certain(value: float) -> Effect:

@@ -12,7 +12,7 @@ from benchmarks.core.records import Cell, MetricKey
 from benchmarks.papers.tdam.numbers import TABLE1, read_paper
 from benchmarks.papers.tdam.queries import RESOLUTIONS, scaled, swept
 from benchmarks.papers.tdam.table1 import INTERVALS
-from benchmarks.report.evidence import Evidence, line_of
+from benchmarks.report.evidence import Evidence, judged, line_of
 from benchmarks.report.layout import Column, Table, Value
 from benchmarks.report.paper import Experiment
 from benchmarks.report.shares import Printed, printed_in, share_value
@@ -60,11 +60,12 @@ def best(model: str, key: MetricKey, printed: Printed | None, evidence: Evidence
     values = {resolution: top1(model, resolution, key.steps, evidence) for resolution in RESOLUTIONS}
     absent = [value for value in values.values() if value.measured is None]
     if absent:
-        return absent[0]
+        return judged(absent[0], None if printed is None else printed.digits, None)
     at = max(values, key=lambda resolution: values[resolution].measured or 0.0)
     pixels = scaled(at, evidence.profile)
     note = f"at {pixels} pixels" + (f", {at} at the paper's scale" if pixels != at else "")
-    return replace(at_resolution(model, at, key, printed, evidence), note=note)
+    value = at_resolution(model, at, key, printed, evidence)
+    return replace(value, note="; ".join(said for said in (note, value.note) if said))
 
 
 def beside(column: str, model: str, steps: str) -> Printed | None:
