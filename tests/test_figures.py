@@ -180,7 +180,7 @@ def test_the_papers_points_stand_in_a_row_of_their_own(figures: list[Captioned])
     assert all(len(axis.lines) >= 14 for axis in here)
     printed = {(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in theirs[0].lines}
     assert (27.65, 78.96) in printed
-    assert here[0].get_ylabel() == "here: released top-1 on mini val [%]"
+    assert here[0].get_ylabel() == "here: released top-1\non mini val [%]"
 
 
 def test_a_training_that_broke_off_in_its_first_epoch_hides_no_other(whole: Evidence) -> None:

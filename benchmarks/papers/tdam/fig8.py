@@ -270,7 +270,7 @@ def ablations(evidence: Evidence) -> Captioned:
     profile, points = evidence.profile, chosen(evidence.models)
     data = "ImageNet-V1" if profile.papers_data else profile.name
     rows = {
-        f"here: released top-1 on {data} [%]": panels(evidence, measured=True),
+        f"here: released top-1\non {data} [%]": panels(evidence, measured=True),
         "the paper: top-1 on ImageNet [%]": panels(evidence, measured=False),
     }
     caption = (

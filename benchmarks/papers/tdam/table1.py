@@ -326,7 +326,7 @@ def accuracy_cost(evidence: Evidence) -> Captioned:
     )
     if not points:
         return Captioned(name, caption, None, unmeasured("top-1 against cost", evidence))
-    rows = {f"here: released top-1 on {data_title(evidence.profile)} [%]": points}
+    rows = {f"here: released top-1\non {data_title(evidence.profile)} [%]": points}
     rows |= {"the paper: top-1 on ImageNet-V1 [%]": printed} if (printed := printed_points(evidence)) else {}
     figure = scatter_figure(rows, PANELS, STYLES)
     return Captioned(name, caption, figure, unmeasured(", ".join(absent), evidence) if absent else "")
