@@ -75,7 +75,8 @@ def by_longer_trainings(records: Sequence[Record], seeds: int, epochs: int, evid
 
     hours = hours_of_rows(trained_alike(records, evidence), evidence, times)
     command = command_of(f" --seeds {seeds} --epochs {epochs}", evidence, records)
-    return f"{command}, of all rows, for those of other epochs are not compared, {in_hours(hours)} (of those trained alike)"
+    price = f"{in_hours(hours)} (of those trained alike)"
+    return f"{command}, of all rows, for those of other epochs are not compared, {price}"
 
 
 def trained_alike(records: Sequence[Record], evidence: Evidence) -> Rows:
