@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import SoftFileLock, Timeout
 
-from benchmarks.core.files import short_hash, write_new, write_text
+from benchmarks.core.files import canonical, short_hash, write_new, write_text
 from benchmarks.core.pack import PACK, line_of, read_pack, write_pack
 from benchmarks.core.records import SCHEMA, Cell, Record, Scalar, StoreError, from_json, identity
 
@@ -101,10 +101,10 @@ class Store:
         Raises:
             StoreError: As :meth:`records`, of these records or of the pack.
         """
-        told = f'"model":{json.dumps(cell.model)}'
+        told = f'"cell":{canonical(cell.as_dict())}'
         packed = [self.unpacked(name, line) for name, line in read_pack(self.pack_path).items() if told in line]
         # An id has 16 digits.
-        paths = sorted((self.folder / "records").glob(f"{self.record_path(cell, '?' * 16).name}"))
+        paths = (self.folder / "records").glob(self.record_path(cell, "?" * 16).name)
         loose = [self.read(path).record for path in paths]
         mine = {record.id: record for record in (*packed, *loose) if record.cell == cell}
         return sorted(mine.values(), key=lambda record: (record.created, record.id))

@@ -23,6 +23,7 @@ from benchmarks.work.weights import (
     CONDITIONS,
     WeightsOptions,
     known_inputs,
+    left_by,
     loaded_network,
     shown_inputs,
     weights_of,
@@ -169,7 +170,7 @@ def tuned_weights(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | 
         return Waiting(cell)
     if "weights" not in record.notes:
         return Blocked(f"the fine-tuning of {cell.model} left no weights: {record.notes['diverged']}", "")
-    return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
+    return left_by(record, session)
 
 
 def tuned_network(cell: Cell, num_classes: int, session: Session) -> "nn.Module":

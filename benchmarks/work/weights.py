@@ -69,14 +69,19 @@ def weights_of(cell: Cell, session: Session) -> tuple[Path, str] | Blocked | Wai
     if record is not None and "weights" not in record.notes:
         return Blocked(f"{cell.model} has no weights: {record.notes['diverged']}", "")
     if record is not None:
-        return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
+        return left_by(record, session)
     if session.profile.trains:
         return inputs if isinstance(inputs, Blocked) else Waiting(source)
     record = None if isinstance(inputs, Blocked | Waiting) else trained_elsewhere(source, inputs, session)
     if record is not None:
-        return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
+        return left_by(record, session)
     where = f" in {session.weights}" if session.weights else ""
     return Blocked(f"no weights of {cell.model}{where}", f"{train_command(source, session)} (or --weights DIR)")
+
+
+def left_by(record: Record, session: Session) -> tuple[Path, str]:
+    """File and hash of the weights that a training left."""
+    return session.store.folder / "weights" / record.notes["weights"], record.notes["sha256"]
 
 
 def trained_elsewhere(source: Cell, inputs: Inputs, session: Session) -> Record | None:
