@@ -152,7 +152,6 @@ def transfer(cell: Cell, draw: np.random.Generator) -> Content:
         draws = (draw.uniform(70, 80) + draw.standard_normal(200)).tolist()
         low, mean, high = np.quantile(draws, (0.025, 0.5, 0.975)).tolist()
         content.metrics[MetricKey(name)] = Metric(100 * RIGHT / N if ends else mean, "%", N, low, high)
-        content.samples[MetricKey(name)] = draws
     return content
 
 

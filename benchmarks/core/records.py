@@ -131,6 +131,11 @@ class Record:
     id: str
     schema: int = SCHEMA
 
+    @property
+    def device(self) -> Scalar:
+        """The device that the numbers depend on, asked for or found; None where none has to do with them."""
+        return {**self.inputs, **self.cell.options}.get("device")
+
     def as_dict(self) -> dict[str, Any]:
         """The record as JSON has it; keys that are nothing are left out."""
         content = asdict(self)

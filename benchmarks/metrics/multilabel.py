@@ -23,13 +23,11 @@ class Estimate:
         value: Of all images.
         low: Lower end.
         high: Upper end.
-        draws: Of each resample; those of two networks on the same images are paired by their place.
     """
 
     value: float
     low: float
     high: float
-    draws: tuple[float, ...]
 
 
 def average_precision(scores: Floats, targets: Floats, weights: Floats | None = None) -> Floats:
@@ -159,7 +157,6 @@ def estimates(scores: Floats, targets: Floats, threshold: float, resamples: int 
     ]
     by_measure = {}
     for name, estimate in value.items():
-        values = tuple(draw[name] for draw in draws)
-        low, high = np.nanquantile(values, (0.025, 0.975))
-        by_measure[name] = Estimate(estimate, float(low), float(high), values)
+        low, high = np.nanquantile([draw[name] for draw in draws], (0.025, 0.975))
+        by_measure[name] = Estimate(estimate, float(low), float(high))
     return by_measure

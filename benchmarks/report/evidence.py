@@ -350,8 +350,8 @@ def of_one_condition(records: Sequence[Record]) -> tuple[list[Record], list[str]
 
 def device_told(records: Sequence[Record]) -> str:
     """The option by which a run measures on the device that the newest record is of; nothing for the CPU."""
-    devices = [{**record.inputs, **record.cell.options}.get("device") for record in records]
-    return f" --device {devices[-1]}" if devices and devices[-1] not in (None, "cpu") else ""
+    device = records[-1].device if records else None
+    return f" --device {device}" if device not in (None, "cpu") else ""
 
 
 def limit_told(records: Sequence[Record]) -> str:

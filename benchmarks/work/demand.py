@@ -179,7 +179,7 @@ class Rates:
                 self.counted[record.cell.model] = value
             if "mode" in record.cell.options:
                 self.measured |= held_by_pixel(record)
-                self.speeds |= speeds_in(record) if record.cell.options["device"] == session.device_kind else {}
+                self.speeds |= speeds_in(record) if record.device == session.device_kind else {}
 
     def parameters(self, model: str) -> float:
         """How many a network has; counts are of the paper's size."""

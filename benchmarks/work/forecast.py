@@ -48,8 +48,7 @@ def likeness(cell: Cell) -> list[tuple[object, ...]]:
 
 def of_its_device(records: Iterable[Record], session: Session) -> list[Record]:
     """The records that a session's kind of device made, and those that no device has to do with."""
-    own = (None, session.device_kind)
-    return [record for record in records if {**record.cell.options, **record.inputs}.get("device") in own]
+    return [record for record in records if record.device in (None, session.device_kind)]
 
 
 def own_seconds(record: Record) -> float:

@@ -56,7 +56,7 @@ class Transfer(Evaluation["nn.Module"]):
     """Top-1 and top-5, or for several classes at once mAP and F1; probabilities are kept per image."""
 
     name = "transfer"
-    version = 2
+    version = 3
     options = TransferOptions
     choices = TransferChoices
     conditions = CONDITIONS
@@ -131,14 +131,13 @@ class Transfer(Evaluation["nn.Module"]):
         require_images(len(positions), options.data, collected.unreadable)
         status = status_of_part(status_with_missing(len(positions), options, session), images)
         scores, targets = collected.part["scores"], np.stack([np.asarray(images.target(i)) for i in positions])
-        samples: dict[MetricKey, list[float]] = {}
         outcomes: dict[MetricKey, str] = {}
         if options.threshold is not None:
-            metrics, samples = multi_label(scores, targets, options.threshold, status)
+            metrics = multi_label(scores, targets, options.threshold, status)
         else:
             metrics = single_label(scores, targets, [images.clusters[i] for i in positions], status)
             outcomes = {TOP1: pack(scores.argmax(axis=1) == targets)}
-        record = new_record(cell, known_inputs(self, cell, session), metrics, samples)
+        record = new_record(cell, known_inputs(self, cell, session), metrics)
         path = session.store.path("scores", f"{cell.model}-{options.target}-{record.id}", ".npz")
         ids = [images.ids[i] for i in positions]
         write_arrays({"ids": np.array(ids), "scores": scores, "targets": targets}, path)
@@ -198,10 +197,8 @@ def single_label(
     return {MetricKey(f"top{k}"): percent(clustered(hit, clusters), status) for k, hit in hits.items()}
 
 
-def multi_label(
-    scores: "np.ndarray", targets: "np.ndarray", threshold: float, status: str
-) -> tuple[dict[MetricKey, Metric], dict[MetricKey, list[float]]]:
-    """mAP, overall and both per-class F1 in percent with bootstrap intervals, and their draws, paired by place.
+def multi_label(scores: "np.ndarray", targets: "np.ndarray", threshold: float, status: str) -> dict[MetricKey, Metric]:
+    """mAP, overall and both per-class F1 in percent with bootstrap intervals.
 
     Args:
         scores: Probabilities (N, K).
@@ -211,9 +208,7 @@ def multi_label(
     """
     from benchmarks.metrics.multilabel import estimates
 
-    measured = {MetricKey(name): one for name, one in estimates(scores, targets, threshold).items()}
-    metrics = {
-        key: Metric(100 * one.value, "%", len(targets), 100 * one.low, 100 * one.high, status)
-        for key, one in measured.items()
+    return {
+        MetricKey(name): Metric(100 * one.value, "%", len(targets), 100 * one.low, 100 * one.high, status)
+        for name, one in estimates(scores, targets, threshold).items()
     }
-    return metrics, {key: [100 * draw for draw in one.draws] for key, one in measured.items()}
