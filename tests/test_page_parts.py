@@ -25,7 +25,7 @@ from benchmarks.report.closing import numbers_of
 from benchmarks.report.evidence import Evidence, line_of
 from benchmarks.report.flips import KEY, LOOKED_AT, PICTURED, flipped, flips
 from benchmarks.report.layout import Column, Line, Table, Value
-from benchmarks.report.packing import packed, unpacked
+from benchmarks.report.packing import in_hundredths, packed, unpacked
 from benchmarks.report.page import figure_context
 from benchmarks.report.page_claims import links_of
 from benchmarks.report.page_tables import PageFacts, command_of, row_ids, table_context
@@ -310,6 +310,13 @@ def test_what_is_not_packed_is_refused(text: str) -> None:
         unpacked(text)
 
 
+def test_only_coordinates_are_rounded() -> None:
+    """A scale of 0.015625 would become another size; no picture of lines is larger than a page needs it."""
+    drawn = '<use x="1.234567" y="-0.001"/><path d="M 0.996 3 L 10.25 -7.125" transform="scale(0.015625)"/>'
+    rounded = '<use x="1.23" y="-0"/><path d="M 1 3 L 10.25 -7.12" transform="scale(0.015625)"/>'
+    assert in_hundredths(drawn) == rounded
+
+
 @pytest.mark.parametrize("holds_pictures", [True, False])
 def test_pictures_are_embedded_as_such_and_lines_as_outlines(tmp_path: Path, holds_pictures: bool) -> None:
     """Pictures in an SVG would be several times as large as the same figure in WebP; lines are sharp at any size."""
@@ -326,4 +333,4 @@ def test_pictures_are_embedded_as_such_and_lines_as_outlines(tmp_path: Path, hol
         with Image.open(io.BytesIO(base64.b64decode(told["picture"].partition(",")[2]))) as shown:
             assert shown.size == (2.0 * DOTS_PER_INCH, 2.0 * DOTS_PER_INCH)
     else:
-        assert unpacked(told["svg"]) == path.read_text(encoding="utf-8")
+        assert unpacked(told["svg"]) == in_hundredths(path.read_text(encoding="utf-8"))

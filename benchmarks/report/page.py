@@ -19,7 +19,7 @@ from benchmarks.report.claims import ClaimResult, ClaimVerdict
 from benchmarks.report.comparison import value_of
 from benchmarks.report.flips import Flips
 from benchmarks.report.layout import Table
-from benchmarks.report.packing import as_lines, as_webp, packed
+from benchmarks.report.packing import as_lines, as_webp, in_hundredths, packed
 from benchmarks.report.page_claims import claim_context
 from benchmarks.report.page_tables import PageFacts, command_of, facts_of, slug, table_context
 from benchmarks.report.sources import Source, source_of
@@ -215,7 +215,7 @@ def figure_context(path: Path, alt: str) -> dict[str, str]:
     """A figure as the page embeds it: as outlines, or where it holds pictures as one, which is a quarter as large."""
     drawn = path.read_text(encoding="utf-8")
     if "<image" not in drawn:
-        return {"alt": alt, "svg": packed(drawn), "picture": ""}
+        return {"alt": alt, "svg": packed(in_hundredths(drawn)), "picture": ""}
     with Image.open(path.with_suffix(".png")) as image:
         return {"alt": alt, "svg": "", "picture": as_webp(image.convert("RGB"), quality=70)}
 
