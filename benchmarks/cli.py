@@ -410,6 +410,7 @@ experiment_options = (
         callback=listed,
         help="Which of the paper's image sets to evaluate on, such as v1; default: all.",
     ),
+    headed(WHAT, "--targets", callback=listed, help="Which tasks to fine-tune for, such as cub; default: all."),
     weights_option,
     headed(WHAT, "--train", is_flag=True, help="Train networks that have no weights, also by a profile that does not "
            "by itself, such as full."),
@@ -648,7 +649,7 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
 
     paper = the_paper()
     names = chosen_names(paper, experiments)
-    chosen = Chosen(options.pop("tasks"), options.pop("splits"))
+    chosen = Chosen(**{name: options.pop(name) for name in ("tasks", "splits", "targets")})
     executor, gpus, shares = (options.pop(name) for name in ("executor", "gpus_per_job", "shares"))
     if executor is None:
         require_executor({"--gpus-per-job": gpus > 1, "--shares": shares > 1})
@@ -720,7 +721,7 @@ def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any)
 
     paper = the_paper()
     names = chosen_names(paper, experiments)
-    chosen = Chosen(options.pop("tasks"), options.pop("splits"))
+    chosen = Chosen(**{name: options.pop(name) for name in ("tasks", "splits", "targets")})
     elsewhere = {name: options.pop(name) for name in ("executor", "partition", "gpus_per_job", "shares", "slurm")}
     processes = elsewhere["gpus_per_job"] if options["device"] != "cpu" else 1
     session = make_session(paper, options, Where(elsewhere["executor"] is not None, job is None, processes))

@@ -358,7 +358,18 @@ def test_options_are_told_again_as_they_were_given(tmp_path: Path) -> None:
     file.touch()
     kept = [
         *("--num-classes", "7", "--class-list", str(file), "--plugin", str(file), "--plugin", str(file)),
-        *("--splits", "v1,v2", "--weights", str(tmp_path), "--data-root", str(tmp_path), "--contiguous", "--compile"),
+        *(
+            "--splits",
+            "v1,v2",
+            "--targets",
+            "cub",
+            "--weights",
+            str(tmp_path),
+            "--data-root",
+            str(tmp_path),
+            "--contiguous",
+            "--compile",
+        ),
     ]
     said = ["--profile", "mini", "--models", PLAIN, "--tasks", "cost", "--seeds", "5", "--limit", "9", "--train"]
     words = ["table1", *said, *kept, "--device", "cuda", "--gpu-hours", "5", "--results", "reference"]

@@ -188,6 +188,15 @@ def test_fewer_than_five_seeds_tell_no_networks_apart(seeds: int) -> None:
     assert result.reason.endswith(more)
 
 
+def test_a_price_is_of_the_median_seed() -> None:
+    """One that took ten times as long, or that broke off, sets none."""
+    seen = two(92.0, 90.0, World(seeds=3))
+    times = {0: 360.0, 1: 3600.0, 2: 360.0}
+    timed = [replace(one, notes={**one.notes, "seconds": times[int(str(one.cell.options["seed"]))]})
+             if one.cell.kind == "train" else one for one in seen.records]  # fmt: skip
+    assert "--seeds 5`, about 0.4 hours here" in judged(GAIN, replace(seen, records=timed)).reason
+
+
 # ---------------------------------------------------------------- by images
 
 
@@ -274,7 +283,11 @@ def test_what_is_not_known_of_a_training_decides_nothing() -> None:
     assert unrecorded.verdict is UNDECIDED
     assert f"whether {TD} was trained to its end is not known: its training is not recorded" in unrecorded.reason
     uncurved = [replace(one, samples={}) for one in world.evidence(records).records]
-    assert "its training kept no held-out accuracy" in judged(GAIN, evidence(*uncurved)).reason
+    unfollowed = judged(GAIN, evidence(*uncurved)).reason
+    assert (
+        "its training kept no held-out accuracy; the profile keeps no images of it back, so no run of it" in unfollowed
+    )
+    assert "`" not in unfollowed, "a command that leaves it as it is"
     alone = judged(GAIN, two(92.0, 90.0, World(gain=None)))
     assert alone.verdict is UNDECIDED
     assert "no longer training of it is recorded" in alone.reason
@@ -408,7 +421,9 @@ def test_a_fine_tuned_network_rests_on_its_pretraining_too() -> None:
     part = above("a gain", versus(*(tuned(model) for model in (TD, PLAIN)), lambda rule: MetricKey("top1")))
     world = World(spread=8.0)
     records = [*world.transferred(TD, "cub", 92.0), *world.transferred(PLAIN, "cub", 90.0)]
-    assert "hours here" in judged(part, world.evidence(records)).reason
+    reason = judged(part, world.evidence(records)).reason
+    assert "hours here" in reason
+    assert f"--models {TD},{PLAIN} --targets cub --seeds " in reason, "the price is of no other task"
     behind = world.evidence(records)
     assert {one.cell.kind for one in behind.trainings_of(records[0])} == {"finetune", "train"}
     unended = World(spread=0.02, held_out={PLAIN: 19.0})

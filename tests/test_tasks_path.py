@@ -17,12 +17,15 @@ from benchmarks.core.records import MetricKey, Record
 from benchmarks.core.store import Store
 from benchmarks.data.imagenet import open_training
 from benchmarks.networks.models import create
+from benchmarks.papers.tdam import PAPER
+from benchmarks.report.asked import Chosen, cells_of
 from benchmarks.work import loop
 from benchmarks.work.training import HELD_OUT
-from tests.sessions import TWO_PROCESSES
+from tests.sessions import TWO_PROCESSES, make_session
 from tests.trees import draw_coco, draw_cub, draw_dogs, draw_imagenet
 
 MODEL = "mobilenet_v3_large"
+TUNED = "resnet50-td-joint-t2-m1"
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +235,16 @@ def test_a_network_that_figure_8_does_not_have(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["run", "fig8", "--models", "resnet50-se", "--results", str(tmp_path)])
     assert result.exit_code == 1
     assert "figure 8 does not have resnet50-se; choose of resnet50-td-top-t2-m0" in result.output
+
+
+def test_one_task_alone_is_planned(tmp_path: Path) -> None:
+    """Its fine-tunings and evaluations, with the pretraining that they start from; none of the others'."""
+    session = make_session(tmp_path, "mini", seeds=(0, 1, 2, 3, 4), models=(TUNED,))
+    every = cells_of(PAPER, ["table7-tasks"], Chosen(), session)
+    alone = cells_of(PAPER, ["table7-tasks"], Chosen(targets=("cub",)), session)
+    assert {cell.options.get("target") for cell in every} == {None, "cub", "dogs", "coco"}
+    assert alone == [cell for cell in every if cell.options.get("target") in (None, "cub")]
+    assert {cell.kind for cell in alone} == {cell.kind for cell in every}
 
 
 def test_figure_8_says_how_to_train_what_it_lacks(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("run", "--models"), 2, "Option '--models' requires an argument"),
     *(((*command, "--models", ""), 2, f"--models takes {NAMES}") for command in (TABLE1, PLAN, ("show",), ("report",))),
     ((*TABLE1, "--tasks", ""), 2, f"--tasks takes {NAMES}"),
+    ((*TABLE1, "--targets", "birds"), 1, "unknown target 'birds'; choose of cub, dogs, coco"),
     ((*TABLE1, "--splits", ","), 2, "--splits takes names separated by commas, got ','; leave it out for all"),
     # Numbers out of range.
     ((*TABLE1, "--seeds", "-1"), 2, SEEDS),

@@ -1,4 +1,4 @@
-"""What is asked of a paper: which experiments, kinds of work and image sets, and the cells that these have."""
+"""What is asked of a paper: which experiments, kinds of work, image sets and tasks, and the cells that these have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,12 @@ class Chosen:
     Attributes:
         tasks: Kinds of work, None for all.
         splits: Which of the paper's image sets networks are evaluated on, by the paper's columns; None for all.
+        targets: What networks are fine-tuned for, by the profile's names; None for all.
     """
 
     tasks: tuple[str, ...] | None = None
     splits: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
 
 
 def chosen_names(paper: Paper, names: Sequence[str]) -> tuple[str, ...]:
@@ -35,22 +37,29 @@ def chosen_names(paper: Paper, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def cells_of(paper: Paper, names: Sequence[str], chosen: Chosen, session: Session) -> list[Cell]:
-    """The cells of experiments, of the chosen kinds of work and image sets.
+    """The cells of experiments, of the chosen kinds of work, image sets and targets.
 
     Raises:
-        ValueError: There is no such kind, or image set.
+        ValueError: There is no such kind, image set or target.
     """
-    sets = session.profile.splits
+    sets, targets = session.profile.splits, session.profile.transfers
     for task in chosen.tasks or ():
         if task not in KINDS:
             raise ValueError(f"unknown kind of work {task!r}; choose of {', '.join(KINDS)}")
     for split in chosen.splits or ():
         if split not in sets:
             raise ValueError(f"unknown image set {split!r}; choose of {', '.join(sets)}")
+    for target in chosen.targets or ():
+        if target not in targets:
+            raise ValueError(
+                f"unknown target {target!r}; choose of {', '.join(targets) or 'none: the profile has none'}"
+            )
     left_out = {data for name, data in sets.items() if chosen.splits is not None and name not in chosen.splits}
     left_out |= {session.profile.looks} if sets.get("v1") in left_out else set()
     cells = [cell for name in names if name != CLAIMS for cell in paper.experiment(name).cells(session)]
     wanted = [cell for cell in cells if chosen.tasks is None or cell.kind in chosen.tasks]
+    if chosen.targets is not None:
+        wanted = [cell for cell in wanted if cell.options.get("target") in (None, *chosen.targets)]
     return [cell for cell in wanted if cell.options.get("data") not in left_out]
 
 

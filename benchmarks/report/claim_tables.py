@@ -93,6 +93,8 @@ def summary(results: Sequence[ClaimResult], profile: Profile, rules: tuple[str, 
     disputed = [str(result.claim.number) for result in results if result.disputed]
     if disputed:
         text += f" The rule {rules[1]!r} decides otherwise on {', '.join(disputed)}."
+    if any(len(parts) > 1 for result in results for parts in result.parts.values()):
+        text += " Parts of claims are told as they stand by themselves, before any correction."
     if any(result.plain is not None for result in results):
         text += f" {doing_nothing(results)}"
     if any(result.verdict is ClaimVerdict.UNDECIDED for result in results):

@@ -46,11 +46,19 @@ class Unfinished:
 
 
 class Remedy(Enum):
-    """What helps where networks decide nothing: trainings that tell, longer ones, or nothing that is a run's option."""
+    """What helps where networks decide nothing: trainings that tell, longer ones, another recipe, held-out images."""
 
     TOLD = auto()
     LONGER = auto()
     RECIPE = auto()
+    IMAGES = auto()
+
+
+# What is said instead of a command, for no run has an option for it.
+NO_OPTION = {
+    Remedy.RECIPE: "another recipe may train it, such as a lower rate, and no option of a run does",
+    Remedy.IMAGES: "the profile keeps no images of it back, so no run of it tells",
+}
 
 
 def why_barred(evidence: Evidence, rows: Rows) -> str:
@@ -69,10 +77,8 @@ def why_barred(evidence: Evidence, rows: Rows) -> str:
         unfinished = why_not_ended(evidence, records)
         if unfinished is None:
             continue
-        if unfinished.remedy is Remedy.RECIPE:
-            return (
-                f"{unfinished.reason}; another recipe may train it, such as a lower rate, and no option of a run does"
-            )
+        if unfinished.remedy in NO_OPTION:
+            return f"{unfinished.reason}; {NO_OPTION[unfinished.remedy]}"
         epochs = epochs_of(records, evidence)
         if unfinished.remedy is Remedy.LONGER and epochs is not None:
             return f"{unfinished.reason}; {by_longer_trainings(records, seeds, round(LONGER * epochs), evidence)}"
@@ -126,7 +132,7 @@ def why_not_trained(evidence: Evidence, trainings: Sequence[Record]) -> Unfinish
     if diverged:
         return Unfinished(f"the training of {model} diverged from {diverged} of {len(trainings)} seeds", Remedy.RECIPE)
     if any(not one.samples.get(HELD_OUT) for one in trainings):
-        return Unfinished(f"{unknown}: its training kept no held-out accuracy", Remedy.TOLD)
+        return Unfinished(f"{unknown}: its training kept no held-out accuracy", Remedy.IMAGES)
     lowest = min(held_out(one) for one in trainings)
     chance = max(float(one.notes["chance"]) for one in trainings)
     if lowest < TIMES_CHANCE * chance:

@@ -19,8 +19,11 @@ Seeds = AbstractSet[int | None]
 
 
 def models_of_rows(rows: Rows) -> str:
-    """The option that runs rows alone."""
-    return f" --models {','.join(dict.fromkeys(records[0].cell.model for records in rows))}"
+    """The options that run rows alone."""
+    cells = [records[0].cell for records in rows]
+    models = dict.fromkeys(cell.model for cell in cells)
+    targets = dict.fromkeys(str(cell.options["target"]) for cell in cells if "target" in cell.options)
+    return f" --models {','.join(models)}" + (f" --targets {','.join(targets)}" if targets else "")
 
 
 def command_of(options: str, evidence: Evidence, records: Sequence[Record]) -> str:
@@ -37,18 +40,22 @@ def hours_of_rows(rows: Rows, evidence: Evidence, times: Callable[[Record, Seeds
         evidence: Knows the trainings.
         times: How many more of a training, by it and the seeds that there are of it.
     """
-    hours: dict[object, float | None] = {}
+    alike: dict[object, list[Record]] = {}
     for record in (one for records in rows for one in records):
         for training in evidence.trainings_of(record):
-            cell, setting = training.cell, setting_of(training.cell)
-            known = {seed_of(one) for one in evidence.select(Query(cell.kind, cell.model, dict(setting)))}
-            seconds, row = training.notes.get("seconds"), (cell.kind, cell.model, setting)
-            if seconds is None or "diverged" in training.notes:  # one that broke off tells none; its row's others do
-                hours.setdefault(row, None)
-            else:
-                hours[row] = seconds / HOUR * times(training, known)
-    told = [one for one in hours.values() if one is not None]
-    return sum(told) if hours and len(told) == len(hours) else None
+            cell = training.cell
+            alike.setdefault((cell.kind, cell.model, setting_of(cell)), []).append(training)
+    hours = 0.0
+    for trainings in alike.values():
+        # One that broke off tells no time; its row's others do. The median, for a machine may do else meanwhile.
+        whole = [one for one in trainings if "seconds" in one.notes and "diverged" not in one.notes]
+        if not whole:
+            return None
+        seconds = statistics.median(one.notes["seconds"] for one in whole)
+        cell, setting = whole[-1].cell, setting_of(whole[-1].cell)
+        known = {seed_of(one) for one in evidence.select(Query(cell.kind, cell.model, dict(setting)))}
+        hours += seconds / HOUR * times(whole[-1], known)
+    return hours if alike else None
 
 
 def by_more_seeds(rows: Rows, seeds: int, evidence: Evidence) -> str:

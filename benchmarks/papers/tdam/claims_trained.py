@@ -342,14 +342,18 @@ def at_task(model: str, name: str, other: str, task: tuple[str, str, str, str], 
     return above(f"{title}, {name}", terms, paper)
 
 
+LAST_MAP = "Both methods work on the map of the last step, so no step rule changes it."
 TRANSFERRED = (
     Claim(
         25, "4.3", "TD improves all three transfer tasks over the plain backbone, CUB by 1.5 and COCO by 2 points",
         "transfer", tuple(at_task(model, name, RN50, task, sized=True) for model, name in TWO for task in TASKS),
+        note=f"{LAST_MAP} By 1.5 and 2 points is a tenth of what the plain network of the paper gets wrong; where it "
+        "gets less wrong, as on mini, it is more to ask for.",
     ),
     Claim(
         26, "4.3", "TD is above CBAM on all three transfer tasks", "transfer",
         tuple(at_task(model, name, f"{RN50}-cbam", task, sized=False) for model, name in TWO for task in TASKS),
+        note=LAST_MAP,
     ),
 )  # fmt: skip
 

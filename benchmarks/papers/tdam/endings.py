@@ -146,7 +146,8 @@ def where_judged(profile: Profile) -> str:
         return "All of it is judged on the images that trainings are followed on."
     return (
         f"Trainings are followed on {profile.held_out}; what the longer ones bring is judged on all of "
-        f"{profile.ended_on}, for on few images a training seems better or worse by chance. Fine-tunings likewise."
+        f"{profile.ended_on}, for on few images a training seems better or worse by chance. Fine-tunings likewise, on "
+        "held-out images of their own task."
     )
 
 

@@ -49,8 +49,8 @@ WS_DAN = (
     "WS-DAN here is not its paper's in these points: part features are also rooted, brought to length 1 and scaled by "
     "100; centers are one for each class and move by the mean of a batch's images (paper: one for all classes, by each "
     "image); margins around crops (0.1, in testing 0.05) and the object's threshold (0.1 of the mean map's range), "
-    "which it does not tell, and the squashing and cropping of images are its codes'; Nesterov momentum and a cosine "
-    "stand for a factor of 0.9 every second epoch. From its codes it differs in the map that guides crop and drop "
+    "which it does not tell, and the squashing and cropping of images are its codes', and the rate falls by a cosine "
+    "and not by a factor of 0.9 every second epoch. From its codes it differs in the map that guides crop and drop "
     "(here one for both, evenly drawn, at 0.5 of its range), in centers that are not brought to length 1, and in the "
     "epoch that counts (here the last; one of them keeps the best on the test images)."
 )
@@ -118,9 +118,10 @@ def notes(evidence: Evidence) -> list[str]:
         "step.",
         WS_DAN,
         NOT_TOLD,
+        *tuned_note(records, evidence),
         f1_note(records),
-        "Intervals: top-1 Wilson, mAP and F1 bootstrap over images; of several seeds Student's. Seeds recorded: "
-        f"{evidence.seeds_of(asked)}{pretraining_note(records)}.",
+        "Intervals: of one seed top-1 Wilson (scenes of one digit count as one image), mAP and F1 bootstrap over "
+        f"images; of several seeds Student's. Seeds recorded: {evidence.seeds_of(asked)}{pretraining_note(records)}.",
     ]
     if not evidence.profile.papers_data:
         said.append(
@@ -128,6 +129,22 @@ def notes(evidence: Evidence) -> list[str]:
             "four digits. The numbers are never judged against the paper's."
         )
     return [*said, *evidence.left_out]
+
+
+def tuned_note(records: Sequence[Record], evidence: Evidence) -> list[str]:
+    """How networks were fine-tuned for each target, and on how many images they are judged, by the newest record."""
+    newest = {record.cell.options["target"]: record for record in sorted(records, key=lambda one: one.created)}
+    told = []
+    for target, record in newest.items():
+        recipe = next((one.notes["recipe"] for one in evidence.trainings_of(record) if "recipe" in one.notes), None)
+        images = max(metric.n or 0 for metric in record.metrics.values())
+        if recipe is not None:
+            told.append(
+                f"for {PAPERS[str(target)]} {recipe['optimizer']}, {recipe['epochs']} epochs at a rate of up to "
+                f"{recipe['lr']:g} for {recipe['reference_batch']} images, {recipe['resolution']} pixels, judged on "
+                f"{images:,} images of {record.cell.options['data']}"
+            )
+    return [f"Fine-tuned {'; '.join(told)}."] if told else []
 
 
 def f1_note(records: Sequence[Record]) -> str:
