@@ -410,7 +410,7 @@ experiment_options = (
         callback=listed,
         help="Which of the paper's image sets to evaluate on, such as v1; default: all.",
     ),
-    headed(WHAT, "--targets", callback=listed, help="Which tasks to fine-tune for, such as cub; default: all."),
+    headed(WHAT, "--targets", callback=listed, help="Which of the paper's tasks to fine-tune for; default: all."),
     weights_option,
     headed(WHAT, "--train", is_flag=True, help="Train networks that have no weights, also by a profile that does not "
            "by itself, such as full."),

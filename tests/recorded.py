@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from benchmarks.metrics.outcomes import pack
 from benchmarks.metrics.statistics import wilson
 from benchmarks.networks.names import TWIN, parse
 from benchmarks.papers.tdam import PAPER
-from benchmarks.papers.tdam.recipes import MINI
+from benchmarks.papers.tdam.recipes import MINI, MINI_RECIPE
 from benchmarks.papers.tdam.rules import RULES
 from benchmarks.work.accuracy import GUESSES, RUNNER_UP, equal_guesses
 from benchmarks.work.cost import FLOPS, PARAMETERS
@@ -67,7 +67,7 @@ def trained(cell: Cell, draw: np.random.Generator) -> Content:
     """A training that came to its end; one that went on for longer is no better, but for its seed's luck."""
     losses = [2.5, *draw.uniform(0.5, 2.0, 2).tolist()]
     samples = {LOSS: losses, LR: [0.1, 0.05, 0.0], HELD_OUT: [40.0, 85.0, 90.0 + draw.uniform(-0.3, 0.3)]}
-    notes = {"chance": 10.0, "seconds": 360.0, "recipe": {"epochs": 3}}
+    notes = {"chance": 10.0, "seconds": 360.0, "recipe": asdict(replace(MINI_RECIPE, epochs=3))}
     if KINDS[cell.kind].longer is not None:
         notes |= {"weights": f"{weights_of(cell)}.safetensors", "sha256": weights_of(cell)}
     metrics = {LOSS: Metric(losses[-1], "nat", n=3)}

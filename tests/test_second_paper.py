@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,6 +202,21 @@ def test_what_it_lacks_is_said_in_one_line(arguments: list[str], paper: Path | s
     assert result.exit_code == code
     (line,) = result.stderr.splitlines()
     assert message in line
+
+
+def test_two_folders_of_one_name_are_two_papers(tmp_path: Path) -> None:
+    """A copy that was changed is not taken for the one that was loaded before, nor the other way round."""
+    copy = shutil.copytree(FOLDER, tmp_path / FOLDER.name)
+    text = (copy / "__init__.py").read_text()
+    (copy / "__init__.py").write_text(text.replace('"eca_net"', '"a copy"'))
+    assert [load_paper(str(one)).name for one in (FOLDER, copy, FOLDER)] == ["eca_net", "a copy", "eca_net"]
+
+
+def test_a_paper_by_the_name_of_a_module_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "json")
+    result = call("list", paper=tmp_path / "json")
+    assert result.exit_code == 1
+    assert "has the name of a module of Python, json; give its folder another" in result.stderr
 
 
 def test_a_name_is_enough_for_a_paper_that_only_counts() -> None:

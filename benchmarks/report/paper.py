@@ -204,10 +204,11 @@ def load_paper(where: str) -> Paper:
         module = importlib.import_module(f"{PAPERS}.{where}")
     elif (folder / "__init__.py").is_file():
         # Child processes take over the path, and find the paper's modules by it.
-        parent = str(folder.resolve().parent)
-        sys.path[:0] = [] if parent in sys.path else [parent]
+        parent, name = str(folder.resolve().parent), folder.resolve().name
+        forget_namesake(name, folder.resolve())
+        sys.path[:] = [parent, *(one for one in sys.path if one != parent)]
         try:
-            module = importlib.import_module(folder.resolve().name)
+            module = importlib.import_module(name)
         except Exception as error:
             raise ValueError(
                 f"the paper {where} cannot be loaded ({type(error).__name__}: {error}); mend it"
@@ -220,6 +221,22 @@ def load_paper(where: str) -> Paper:
     if not isinstance(paper, Paper):
         raise ValueError(f"{where} has no PAPER; its __init__.py must hold one, see benchmarks/report/paper.py")
     return paper
+
+
+def forget_namesake(name: str, folder: Path) -> None:
+    """Let a paper that was loaded from a folder of the same name elsewhere, such as a copy, be none of this one.
+
+    Raises:
+        ValueError: What has the name is no paper.
+    """
+    namesake = sys.modules.get(name)
+    if namesake is None or Path(namesake.__file__ or "").parent == folder:
+        return
+    if not hasattr(namesake, "PAPER"):
+        raise ValueError(f"the paper {folder} has the name of a module of Python, {name}; give its folder another")
+    for module in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
+        del sys.modules[module]
+    importlib.invalidate_caches()
 
 
 def read_numbers(folder: Path, table: str) -> list[dict[str, str]]:

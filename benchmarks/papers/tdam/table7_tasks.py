@@ -49,11 +49,11 @@ WS_DAN = (
     "WS-DAN here is not its paper's in these points: part features are also rooted, brought to length 1 and scaled by "
     "100; centers are one for each class and move by the mean of a batch's images (paper: one for all classes, by each "
     "image); margins around crops (0.1, in testing 0.05) and the object's threshold (0.1 of the mean map's range), "
-    "which it does not tell, and the squashing and cropping of images are its codes', and the rate falls by a cosine "
-    "and not by a factor of 0.9 every second epoch. From its codes it differs in the map that guides crop and drop "
-    "(here one for both, evenly drawn, at 0.5 of its range), in centers that are not brought to length 1, and in the "
-    "epoch that counts (here the last; one of them keeps the best on the test images)."
+    "which it does not tell, and the squashing and cropping of images are its codes'. From its codes it differs in the "
+    "map that guides crop and drop (here one for both, evenly drawn, at 0.5 of its range), in centers that are not "
+    "brought to length 1, and in the epoch that counts (here the last; one of them keeps the best on the test images)."
 )
+SGD = "Nesterov momentum and a cosine stand for its momentum and its factor of 0.9 every second epoch."
 NOT_TOLD = (
     "The paper says of both methods only that the backbone is replaced. Not told: which of WS-DAN's two published "
     "codes, number of maps, image size, recipe, whether the object's crop is looked at in testing, which epoch counts, "
@@ -116,7 +116,7 @@ def notes(evidence: Evidence) -> list[str]:
         "Fine-grained: WS-DAN (arXiv 1901.09891) with 32 attention maps, coarse-to-fine prediction. Multi-label: the "
         "asymmetric loss (arXiv 2009.14119). Both work on the last feature map, with feedback on that of the last "
         "step.",
-        WS_DAN,
+        f"{WS_DAN} {SGD}" if evidence.profile.papers_data else WS_DAN,
         NOT_TOLD,
         *tuned_note(records, evidence),
         f1_note(records),
@@ -136,9 +136,10 @@ def tuned_note(records: Sequence[Record], evidence: Evidence) -> list[str]:
     newest = {record.cell.options["target"]: record for record in sorted(records, key=lambda one: one.created)}
     told = []
     for target, record in newest.items():
-        recipe = next((one.notes["recipe"] for one in evidence.trainings_of(record) if "recipe" in one.notes), None)
+        tuned = next((one for one in evidence.trainings_of(record) if one.cell.kind == FINETUNE.name), None)
         images = max(metric.n or 0 for metric in record.metrics.values())
-        if recipe is not None:
+        if tuned is not None:
+            recipe = tuned.notes["recipe"]
             told.append(
                 f"for {PAPERS[str(target)]} {recipe['optimizer']}, {recipe['epochs']} epochs at a rate of up to "
                 f"{recipe['lr']:g} for {recipe['reference_batch']} images, {recipe['resolution']} pixels, judged on "
