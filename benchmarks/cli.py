@@ -643,13 +643,13 @@ def plan(experiments: Sequence[str], gpu_hours: float | None, **options: Any) ->
     With --gpu-hours: what each experiment takes in time, GPU-hours and disk, and what decides most claims within so
     many. Without --data-root the paper's data count as large as they were published.
     """
-    from benchmarks.report.asked import Chosen, cells_of, chosen_names
+    from benchmarks.report.asked import cells_of, chosen_names
     from benchmarks.work.runner import in_order
     from benchmarks.work.runner import plan as make_plan
 
     paper = the_paper()
     names = chosen_names(paper, experiments)
-    chosen = Chosen(**{name: options.pop(name) for name in ("tasks", "splits", "targets")})
+    chosen = chosen_of(options)
     executor, gpus, shares = (options.pop(name) for name in ("executor", "gpus_per_job", "shares"))
     if executor is None:
         require_executor({"--gpus-per-job": gpus > 1, "--shares": shares > 1})
@@ -688,6 +688,13 @@ def tell_needs(paper: "Paper", names: Sequence[str], planned: "Sequence[Planned]
     click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 
+def chosen_of(options: dict[str, Any]) -> "Chosen":
+    """Which cells are meant, of a command's options, which it takes out."""
+    from benchmarks.report.asked import Chosen
+
+    return Chosen(**{one.name: options.pop(one.name) for one in fields(Chosen)})
+
+
 def price(
     paper: "Paper",
     names: Sequence[str],
@@ -717,11 +724,11 @@ def run(experiments: Sequence[str], out: Path, job: Path | None, **options: Any)
     Exits with 1 if a cell failed or could not be run; at once where none of those that look at images can be. Speed
     alone is measured by `run efficiency` or `--tasks efficiency`.
     """
-    from benchmarks.report.asked import Chosen, cells_of, chosen_names
+    from benchmarks.report.asked import cells_of, chosen_names
 
     paper = the_paper()
     names = chosen_names(paper, experiments)
-    chosen = Chosen(**{name: options.pop(name) for name in ("tasks", "splits", "targets")})
+    chosen = chosen_of(options)
     elsewhere = {name: options.pop(name) for name in ("executor", "partition", "gpus_per_job", "shares", "slurm")}
     processes = elsewhere["gpus_per_job"] if options["device"] != "cpu" else 1
     session = make_session(paper, options, Where(elsewhere["executor"] is not None, job is None, processes))

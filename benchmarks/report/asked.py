@@ -43,17 +43,16 @@ def cells_of(paper: Paper, names: Sequence[str], chosen: Chosen, session: Sessio
         ValueError: There is no such kind, image set or target.
     """
     sets, targets = session.profile.splits, session.profile.transfers
-    for task in chosen.tasks or ():
-        if task not in KINDS:
-            raise ValueError(f"unknown kind of work {task!r}; choose of {', '.join(KINDS)}")
-    for split in chosen.splits or ():
-        if split not in sets:
-            raise ValueError(f"unknown image set {split!r}; choose of {', '.join(sets)}")
-    for target in chosen.targets or ():
-        if target not in targets:
-            raise ValueError(
-                f"unknown target {target!r}; choose of {', '.join(targets) or 'none: the profile has none'}"
-            )
+    asked = (
+        ("kind of work", chosen.tasks, KINDS),
+        ("image set", chosen.splits, sets),
+        ("target", chosen.targets, targets),
+    )
+    for what, given, known in asked:
+        unknown = [name for name in given or () if name not in known]
+        if unknown:
+            among = ", ".join(known) or "none: the profile has none"
+            raise ValueError(f"unknown {what} {unknown[0]!r}; choose of {among}")
     left_out = {data for name, data in sets.items() if chosen.splits is not None and name not in chosen.splits}
     left_out |= {session.profile.looks} if sets.get("v1") in left_out else set()
     cells = [cell for name in names if name != CLAIMS for cell in paper.experiment(name).cells(session)]
