@@ -1,5 +1,6 @@
 """The reduced data sets: classes chosen by rule over the WordNet tree, or by the user's list."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from benchmarks.data.mini import open_mini
 from benchmarks.data.registry import DATA_SETS, Source
 from benchmarks.data.selected import Selected, read_class_list
 from benchmarks.data.wordnet import every_so_many, leaves_in_order, read_tree, reduced_classes
+from benchmarks.papers.tdam.recipes import MINI
 from tests.trees import draw_imagenet, wordnet_ids, write_tree
 
 # Two kinds of animals, one of which is also a pet; ids do not follow the tree.
@@ -107,3 +109,13 @@ def test_what_is_held_out_of_a_reduced_imagenet_is_held_out_of_the_whole(tmp_pat
     assert {part: images.labels for part, images in sets.items()} == {"train": [0, 0, 1, 1], "tune": [0, 1]}
     for part, images in sets.items():
         assert set(images.ids) < set(open_training(tmp_path, part, 4).ids)
+
+
+def test_the_reduced_recipe_is_the_backbones_with_what_few_images_change() -> None:
+    """The reduced set's own change of a backbone goes before that of all; neither reaches other trainings."""
+    reduced = replace(MINI.reduced, recipe={"epochs": 3, "lr": 0.3}, recipes={"resnet18": {"epochs": 5}})
+    profile = replace(MINI, recipes={"resnet18": {"batch": 7, "epochs": 2}}, reduced=reduced)
+    of_reduced, of_all = profile.recipe_of("resnet18", reduced.train), profile.recipe_of("resnet18")
+    assert (of_reduced.epochs, of_reduced.lr, of_reduced.batch) == (5, 0.3, 7)
+    assert (of_all.epochs, of_all.lr, of_all.batch) == (2, MINI.recipe_of("resnet50").lr, 7)
+    assert profile.recipe_of("resnet50", reduced.train).epochs == 3

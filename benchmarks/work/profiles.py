@@ -94,6 +94,7 @@ class Reduced:
         held_out: Images that trainings are followed on, None for none.
         ended_on: As in :class:`Profile`.
         recipe: What it changes in the recipes: fewer images want more epochs.
+        recipes: What other backbones change in it.
     """
 
     train: str = ""
@@ -102,6 +103,7 @@ class Reduced:
     held_out: str | None = None
     ended_on: str | None = None
     recipe: Mapping[str, object] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,10 @@ class Profile:
         """
         if self.recipe is None:
             raise ValueError(f"the profile {self.name} has no recipe to train by; choose a profile that has one")
-        reduced = self.reduced.recipe if data == self.reduced.train else {}
-        return replace(self.recipe, **{**self.recipes.get(backbone, {}), **reduced})  # type: ignore[arg-type]
+        changes = dict(self.recipes.get(backbone, {}))
+        if data == self.reduced.train:
+            changes |= {**self.reduced.recipe, **self.reduced.recipes.get(backbone, {})}
+        return replace(self.recipe, **changes)  # type: ignore[arg-type]
 
     def ended_on_after(self, trained_on: str) -> str | None:
         """The image set on which it is judged whether a training on another one had ended; None for its curve's."""

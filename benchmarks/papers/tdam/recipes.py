@@ -140,13 +140,21 @@ MINI = Profile(
     data="mini",
     splits={"v1": "val", "v2": "val-v2"},
     recipe=MINI_RECIPE,
-    # Chosen by the plain networks of these backbones: at ResNet's rate they stay at chance.
+    # Chosen by the plain networks of these backbones: at ResNet's rate they stay at chance, at half of it MobileNetV3
+    # does so from two seeds of five, and ConvNeXt goes on learning for longer. This was chosen anew by the plain
+    # networks alone, though all rows had been seen with what it was before by then.
     recipes={
-        "mobilenet_v3_large": {"lr": 4e-3, "warmup_epochs": 1.0},
-        "convnext_tiny": {"lr": 4e-3, "warmup_epochs": 1.0, "epochs": 24},
+        "mobilenet_v3_large": {"lr": 2e-3, "warmup_epochs": 1.0},
+        "convnext_tiny": {"lr": 4e-3, "warmup_epochs": 1.0, "epochs": 48},
     },
     reduced=Reduced(
-        "mini-reduced/train", "mini-reduced/val", 5, "mini-reduced/tune-part", "mini-reduced/tune", {"epochs": 24}
+        "mini-reduced/train",
+        "mini-reduced/val",
+        5,
+        "mini-reduced/tune-part",
+        "mini-reduced/tune",
+        {"epochs": 24},
+        {"mobilenet_v3_large": {"epochs": 36}},
     ),
     transfers={
         # Dots are learned more slowly: after 10 epochs at 3e-3 half as many again brought the plain network 1.9 points.
@@ -168,7 +176,7 @@ SMOKE = replace(
     name="smoke",
     recipe=replace(MINI_RECIPE, epochs=1, warmup_epochs=0),
     recipes={},
-    reduced=replace(MINI.reduced, recipe={}),
+    reduced=replace(MINI.reduced, recipe={}, recipes={}),
     transfers={
         name: replace(transfer, recipe=replace(transfer.recipe, epochs=1, warmup_epochs=0))
         for name, transfer in MINI.transfers.items()
