@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, ttest_1samp
+from scipy.stats import binomtest, ttest_1samp, ttest_ind
 from statsmodels.stats.weightstats import DescrStatsW
 
 from benchmarks.metrics.statistics import (
@@ -14,6 +14,7 @@ from benchmarks.metrics.statistics import (
     Proportion,
     by_image,
     clustered,
+    difference_interval,
     holm,
     least,
     log_ratio,
@@ -323,3 +324,18 @@ def test_units_of_an_effect_know_its_bias() -> None:
     assert effect.to_leave(1.5, 2.0) == effect.to_tell(1.5)
     assert least(None, 7, 3) == 3
     assert least(None) is None
+
+
+def test_means_of_unpaired_samples_differ_by_welchs_interval() -> None:
+    """Against scipy; the samples may vary unequally, and be of other sizes."""
+    few, many = [3.0, 3.5, 5.0], [1.0, 1.2, 0.9, 1.1, 1.4]
+    expected = ttest_ind(few, many, equal_var=False).confidence_interval(0.95)
+    assert difference_interval(few, many) == pytest.approx((expected.low, expected.high))
+    assert difference_interval(many, few) == pytest.approx((-expected.high, -expected.low))
+
+
+def test_without_spread_or_of_a_single_value_no_interval_of_a_difference_is_known() -> None:
+    assert difference_interval([3.0], [1.0, 2.0]) is None
+    assert difference_interval([1.0, 2.0], []) is None
+    assert difference_interval([3.0, 3.0], [1.0, 1.0]) is None
+    assert difference_interval([3.0, 3.0], [1.0, 2.0]) is not None

@@ -296,6 +296,19 @@ def log_ratio(a: Sequence[float], b: Sequence[float]) -> Effect:
     return over([math.log(x / y) for x, y in zip(a, b, strict=True)], "rounds")
 
 
+def difference_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of a's mean less b's, of samples that are not paired and may vary unequally (Welch 1947).
+
+    None where either has a single value, or neither varies: nothing tells then how far the means are known.
+    """
+    if min(len(a), len(b)) < 2 or max(np.ptp(a), np.ptp(b)) == 0:
+        return None
+    from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+    low, high = CompareMeans(DescrStatsW(a), DescrStatsW(b)).tconfint_diff(LEVEL, usevar="unequal")
+    return float(low), float(high)
+
+
 def mcnemar(wins: int, losses: int) -> float:
     """Two-sided p of McNemar's exact test: whether ``wins`` of ``wins + losses`` discordant images are half of them."""
     from statsmodels.stats.contingency_tables import mcnemar as test

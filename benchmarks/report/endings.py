@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.core.records import MetricKey, Record
 from benchmarks.metrics.rules import LAST
+from benchmarks.metrics.statistics import difference_interval
 from benchmarks.report.evidence import Evidence, Missing, Query, seed_of, setting_of
 from benchmarks.report.prices import Rows, by_checking_the_end, by_longer_trainings, by_more_seeds, epochs_of
 from benchmarks.work.kinds import KINDS
@@ -163,6 +164,14 @@ def still_gained(evidence: Evidence, training: Record) -> float | None:
     """
     gains = [gain for gain in longer_gains(evidence, training).values() if not went_wrong(gain)]
     return float(np.mean(gains)) if gains else None
+
+
+def gain_interval(evidence: Evidence, training: Record) -> tuple[float, float] | None:
+    """The 95 % interval of :func:`still_gained`, in which both means vary by seed; None of a single longer training."""
+    usual = list(ends(evidence, training).values())
+    level = float(np.mean(usual))
+    gains = [gain for gain in longer_gains(evidence, training).values() if not went_wrong(gain)]
+    return difference_interval(gains, [end - level for end in usual])
 
 
 def longer_gains(evidence: Evidence, training: Record) -> dict[int | None, float]:

@@ -19,6 +19,7 @@ from benchmarks.report.endings import (
     TIMES_CHANCE,
     ended_on,
     ends,
+    gain_interval,
     held_out,
     judged_by,
     longer_gains,
@@ -123,11 +124,12 @@ def judged(training: Record, evidence: Evidence) -> Value:
 
 
 def gain(training: Record, evidence: Evidence) -> Value:
-    """What the longer trainings of a row bring over the mean of the usual ones, points."""
+    """What the longer trainings of a row bring over the mean of the usual ones, points; the interval of several."""
     gained = still_gained(evidence, training)
     if gained is None:
         return Value(missing=f"{why_gain_unknown(evidence, training)}: `{evidence.command}`")
-    return Value(measured=gained, record=" ".join(ids(longer_trainings(evidence, training))))
+    low, high = gain_interval(evidence, training) or (None, None)
+    return Value(measured=gained, low=low, high=high, record=" ".join(ids(longer_trainings(evidence, training))))
 
 
 def counted(training: Record, evidence: Evidence) -> Value:
@@ -157,7 +159,7 @@ def notes(evidence: Evidence) -> list[str]:
         "Top-1 (mAP for several classes) on held-out images that nothing else is judged on. A row counts as trained to "
         f"its end if half as many epochs again bring less than {STILL_GAINED:g} point over the mean of its seeds, and "
         f"as trained at all above {TIMES_CHANCE:g} times chance; else its accuracies decide nothing, and its line says "
-        f"so. {where_judged(evidence.profile)}",
+        f"so. {where_judged(evidence.profile)} The interval is Welch's, of both means; one longer training has none.",
         *evidence.left_out,
     ]
 
