@@ -933,20 +933,21 @@ def run_cells(cells: "list[Cell]", session: "Session") -> "Summary":
 def measure_reference(only_plan: bool, results: Path | None, **options: Any) -> None:
     """Measure what is left of the paper's reference, part by part, and pack it.
 
-    May be killed at any moment: the same command goes on where it stopped. Exits with 1 if a cell failed or could not
-    be run.
+    A record counts wherever it was made. May be killed at any moment: the same command goes on where it stopped. Exits
+    with 1 if a cell failed or could not be run.
     """
-    from benchmarks.report.reference import overview, reference_of, stretch
+    from benchmarks.core.hosts import StoreOfHosts
+    from benchmarks.report.reference import overview, reference_of, stretches
 
     paper = the_paper()
     wanted = reference_of(paper)
     told = {**options, "results": results or Path(wanted.folder), "profile": wanted.profile}
     session = make_session(paper, {**told, "device": "cpu", "plugins": ()})
+    session = replace(session, store=StoreOfHosts(session.store.folder))
     with contextlib.nullcontext(True) if only_plan else processes_of(session):
         click.echo("\n".join(overview(paper, session)))
         missing = 0
-        for part in () if only_plan else wanted.parts():
-            one = stretch(paper, part, session, session.store.records())
+        for one in () if only_plan else stretches(paper, session):
             click.echo(str(one))
             if not one.left and not one.blocked:
                 continue

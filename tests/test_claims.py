@@ -1,6 +1,7 @@
 """Claims are decided by their tests, corrected for their number, never without records or by too few seeds."""
 
 import csv
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ from benchmarks.report.claims import (
     beside_plain,
     judge_claims,
 )
-from benchmarks.report.endings import AT_THE_END
+from benchmarks.report.endings import AT_THE_END, near_the_bound
 from benchmarks.report.evidence import Evidence, Missing, Query
 from benchmarks.report.prices import in_hours
 from benchmarks.report.tables import FORMATS
@@ -389,6 +390,22 @@ def test_a_longer_training_is_compared_with_all_seeds(own: float, others: float,
             end = own if one.cell.options["seed"] == 0 else others
             records[at] = replace(one, metrics={AT_THE_END: Metric(end, "%")})
     assert judged(GAIN, evidence(*records)).verdict is expected
+
+
+@pytest.mark.parametrize(("gain", "near"), [(0.4, False), (0.6, True), (1.4, True), (1.6, False)])
+def test_a_row_near_the_bound_needs_longer_trainings_of_three_seeds(gain: float, near: bool) -> None:
+    """Whichever side the first one put it on; its own is named too, recorded or not."""
+    records = [
+        replace(one, metrics={ENDED: Metric(90.0 + gain, "%")}) if one.cell.kind == "train_longer" else one
+        for one in two(92.0, 90.0).records
+    ]
+    rows = {one.cell.model for one in records if one.cell.kind == "train"}
+    needed = near_the_bound(evidence(*records))
+    assert {cell.kind for cell in needed} == ({"train_longer"} if near else set())
+    named = [(cell.model, cell.options["seed"]) for cell in needed]
+    assert sorted(named) == (sorted(itertools.product(rows, range(3))) if near else [])
+    first = {one.cell for one in records if one.cell.kind == "train_longer"}
+    assert first <= set(needed) if near else not needed
 
 
 def test_whether_a_training_had_ended_is_judged_on_more_images_than_it_is_followed_on() -> None:

@@ -11,19 +11,25 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks import cli
+from benchmarks.core.hosts import StoreOfHosts
 from benchmarks.core.pack import PACK
-from benchmarks.core.records import Cell, Record, new_record
+from benchmarks.core.records import Cell, Metric, Record, new_record
 from benchmarks.core.store import Store
 from benchmarks.networks.names import parse
 from benchmarks.papers.tdam import PAPER
 from benchmarks.papers.tdam.efficiency import ROWS
 from benchmarks.papers.tdam.reference import PARTS
+from benchmarks.report.endings import AT_THE_END
 from benchmarks.report.paper import ROOT, Paper, Part, Reference, load_paper
 from benchmarks.work.cost import COST, Cost
 from benchmarks.work.forecast import Forecast, forecast, in_words
 from benchmarks.work.kind import Advance
+from benchmarks.work.kinds import KINDS
+from benchmarks.work.runner import in_order, plan
 from benchmarks.work.session import Session
+from benchmarks.work.training import ENDED
 from benchmarks.work.workers import SECONDS, run_group
+from tests.recorded import RIGHT, N, kept, recorded_all
 from tests.sessions import make_session
 
 ECA = ROOT / "examples" / "eca_net"
@@ -227,6 +233,44 @@ def test_it_goes_on_where_it_was_killed(paper: Paper, tmp_path: Path) -> None:
     assert not (tmp_path / PACK).exists()
     assert called(tmp_path).stdout.splitlines()[-1] == f"3 records packed, 3 in {tmp_path / PACK}"
     assert {record.id: record for record in Store(tmp_path).records()} == made
+
+
+def test_a_record_of_another_processor_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training repeats to the last bit only where it was made; what is left of the reference is the same anywhere."""
+    parts = (Part("endings", 1, ("resnet34",)),)
+    monkeypatch.setattr(cli, "the_paper", lambda: replace(PAPER, reference=Reference("smoke", "unused", lambda: parts)))
+    alone = make_session(tmp_path, models=("resnet34",))
+    there = replace(alone, store=StoreOfHosts(alone.store.folder))
+    cells = PAPER.experiment("endings").cells(there)
+    for cell in in_order(cells):
+        inputs = KINDS[cell.kind].inputs(cell, there)
+        assert isinstance(inputs, dict)
+        host = {"computes_with": "another"} if "computes_with" in inputs else {}
+        left = {"weights": "resnet34.safetensors", "sha256": "0"} if cell.kind == "train" else {}
+        metrics = {ENDED if cell.kind == "train_longer" else AT_THE_END: Metric(90.0, "%")}
+        there.store.write(new_record(cell, {**inputs, **host}, metrics, notes=left))
+    assert {one.cell.kind for one in there.store.records()} == {"train", "train_longer", "accuracy"}
+    assert {one.state for one in plan(cells, alone)} == {"run", "wait"}
+    planned = called(there.store.folder, "--plan", "--cache", str(there.cache))
+    assert planned.exit_code == 0, planned.output
+    assert planned.stdout.splitlines()[0] == f"endings, 1 seeds, 1 models: all {len(cells)} cells done"
+
+
+def test_rows_near_the_bound_are_the_last_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which rows more longer trainings are needed is seen from what was measured before."""
+    records = recorded_all(make_session(tmp_path, "mini", models=("resnet34",), seeds=(0, 1, 2)), ["endings"])
+    gained = Metric(100 * RIGHT / N + 0.6, "%")
+    kept(
+        [replace(one, metrics={ENDED: gained}) if one.cell.kind == "train_longer" else one for one in records],
+        Store(tmp_path / "runs"),
+    )
+    monkeypatch.setattr(cli, "the_paper", lambda: replace(PAPER, reference=Reference("mini", "unused", lambda: ())))
+    planned = called(tmp_path / "runs", "--plan", "--cache", str(tmp_path / "cache"))
+    assert planned.exit_code == 0, planned.output
+    # The first one's record is of other libraries than are here.
+    assert planned.stdout.splitlines()[0].startswith(
+        "rows near the bound of `endings`, longer trainings: 3 of 3 cells left, "
+    )
 
 
 def test_two_at_a_time_is_no_race(paper: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,14 @@ import pytest
 
 from benchmarks.core.records import Cell, Metric, MetricKey, Record, new_record
 from benchmarks.core.store import Absence
+from benchmarks.data.errors import DataError
 from benchmarks.work import runner, workers
+from benchmarks.work.accuracy import ACCURACY
 from benchmarks.work.kind import Advance, Amount, Blocked, Change, Inputs, Kind, MetricSpec, Waiting
 from benchmarks.work.runner import DiskFull, plan, run
 from benchmarks.work.session import Session
+from benchmarks.work.training import TRAIN
+from benchmarks.work.weights import loaded_network
 from tests.sessions import make_session
 
 
@@ -161,6 +165,17 @@ def test_given_weights(tmp_path: Path, session: Session) -> None:
     assert given.given_weights("resnet101") is None
     with pytest.raises(ValueError, match="no weights at"):
         replace(session, weights=tmp_path / "nowhere").given_weights("resnet50")
+
+
+def test_weights_that_did_not_come_with_their_record_are_one_line(session: Session) -> None:
+    """Records travel, as the reference's do, and their weights stay where they were made."""
+    source = TRAIN.cell("resnet18", 0, session)
+    inputs = TRAIN.inputs(source, session)
+    assert isinstance(inputs, dict)
+    session.store.write(new_record(source, inputs, {}, notes={"weights": "resnet18.safetensors", "sha256": "0"}))
+    looked_at = ACCURACY.cell("resnet18", "val", 0, session)
+    with pytest.raises(DataError, match=r"the training is recorded, but .*resnet18\.safetensors is not there"):
+        loaded_network(looked_at, session)
 
 
 @pytest.mark.parametrize(("between", "told"), [(0.0, [32, 32, 8]), (math.inf, [72])])

@@ -5,12 +5,12 @@ half as long again, tells what more of it would have brought, where a profile ha
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import numpy as np
 
-from benchmarks.core.records import MetricKey, Record
+from benchmarks.core.records import Cell, MetricKey, Record
 from benchmarks.metrics.rules import LAST
 from benchmarks.metrics.statistics import difference_interval
 from benchmarks.report.evidence import Evidence, Missing, Query, seed_of, setting_of
@@ -24,6 +24,8 @@ AT_THE_END = MetricKey("top1", steps=LAST.name)
 ENDS = (AT_THE_END, MetricKey("top1"), MetricKey("map"))
 # Points that half as many epochs again may still bring.
 STILL_GAINED = 1.0
+# How near to that one longer training does not tell on which side a row is, and of how many seeds it then takes them.
+NEAR, SEEDS_NEAR = STILL_GAINED / 2, 3
 # A longer training that ends so many points below the usual ones went wrong and tells nothing of how these ended: seeds
 # differ by a point or so. It does not count.
 WENT_WRONG = 5.0
@@ -183,6 +185,22 @@ def longer_gains(evidence: Evidence, training: Record) -> dict[int | None, float
     level = np.mean(list(usual.values())) if usual else None
     longer = longer_ends(evidence, training)
     return {seed: float(end - level) for seed, end in longer.items()} if level is not None else {}
+
+
+def near_the_bound(evidence: Evidence) -> list[Cell]:
+    """The longer trainings that rows near the bound need, whether they are recorded or not.
+
+    One such training differs from the next by about as much as the bound. Where that of seed 0 is within half a point
+    of it, those of seeds 0 to 2 are averaged, whichever side it was on.
+    """
+    needed = []
+    for training in evidence.records:
+        longer, seed = KINDS[training.cell.kind].longer, seed_of(training)
+        if longer is not None and seed in range(SEEDS_NEAR):
+            first = longer_gains(evidence, training).get(0)
+            if first is not None and abs(first - STILL_GAINED) <= NEAR:
+                needed.append(replace(training.cell, kind=longer))
+    return needed
 
 
 def went_wrong(gain: float) -> bool:

@@ -1,11 +1,18 @@
-"""A paper's reference: what is left of its parts, and how long that will take."""
+"""A paper's reference: what is left of its parts, and how long that will take.
 
-from collections.abc import Container, Sequence
+It is what the project stands behind, wherever it was measured: a record of another processor is as good as one of this,
+although a training repeats to the last bit only on its own.
+"""
+
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.core.records import Cell, Record
-from benchmarks.report.paper import Paper, Part, Reference
+from benchmarks.report.endings import near_the_bound
+from benchmarks.report.evidence import read_evidence
+from benchmarks.report.paper import Paper, Reference
 from benchmarks.work.forecast import Forecast, forecast
+from benchmarks.work.kinds import KINDS
 from benchmarks.work.runner import plan
 from benchmarks.work.session import Session
 
@@ -28,7 +35,7 @@ class Stretch:
     """A part of a reference, planned.
 
     Attributes:
-        part: The part.
+        name: What it is called.
         session: The settings that it is run under.
         cells: All its cells.
         left: Those that a run would run.
@@ -37,7 +44,7 @@ class Stretch:
         time: What its experiment says of its time, for where nothing like it was measured yet.
     """
 
-    part: Part
+    name: str
     session: Session
     cells: Sequence[Cell]
     left: Sequence[Cell]
@@ -46,7 +53,7 @@ class Stretch:
     time: str
 
     def __str__(self) -> str:
-        return f"{self.part}: {self.state}"
+        return f"{self.name}: {self.state}"
 
     @property
     def state(self) -> str:
@@ -58,22 +65,30 @@ class Stretch:
         return f"{len(self.left)} of {len(self.cells)} cells left{blocked}, {self.forecast}{untold}"
 
 
-def stretch(paper: Paper, part: Part, session: Session, records: Sequence[Record]) -> Stretch:
-    """What is left of one part.
+def stretches(paper: Paper, session: Session) -> Iterator[Stretch]:
+    """The reference's parts, and more longer trainings of rows near the bound; each is planned when it is asked for.
 
     Args:
         paper: The paper.
-        part: The part.
         session: The reference's settings.
-        records: What was measured so far, for the prediction.
     """
-    experiment = paper.experiment(part.experiment)
-    own = replace(session, seeds=tuple(range(part.seeds)), models=part.models)
-    cells = list(dict.fromkeys(experiment.cells(own)))
-    planned = plan(cells, own)
+    for part in reference_of(paper).parts():
+        experiment = paper.experiment(part.experiment)
+        own = replace(session, seeds=tuple(range(part.seeds)), models=part.models)
+        yield stretch(str(part), experiment.cells(own), own, experiment.time)
+    # Which rows these are is known when what comes before is measured.
+    if any(KINDS[one.cell.kind].longer for one in session.store.records()):
+        near = near_the_bound(read_evidence(session.store, paper.profiles, session.profile.name, None))
+        yield stretch("rows near the bound of `endings`, longer trainings", near, session, "")
+
+
+def stretch(name: str, cells: Sequence[Cell], session: Session, time: str) -> Stretch:
+    """What is left of one part."""
+    cells = list(dict.fromkeys(cells))
+    planned = plan(cells, session)
     left = [one.cell for one in planned if one.state in ("run", "wait")]
     blocked = sum(one.state == "blocked" for one in planned)
-    return Stretch(part, own, cells, left, blocked, forecast(left, records, own), experiment.time)
+    return Stretch(name, session, cells, left, blocked, forecast(left, session.store.records(), session), time)
 
 
 def overview(paper: Paper, session: Session) -> list[str]:
@@ -82,11 +97,11 @@ def overview(paper: Paper, session: Session) -> list[str]:
     lines: list[str] = []
     seen: set[Cell] = set()
     left, total = 0, Forecast(0.0, 0)
-    for part in reference_of(paper).parts():
-        one = without(stretch(paper, part, session, records), seen, records)
+    for part in stretches(paper, session):
+        one = without(part, seen, records)
         seen.update(one.cells)
         left, total = left + len(one.left), total + one.forecast
-        lines.append(f"{one}" if one.cells else f"{part}: all its cells are of parts before")
+        lines.append(f"{one}" if one.cells else f"{part.name}: all its cells are of parts before")
     in_all = f"{left} of {len(seen)} cells left, {total}" if left else f"all {len(seen)} cells done"
     return [*lines, f"in all: {in_all}"]
 

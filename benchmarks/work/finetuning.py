@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from benchmarks.core.records import Cell, Record, new_record, options_of
-from benchmarks.data.errors import DataError
 from benchmarks.work.kind import Advance, Blocked, Inputs, Waiting
 from benchmarks.work.profiles import Recipe, Transfer
 from benchmarks.work.session import Session
@@ -25,6 +24,7 @@ from benchmarks.work.weights import (
     known_inputs,
     left_by,
     loaded_network,
+    present,
     shown_inputs,
     weights_of,
     weights_options,
@@ -184,11 +184,9 @@ def tuned_network(cell: Cell, num_classes: int, session: Session) -> "nn.Module"
     from benchmarks.networks.models import create
     from benchmarks.work.methods import METHODS
 
-    weights = tuned_weights(cell, session)
-    if isinstance(weights, Blocked | Waiting):
-        raise DataError(f"no weights for {cell}: {weights}")
+    weights = present(tuned_weights(cell, session), cell)
     options = options_of(cell, FineTuneOptions)
     backbone = create(cell.model, options.classes, session.profile.size)
     network = METHODS[options.method].network(backbone, num_classes)
-    network.load_state_dict(load_file(weights[0]))
+    network.load_state_dict(load_file(weights))
     return network

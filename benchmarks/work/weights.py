@@ -100,6 +100,23 @@ def trained_elsewhere(source: Cell, inputs: Inputs, session: Session) -> Record 
     return made[-1] if made else None
 
 
+def present(weights: tuple[Path, str] | Blocked | Waiting, cell: Cell) -> Path:
+    """The file of the weights that a cell needs.
+
+    Raises:
+        DataError: There is none, or not here: records travel without their weights.
+    """
+    if isinstance(weights, Blocked | Waiting):
+        raise DataError(f"no weights for {cell}: {weights}")
+    path, _ = weights
+    if not path.exists():
+        raise DataError(
+            f"no weights for {cell}: the training is recorded, but {path} is not there; put the file there, or train "
+            "anew in another folder (--results DIR)"
+        )
+    return path
+
+
 def loaded_network(cell: Cell, session: Session) -> "Backbone":
     """The network of a cell with its weights.
 
@@ -109,11 +126,9 @@ def loaded_network(cell: Cell, session: Session) -> "Backbone":
     from benchmarks.networks.models import create
     from tdam import load_weights
 
-    weights = weights_of(cell, session)
-    if isinstance(weights, Blocked | Waiting):
-        raise DataError(f"no weights for {cell}: {weights}")
+    weights = present(weights_of(cell, session), cell)
     network = create(cell.model, options_of(cell, WeightsOptions).classes, session.profile.size)
-    load_weights(network, weights[0])
+    load_weights(network, weights)
     return network
 
 
