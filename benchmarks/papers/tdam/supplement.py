@@ -26,7 +26,7 @@ from benchmarks.work.session import Session
 
 NAME = "supplement"
 TITLE = "Supplement: ResNet18 and 34, MobileNetV3-Large, ConvNeXt-Tiny"
-TIME = "mini: 9 minutes on two CPU cores; full: not timed yet"
+TIME = "mini: 25 minutes on two CPU cores; full: not timed yet"
 
 ROWS = {
     "resnet18": "ResNet",
