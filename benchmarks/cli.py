@@ -947,7 +947,7 @@ def measure_reference(only_plan: bool, results: Path | None, **options: Any) -> 
     with contextlib.nullcontext(True) if only_plan else processes_of(session):
         click.echo("\n".join(overview(paper, session)))
         missing = 0
-        for one in () if only_plan else stretches(paper, session):
+        for one in () if only_plan else stretches(paper, session, session.store.records):
             click.echo(str(one))
             if not one.left and not one.blocked:
                 continue

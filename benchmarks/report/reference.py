@@ -4,7 +4,7 @@ It is what the project stands behind, wherever it was measured: a record of anot
 although a training repeats to the last bit only on its own.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.core.records import Cell, Record
@@ -65,30 +65,31 @@ class Stretch:
         return f"{len(self.left)} of {len(self.cells)} cells left{blocked}, {self.forecast}{untold}"
 
 
-def stretches(paper: Paper, session: Session) -> Iterator[Stretch]:
+def stretches(paper: Paper, session: Session, measured: Callable[[], Sequence[Record]]) -> Iterator[Stretch]:
     """The reference's parts, and more longer trainings of rows near the bound; each is planned when it is asked for.
 
     Args:
         paper: The paper.
         session: The reference's settings.
+        measured: Gives what was measured so far, for the predictions.
     """
     for part in reference_of(paper).parts():
         experiment = paper.experiment(part.experiment)
         own = replace(session, seeds=tuple(range(part.seeds)), models=part.models)
-        yield stretch(str(part), experiment.cells(own), own, experiment.time)
+        yield stretch(str(part), experiment.cells(own), own, experiment.time, measured())
     # Which rows these are is known when what comes before is measured.
-    if any(KINDS[one.cell.kind].longer for one in session.store.records()):
+    if any(one.cell.profile == session.profile.name and KINDS[one.cell.kind].longer for one in measured()):
         near = near_the_bound(read_evidence(session.store, paper.profiles, session.profile.name, None))
-        yield stretch("rows near the bound of `endings`, longer trainings", near, session, "")
+        yield stretch("rows near the bound of `endings`, longer trainings", near, session, "", measured())
 
 
-def stretch(name: str, cells: Sequence[Cell], session: Session, time: str) -> Stretch:
-    """What is left of one part."""
+def stretch(name: str, cells: Sequence[Cell], session: Session, time: str, records: Sequence[Record]) -> Stretch:
+    """What is left of one part; attributes of :class:`Stretch`, and what was measured so far, for the prediction."""
     cells = list(dict.fromkeys(cells))
     planned = plan(cells, session)
     left = [one.cell for one in planned if one.state in ("run", "wait")]
     blocked = sum(one.state == "blocked" for one in planned)
-    return Stretch(name, session, cells, left, blocked, forecast(left, session.store.records(), session), time)
+    return Stretch(name, session, cells, left, blocked, forecast(left, records, session), time)
 
 
 def overview(paper: Paper, session: Session) -> list[str]:
@@ -97,7 +98,7 @@ def overview(paper: Paper, session: Session) -> list[str]:
     lines: list[str] = []
     seen: set[Cell] = set()
     left, total = 0, Forecast(0.0, 0)
-    for part in stretches(paper, session):
+    for part in stretches(paper, session, lambda: records):
         one = without(part, seen, records)
         seen.update(one.cells)
         left, total = left + len(one.left), total + one.forecast

@@ -6,7 +6,7 @@ then spatial attention beats the other techniques, of which two do not converge.
     make fig8
     make fig8 PROFILE=full DATA=imagenet WEIGHTS=dir        # networks are trained one by one: tdam-bench train
 
-Time: mini 18 minutes on two CPU cores after table 1.
+Time: mini about 27 minutes on two CPU cores after table 1, a forecast by trainings of its networks.
 """
 
 import functools
@@ -35,7 +35,7 @@ from benchmarks.work.weights import for_seeds
 
 NAME = "fig8"
 TITLE = "Figure 8: feedback distance, steps and technique"
-TIME = "mini: 27 minutes on two CPU cores after table 1; full: not timed yet"
+TIME = "mini: about 27 minutes on two CPU cores after table 1, a forecast; full: not timed yet"
 
 # The step variants' searchlight and distance; the figure does not tell them, these are the supplement's rows.
 STEPPED = {"mobilenet_v3_large": "joint", "resnet18": "joint"}

@@ -141,21 +141,22 @@ def tasks() -> Probed:
         RuntimeError: One of them failed.
     """
     with own_session(short_profile()) as session:
-        targets = [name for name, one in session.profile.transfers.items() if one.method != FINE_GRAINED]
-        return left_by([TRAIN.cell(UNTRAINED, SEED, session), *tuned(targets, session)], session)
+        others = [name for name, one in session.profile.transfers.items() if one.method != FINE_GRAINED]
+        return numbers_left([TRAIN.cell(UNTRAINED, SEED, session), *tuned(others, session)], session)
 
 
 def fine_grained() -> Probed:
     """What kinds of work leave of a fine-tuning by WS-DAN, and of its task.
 
-    Near zero its signed square root is steep: what float32 rounds stands in the fourth digit of the second loss.
+    Near zero its signed square root is steep: what float32 rounds stands in the fourth digit of the second loss. Of its
+    tasks the last, which is tuned at the lowest rate: at a higher one a crop may lie elsewhere for it.
 
     Raises:
         RuntimeError: One of them failed.
     """
     with own_session(short_profile()) as session:
-        *_, target = (name for name, one in session.profile.transfers.items() if one.method == FINE_GRAINED)
-        return left_by(tuned([target], session), session)
+        *_, last = (name for name, one in session.profile.transfers.items() if one.method == FINE_GRAINED)
+        return numbers_left(tuned([last], session), session)
 
 
 def tuned(targets: Iterable[str], session: Session) -> list[Cell]:
@@ -163,7 +164,7 @@ def tuned(targets: Iterable[str], session: Session) -> list[Cell]:
     return [kind.cell(NETWORK, target, SEED, session) for target in targets for kind in (FINETUNE, TRANSFER)]
 
 
-def left_by(cells: Sequence[Cell], session: Session) -> Probed:
+def numbers_left(cells: Sequence[Cell], session: Session) -> Probed:
     """The numbers of the records that running cells leaves.
 
     Raises:
@@ -177,9 +178,15 @@ def left_by(cells: Sequence[Cell], session: Session) -> Probed:
 
 
 def numbers_of(record: Record) -> Numbers:
-    """A record's numbers, and the first two of all samples."""
+    """A record's numbers with the ends of their intervals, and the first two of all samples."""
     name = " ".join(str(part) for part in (record.cell.kind, record.cell.options.get("target")) if part is not None)
-    numbers = {f"{name}: {key}": metric.value for key, metric in record.metrics.items() if metric.value is not None}
+    ends = {"": "value", " from": "low", " to": "high"}
+    told = {
+        f"{name}: {key}{end}": getattr(metric, part)
+        for key, metric in record.metrics.items()
+        for end, part in ends.items()
+    }
+    numbers = {key: value for key, value in told.items() if value is not None}
     for key, values in record.samples.items():
         numbers |= {f"{name}: {key} {place}": value for place, value in enumerate(values[:2], start=1)}
     return numbers
